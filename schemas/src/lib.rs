@@ -1,1 +1,47 @@
-//! (being written)
+//! The wire contract of HMS-A2A: every word that two peers must agree on.
+//!
+//! # What is here
+//!
+//! *Types that are valid by construction* ([`id`], [`quantity`], [`rational`], [`hash`]): reading one
+//! from the wire and building one in code go through the same door. *The codec* ([`body`]): strict,
+//! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
+//! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
+//! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
+//! [`ledger`], [`registry`]. And what a core is ([`mod@core`]).
+//!
+//! # What is absent
+//!
+//! This crate depends on nothing of ours, does no I/O, takes no clock and no random numbers, and
+//! knows neither NATS clients nor actors. It does no arithmetic of terms either: that is `terms`.
+
+pub mod body;
+pub mod clearing;
+pub mod core;
+pub mod deal;
+pub mod error;
+pub mod event;
+pub mod hash;
+pub mod header;
+pub mod id;
+pub mod ledger;
+pub mod limit;
+pub mod market;
+pub mod profile;
+pub mod quantity;
+pub mod rational;
+pub mod registry;
+pub mod scan;
+pub mod signature;
+pub mod stream;
+pub mod subject;
+pub mod value;
+
+pub use body::{Message, decode, encode};
+pub use error::{Code, ErrorReply};
+pub use hash::Hash;
+pub use id::{AgentId, DealId, Good, MarketId, MoveId};
+pub use quantity::Quantity;
+pub use rational::Rational;
+
+/// The major and minor version of the wire contract, as the header `Hms-Schema` carries it.
+pub const SCHEMA_VERSION: &str = "1.0";

@@ -1,0 +1,159 @@
+//! Clearing: from intents to exchange rings. What `graph.clear` reads and answers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::body::Refused;
+use crate::id::{AgentId, Good};
+use crate::limit::{MAX_INTENTS, MAX_PARTIES};
+use crate::market::{Give, GoodSpec, LeftOut, Want, check_offer};
+use crate::quantity::Quantity;
+use crate::value::{Bounds, Outlook, check_margin, unique};
+
+/// What a clearing maximises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Σ worth received − cost given, at central values.
+    #[default]
+    Welfare,
+    /// Σ quantities at reference prices.
+    Volume,
+    /// The number of participations: a party in a ring counts one.
+    Served,
+}
+
+/// One agent's intent as a clearing sees it: limits are what is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Offer {
+    /// Whose it is.
+    pub agent: AgentId,
+    /// The intent's sequence in its stream, when it came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// What the agent gives.
+    pub gives: Vec<Give>,
+    /// What it wants.
+    pub wants: Vec<Want>,
+    /// The margin that it asks for, in parts per million.
+    #[serde(default)]
+    pub margin_ppm: i64,
+    /// How it looks at time and risk.
+    #[serde(default)]
+    pub outlook: Outlook,
+}
+
+/// Asks `graph.clear` for the best set of exchange rings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "graph.clear")]
+pub struct Clear {
+    /// The goods of the market; an offer may name no other.
+    pub goods: Vec<GoodSpec>,
+    /// The offers.
+    pub offers: Vec<Offer>,
+    /// The band around reference prices, as the market states it; left out, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<Bounds>,
+    /// The least margin of each party in each ring, in parts per million.
+    #[serde(default)]
+    pub margin_ppm: i64,
+    /// Longest ring, in parties.
+    pub max_ring: u32,
+    /// What to maximise.
+    #[serde(default)]
+    pub objective: Objective,
+    /// Whole days from the terms' expiry to the due date, for discounting.
+    #[serde(default)]
+    pub days: u32,
+    /// When to stop and answer the best so far, in milliseconds of computing.
+    pub time_limit_ms: u32,
+}
+
+crate::message!(Clear, "graph.clear", |clear| {
+    unique(clear.goods.iter().map(|g| &g.good), "goods")?;
+    if clear.offers.len() > MAX_INTENTS {
+        return Err(Refused::new("offers", format!("at most {MAX_INTENTS} offers")));
+    }
+    if !(2..=MAX_PARTIES).contains(&(clear.max_ring as usize)) {
+        return Err(Refused::new("max_ring", format!("2 to {MAX_PARTIES} parties")));
+    }
+    check_margin(clear.margin_ppm, "margin_ppm")?;
+    if clear.time_limit_ms == 0 {
+        return Err(Refused::new("time_limit_ms", "must be positive"));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, offer) in clear.offers.iter().enumerate() {
+        let place = |refused: Refused| Refused::new(format!("offers[{index}].{}", refused.field), refused.reason);
+        if !seen.insert(&offer.agent) {
+            return Err(place(Refused::new("agent", format!("{} stands twice", offer.agent))));
+        }
+        check_offer(&offer.gives, &offer.wants, offer.margin_ppm, &offer.outlook).map_err(place)?;
+    }
+    clear.band.map_or(Ok(()), |band| band.check("band"))
+});
+
+/// One arrow of a ring: its giver gives to the next party.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    /// The giver.
+    pub from: AgentId,
+    /// The receiver.
+    pub to: AgentId,
+    /// The good.
+    pub good: Good,
+    /// How much, in minor units.
+    pub quantity: Quantity,
+    /// Which of the receiver's wants it fills, by index.
+    pub want: u32,
+}
+
+/// An exchange ring in which every party is satisfied at the worst corner of its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ring {
+    /// Its arrows, each to the next one's giver, the last back to the first.
+    pub hops: Vec<Hop>,
+    /// Its welfare at central values, in minor units of account, rounded down.
+    pub welfare_minor: i64,
+}
+
+/// An offer that got nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOutOffer {
+    /// Whose.
+    pub agent: AgentId,
+    /// Why.
+    pub reason: LeftOut,
+    /// The same for people, with goods and numbers.
+    pub detail: String,
+}
+
+/// How a clearing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The bound was reached, up to rounding to minor units.
+    Optimal,
+    /// Time ran out; the gap says how far it may be.
+    TimeLimit,
+}
+
+/// The answer of `graph.clear`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "graph.cleared")]
+pub struct Cleared {
+    /// The rings.
+    pub rings: Vec<Ring>,
+    /// The objective that they reach: minor units of account, or participations.
+    pub objective: i64,
+    /// An upper bound on what any set of rings can reach, in the same unit.
+    pub bound: i64,
+    /// (bound − objective) / bound, in parts per million; 0 when the bound is 0.
+    pub gap_ppm: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Time spent, in milliseconds.
+    pub took_ms: u32,
+    /// The offers that got nothing.
+    pub left_out: Vec<LeftOutOffer>,
+}
+crate::message!(Cleared, "graph.cleared");

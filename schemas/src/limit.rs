@@ -1,0 +1,48 @@
+//! Every limit of the wire, written down once.
+
+/// Largest body that an endpoint reads unless it says otherwise, in bytes: NATS' own default.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Largest body of a clearing, in bytes: the `max_payload` that our brokers are configured with.
+pub const MAX_CLEARING_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Deepest nesting of a body; the root is depth 1.
+pub const MAX_DEPTH: usize = 32;
+/// Most entries in one map or array.
+pub const MAX_ENTRIES: usize = 1_000_000;
+/// Longest token (agent, good, market), in characters.
+pub const MAX_TOKEN_CHARS: usize = 63;
+/// Longest move id, in characters.
+pub const MAX_MOVE_ID_CHARS: usize = 64;
+/// Most parties in a deal.
+pub const MAX_PARTIES: usize = 64;
+/// Most transfers in a deal.
+pub const MAX_TRANSFERS: usize = 256;
+/// Most claims that a deal may require.
+pub const MAX_CLAIMS: usize = 32;
+/// Most goods that an intent gives, wants, or a declaration names.
+pub const MAX_GOODS: usize = 1024;
+/// Most alternatives in one `any_of`.
+pub const MAX_ALTERNATIVES: usize = 4096;
+/// Most intents in one clearing.
+pub const MAX_INTENTS: usize = 100_000;
+/// Longest free text (a reason, a memo), in bytes.
+pub const MAX_TEXT_BYTES: usize = 1024;
+/// Longest `Agent-Sender` header, in bytes, as the Synadia Agent Protocol fixes it.
+pub const MAX_SENDER_BYTES: usize = 2048;
+/// How far the time in a live signature may be from the reader's clock, in milliseconds.
+pub const REPLAY_WINDOW_MS: i64 = 30_000;
+/// Longest life of an agent's lease without renewal, in milliseconds.
+pub const MAX_LEASE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Lease that an agent gets when it asks for none, in milliseconds.
+pub const DEFAULT_LEASE_MS: i64 = 60_000;
+/// How far ahead terms may expire, in milliseconds (a year).
+pub const MAX_EXPIRY_MS: i64 = 366 * 24 * 60 * 60 * 1000;
+/// How far ahead a transfer may be due, in milliseconds (ten years).
+pub const MAX_DUE_MS: i64 = 10 * MAX_EXPIRY_MS;
+/// Most messages that one atomic batch of the broker takes.
+pub const MAX_BATCH_MESSAGES: usize = 1_000;
+/// Most messages that one read of an inbox returns.
+pub const MAX_INBOX_PAGE: u32 = 256;
+/// Largest numerator or denominator on the wire fits `i64`.
+pub const MAX_RATIONAL_PART: i128 = i64::MAX as i128;
+/// Parts in a million: the whole.
+pub const PPM: i64 = 1_000_000;

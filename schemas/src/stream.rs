@@ -1,0 +1,119 @@
+//! Streams and buckets, as data: what `hms provision` makes, and what `nats stream add --config`
+//! takes from the generated files.
+//!
+//! Subjects bind exact token counts, so that a stream never captures more than is meant: a stream
+//! that captured a request would answer the requester with its own acknowledgement.
+
+use serde_json::{Value, json};
+
+use crate::limit::MAX_LEASE_MS;
+use crate::subject::ROOT;
+
+/// The log of deals, keys, limits and ledger cursors, and the notes that go with them.
+pub const DEALS: &str = "HMS_DEALS";
+/// The agents' durable inboxes.
+pub const INBOX: &str = "HMS_INBOX";
+/// The last intent of each agent in each market.
+pub const MARKET: &str = "HMS_MARKET";
+/// Deadlines, as message schedules.
+pub const TIMERS: &str = "HMS_TIMERS";
+/// What consumers gave up on.
+pub const DLQ: &str = "HMS_DLQ";
+/// Who is here.
+pub const AGENTS: &str = "HMS_AGENTS";
+/// Declarations of markets.
+pub const MARKETS: &str = "HMS_MARKETS";
+
+/// The durable consumer of fired timers.
+pub const TIMER_CONSUMER: &str = "desk";
+
+/// Nanoseconds in a millisecond: stream configurations count in nanoseconds.
+const NS_PER_MS: i64 = 1_000_000;
+/// How long a `Nats-Msg-Id` is remembered, in milliseconds.
+const DEDUP_MS: i64 = 120_000;
+
+fn live(source: &str) -> Value {
+    json!({ "src": source, "dest": source.replacen(ROOT, &format!("{ROOT}.live"), 1) })
+}
+
+/// Every stream, as JetStream's own JSON. Streams that others source from stand first.
+#[must_use]
+pub fn streams(replicas: u8) -> Vec<Value> {
+    let base = |name: &str, subjects: Value| {
+        json!({
+            "name": name, "subjects": subjects, "retention": "limits", "storage": "file",
+            "discard": "old", "num_replicas": replicas, "max_age": 0, "max_bytes": -1, "max_msgs": -1,
+            "max_msgs_per_subject": -1, "max_msg_size": -1, "max_consumers": -1,
+            "duplicate_window": DEDUP_MS * NS_PER_MS, "allow_direct": true,
+        })
+    };
+    let with = |mut stream: Value, more: Value| {
+        if let (Some(stream), Value::Object(more)) = (stream.as_object_mut(), more) {
+            stream.extend(more);
+        }
+        stream
+    };
+    vec![
+        with(
+            base(DEALS, json!([
+                format!("{ROOT}.log.deal.*"), format!("{ROOT}.log.ledger.*"), format!("{ROOT}.log.limit.*.*"),
+                format!("{ROOT}.log.key.*"), format!("{ROOT}.note.*"),
+            ])),
+            json!({
+                "description": "What happened: deals, keys, limits, the ledger's cursors, and the notes that tell of it",
+                "discard": "new", "deny_delete": true, "deny_purge": true, "allow_rollup_hdrs": false,
+                "allow_atomic": true, "republish": live(&format!("{ROOT}.log.>")),
+            }),
+        ),
+        with(
+            base(INBOX, json!([format!("{ROOT}.inbox.*")])),
+            json!({
+                "description": "The agents' durable inboxes: their notes, and messages from each other",
+                "deny_delete": true,
+                "sources": [{
+                    "name": DEALS,
+                    "subject_transforms": [{ "src": format!("{ROOT}.note.*"), "dest": format!("{ROOT}.inbox.{{{{wildcard(1)}}}}") }],
+                }],
+                "republish": live(&format!("{ROOT}.inbox.>")),
+            }),
+        ),
+        with(
+            base(MARKET, json!([format!("{ROOT}.market.*.*")])),
+            json!({
+                "description": "The last intent of each agent in each market",
+                "max_msgs_per_subject": 1, "allow_msg_ttl": true, "allow_rollup_hdrs": false,
+                "republish": live(&format!("{ROOT}.market.>")),
+            }),
+        ),
+        with(
+            base(TIMERS, json!([format!("{ROOT}.timer.*"), format!("{ROOT}.timer.due.*")])),
+            json!({
+                "description": "Deadlines of deals, as message schedules",
+                "allow_msg_schedules": true, "allow_rollup_hdrs": true, "allow_msg_ttl": true,
+            }),
+        ),
+        with(
+            base(DLQ, json!([format!("{ROOT}.dlq.*")])),
+            json!({ "description": "What consumers gave up on, with the reason" }),
+        ),
+    ]
+}
+
+/// Every bucket, as the JSON of the stream behind it.
+#[must_use]
+pub fn buckets(replicas: u8) -> Vec<Value> {
+    let bucket = |name: &str, description: &str| {
+        json!({
+            "name": format!("KV_{name}"), "description": description, "subjects": [format!("$KV.{name}.>")],
+            "retention": "limits", "storage": "file", "discard": "new", "num_replicas": replicas,
+            "max_age": 0, "max_bytes": -1, "max_msgs": -1, "max_msgs_per_subject": 1, "max_msg_size": -1,
+            "max_consumers": -1, "duplicate_window": DEDUP_MS * NS_PER_MS, "allow_direct": true,
+            "allow_rollup_hdrs": true, "deny_delete": true, "allow_msg_ttl": true,
+            "subject_delete_marker_ttl": MAX_LEASE_MS.min(60_000) * NS_PER_MS,
+        })
+    };
+    vec![
+        bucket(AGENTS, "Who is here: written by the registry, a lease each"),
+        bucket(MARKETS, "Declarations of markets"),
+    ]
+}

@@ -1,0 +1,345 @@
+//! Every subject of the contract: built, parsed and validated here and nowhere else.
+//!
+//! Parts of a subject are valid by construction ([`AgentId`], [`DealId`], …), so a wildcard cannot
+//! get into one. Patterns for subscriptions are functions of their own, named `all_…`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::{AgentId, DealId, MarketId};
+
+/// The prefix of every subject, with the contract's major version.
+pub const ROOT: &str = "hms.v1";
+
+/// Words that no core, agent-facing service or endpoint may be named.
+pub const RESERVED: [&str; 8] = ["log", "inbox", "note", "live", "market", "topic", "timer", "dlq"];
+
+/// The endpoints of the desk that a party addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DealVerb {
+    /// Opens a deal.
+    Open,
+    /// Puts terms on the table.
+    Propose,
+    /// Puts other terms on the table.
+    Counter,
+    /// Accepts.
+    Accept,
+    /// Says no.
+    Reject,
+    /// Takes it back.
+    Withdraw,
+    /// Confirms delivery.
+    Confirm,
+    /// Looks.
+    Show,
+}
+
+impl DealVerb {
+    /// Every verb.
+    pub const ALL: [Self; 8] = [
+        Self::Open, Self::Propose, Self::Counter, Self::Accept, Self::Reject, Self::Withdraw, Self::Confirm, Self::Show,
+    ];
+
+    /// The verb as a token.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Propose => "propose",
+            Self::Counter => "counter",
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+            Self::Withdraw => "withdraw",
+            Self::Confirm => "confirm",
+            Self::Show => "show",
+        }
+    }
+}
+
+impl fmt::Display for DealVerb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Not a subject of the contract, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{subject:?} is no subject of this contract: {reason}")]
+pub struct BadSubject {
+    subject: String,
+    reason: String,
+}
+
+impl BadSubject {
+    fn new(subject: &str, reason: impl fmt::Display) -> Self {
+        Self { subject: subject.chars().take(256).collect(), reason: reason.to_string() }
+    }
+}
+
+/// `hms.v1.<core>.<verb>`: a core's endpoint.
+#[must_use]
+pub fn endpoint(service: &str, verb: &str) -> String {
+    format!("{ROOT}.{service}.{verb}")
+}
+
+/// `hms.v1.deal.<verb>.<party>.<deal>`: a party's move. The party is the claimed mover.
+#[must_use]
+pub fn deal_move(verb: DealVerb, party: &AgentId, deal: &DealId) -> String {
+    format!("{ROOT}.deal.{verb}.{party}.{deal}")
+}
+
+/// Every party's moves of one verb: `hms.v1.deal.<verb>.*.*`.
+#[must_use]
+pub fn all_deal_moves(verb: DealVerb) -> String {
+    format!("{ROOT}.deal.{verb}.*.*")
+}
+
+/// A move's verb, claimed mover and deal, read from its subject.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_deal_move(subject: &str) -> Result<(DealVerb, AgentId, DealId), BadSubject> {
+    let [verb, party, deal] = tokens(subject, &format!("{ROOT}.deal."))?;
+    let verb = DealVerb::ALL
+        .into_iter()
+        .find(|v| v.as_str() == verb)
+        .ok_or_else(|| BadSubject::new(subject, "unknown verb"))?;
+    Ok((verb, part(subject, party)?, part(subject, deal)?))
+}
+
+/// `hms.v1.log.deal.<deal>`: what happened to a deal.
+#[must_use]
+pub fn deal_log(deal: &DealId) -> String {
+    format!("{ROOT}.log.deal.{deal}")
+}
+
+/// Every deal's log.
+#[must_use]
+pub fn all_deal_logs() -> String {
+    format!("{ROOT}.log.deal.*")
+}
+
+/// The deal of a deal's log, or of its live copy.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_deal_log(subject: &str) -> Result<DealId, BadSubject> {
+    let stored = subject.replacen(".live.", ".", 1);
+    let [deal] = tokens(&stored, &format!("{ROOT}.log.deal."))?;
+    part(subject, deal)
+}
+
+/// `hms.v1.log.ledger.<book>`: the ledger's fence and cursor.
+#[must_use]
+pub fn ledger_log(book: &MarketId) -> String {
+    format!("{ROOT}.log.ledger.{book}")
+}
+
+/// Every book's cursor.
+#[must_use]
+pub fn all_ledger_logs() -> String {
+    format!("{ROOT}.log.ledger.*")
+}
+
+/// `hms.v1.log.limit.<book>.<agent>`: what an agent may give in a book.
+#[must_use]
+pub fn limit_log(book: &MarketId, agent: &AgentId) -> String {
+    format!("{ROOT}.log.limit.{book}.{agent}")
+}
+
+/// Every agent's limits in every book.
+#[must_use]
+pub fn all_limit_logs() -> String {
+    format!("{ROOT}.log.limit.*.*")
+}
+
+/// The book and agent of a limits log.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_limit_log(subject: &str) -> Result<(MarketId, AgentId), BadSubject> {
+    let [book, agent] = tokens(subject, &format!("{ROOT}.log.limit."))?;
+    Ok((part(subject, book)?, part(subject, agent)?))
+}
+
+/// `hms.v1.log.key.<agent>`: an agent's key history.
+#[must_use]
+pub fn key_log(agent: &AgentId) -> String {
+    format!("{ROOT}.log.key.{agent}")
+}
+
+/// Every agent's key history.
+#[must_use]
+pub fn all_key_logs() -> String {
+    format!("{ROOT}.log.key.*")
+}
+
+/// The agent of a key history.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_key_log(subject: &str) -> Result<AgentId, BadSubject> {
+    let [agent] = tokens(subject, &format!("{ROOT}.log.key."))?;
+    part(subject, agent)
+}
+
+/// `hms.v1.note.<agent>`: what an agent must hear.
+#[must_use]
+pub fn note(agent: &AgentId) -> String {
+    format!("{ROOT}.note.{agent}")
+}
+
+/// `hms.v1.inbox.<agent>`: an agent's durable inbox.
+#[must_use]
+pub fn inbox(agent: &AgentId) -> String {
+    format!("{ROOT}.inbox.{agent}")
+}
+
+/// `hms.v1.live.inbox.<agent>`: the inbox as it fills.
+#[must_use]
+pub fn live_inbox(agent: &AgentId) -> String {
+    format!("{ROOT}.live.inbox.{agent}")
+}
+
+/// The agent of an inbox, or of its live copy.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_inbox(subject: &str) -> Result<AgentId, BadSubject> {
+    let stored = subject.replacen(".live.", ".", 1);
+    let [agent] = tokens(&stored, &format!("{ROOT}.inbox."))?;
+    part(subject, agent)
+}
+
+/// Everything that watchers see: `hms.v1.live.>`.
+#[must_use]
+pub fn all_live() -> String {
+    format!("{ROOT}.live.>")
+}
+
+/// The live copies of every deal's log.
+#[must_use]
+pub fn all_live_deal_logs() -> String {
+    format!("{ROOT}.live.log.deal.*")
+}
+
+/// `hms.v1.market.<market>.<agent>`: an agent's intent.
+#[must_use]
+pub fn intent(market: &MarketId, agent: &AgentId) -> String {
+    format!("{ROOT}.market.{market}.{agent}")
+}
+
+/// Every intent in a market.
+#[must_use]
+pub fn all_intents(market: &MarketId) -> String {
+    format!("{ROOT}.market.{market}.*")
+}
+
+/// The market and agent of an intent.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_intent(subject: &str) -> Result<(MarketId, AgentId), BadSubject> {
+    let stored = subject.replacen(".live.", ".", 1);
+    let [market, agent] = tokens(&stored, &format!("{ROOT}.market."))?;
+    Ok((part(subject, market)?, part(subject, agent)?))
+}
+
+/// `hms.v1.timer.<deal>`: where a deal's timer is armed.
+#[must_use]
+pub fn timer(deal: &DealId) -> String {
+    format!("{ROOT}.timer.{deal}")
+}
+
+/// `hms.v1.timer.due.<deal>`: where it fires to.
+#[must_use]
+pub fn timer_due(deal: &DealId) -> String {
+    format!("{ROOT}.timer.due.{deal}")
+}
+
+/// Every timer that fires.
+#[must_use]
+pub fn all_timers_due() -> String {
+    format!("{ROOT}.timer.due.*")
+}
+
+/// The deal of a timer that fired.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_timer_due(subject: &str) -> Result<DealId, BadSubject> {
+    let [deal] = tokens(subject, &format!("{ROOT}.timer.due."))?;
+    part(subject, deal)
+}
+
+/// `hms.v1.topic.<topic>`: whatever agents want to say to each other. Tokens of printable ASCII,
+/// joined by dots.
+///
+/// # Errors
+/// When the topic has an empty token, a wildcard, or a character that no subject has.
+pub fn topic(topic: &str) -> Result<String, BadSubject> {
+    let ok = |token: &str| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'>'));
+    if topic.split('.').all(ok) {
+        Ok(format!("{ROOT}.topic.{topic}"))
+    } else {
+        Err(BadSubject::new(topic, "a topic is tokens joined by dots, without wildcards"))
+    }
+}
+
+/// A pattern over topics, for subscribing: `*` for one token, `>` last for the rest.
+///
+/// # Errors
+/// When it is no pattern.
+pub fn all_topics(pattern: &str) -> Result<String, BadSubject> {
+    let last = pattern.split('.').count().saturating_sub(1);
+    let ok = pattern.split('.').enumerate().all(|(at, token)| {
+        token == "*" || (token == ">" && at == last) || (!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'>')))
+    });
+    if ok { Ok(format!("{ROOT}.topic.{pattern}")) } else { Err(BadSubject::new(pattern, "not a pattern of tokens, * and >")) }
+}
+
+/// `hms.v1.topic.clearing.<market>`: the market maker tells of each clearing.
+#[must_use]
+pub fn clearing_topic(market: &MarketId) -> String {
+    format!("{ROOT}.topic.clearing.{market}")
+}
+
+/// `hms.v1.talk.<party>.<deal>`: offers under negotiation, party to party.
+#[must_use]
+pub fn talk(party: &AgentId, deal: &DealId) -> String {
+    format!("{ROOT}.talk.{party}.{deal}")
+}
+
+/// `hms.v1.dlq.<core>`: what a consumer gave up on.
+#[must_use]
+pub fn dead_letter(service: &str) -> String {
+    format!("{ROOT}.dlq.{service}")
+}
+
+/// `$KV.<bucket>.<key>`: where a bucket keeps a key.
+#[must_use]
+pub fn bucket_key(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
+/// `$SRV.<verb>[.<name>[.<id>]]`: service discovery (ADR-32).
+#[must_use]
+pub fn discovery(verb: &str, name: Option<&str>, id: Option<&str>) -> String {
+    let mut subject = format!("$SRV.{verb}");
+    for token in [name, id].into_iter().flatten() {
+        subject.push('.');
+        subject.push_str(token);
+    }
+    subject
+}
+
+fn tokens<'a, const N: usize>(subject: &'a str, prefix: &str) -> Result<[&'a str; N], BadSubject> {
+    let rest = subject.strip_prefix(prefix).ok_or_else(|| BadSubject::new(subject, format!("does not begin with {prefix}")))?;
+    let parts: Vec<&str> = rest.split('.').collect();
+    parts.try_into().map_err(|_| BadSubject::new(subject, format!("wants {N} tokens after {prefix}")))
+}
+
+fn part<T: FromStr<Err: fmt::Display>>(subject: &str, token: &str) -> Result<T, BadSubject> {
+    token.parse().map_err(|error| BadSubject::new(subject, error))
+}
