@@ -34,7 +34,7 @@ setup: $(STAMPS)/package $(STAMPS)/libclang ## Make .venv: broker, Python packag
 $(STAMPS)/requirements: py_agents/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is needed, and $(PYTHON) is not: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes -r py_agents/requirements.txt
 	@mkdir -p $(STAMPS) && touch $@
 
