@@ -145,6 +145,16 @@ pub(crate) fn read<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Decode
     Ok(message)
 }
 
+/// Reads a message from the JSON that its JSON Schema describes; the tag is the caller's to compare.
+pub(crate) fn from_json<T: DeserializeOwned + Check>(value: &serde_json::Value) -> Result<T, DecodeError> {
+    let message: T = serde_path_to_error::deserialize(value).map_err(|error| {
+        let reason = error.inner().to_string();
+        Refused::new(missing_field(&error.path().to_string(), &reason), reason)
+    })?;
+    message.check()?;
+    Ok(message)
+}
+
 /// The path of a fault; for a field that is absent, the field's own name and not its parent's.
 fn missing_field(path: &str, reason: &str) -> String {
     let parent = if path == "." { "" } else { path };

@@ -77,6 +77,8 @@ pub enum Happening {
     },
     /// Every required claim is proved. All that the ledger needs stands here.
     Certified {
+        /// Who opened the deal, to be told of its end.
+        opener: AgentId,
         /// The ledger's book.
         book: MarketId,
         /// The exact bytes of the terms.

@@ -15,6 +15,7 @@
 //! knows neither NATS clients nor actors. It does no arithmetic of terms either: that is `terms`.
 
 pub mod body;
+pub mod catalogue;
 pub mod clearing;
 pub mod core;
 pub mod deal;
@@ -23,6 +24,7 @@ pub mod event;
 pub mod hash;
 pub mod header;
 pub mod id;
+pub mod keyring;
 pub mod ledger;
 pub mod limit;
 pub mod market;

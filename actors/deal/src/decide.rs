@@ -1,0 +1,345 @@
+//! What a move does: rules first, then the profile's table, then events and effects as data.
+
+use schemas::body::{DecodeError, Refused};
+use schemas::core::{Call, Decider, Decision, Effect};
+use schemas::deal::{Accept, Confirm, Move, Open, ReadTerms, Terms};
+use schemas::error::{Code, ErrorReply};
+use schemas::event::{Happening, Signed};
+use schemas::hash::Hash;
+use schemas::id::{AgentId, DealId};
+use schemas::limit::{MAX_DUE_MS, MAX_EXPIRY_MS};
+use schemas::profile::{Profile, State, Verb};
+
+use crate::entry::{Chain, Entry};
+use crate::note::notes;
+use crate::state::{Deal, OnTable};
+
+/// The desk's decisions. It has no state of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Desk;
+
+/// What is asked of the desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// A party's move, its signature already checked against the party's key.
+    Move {
+        /// The claimed mover: the party in the subject.
+        by: AgentId,
+        /// The deal in the subject.
+        deal: DealId,
+        /// What the body says.
+        ask: Move,
+        /// The signed bytes.
+        signed: Signed,
+    },
+    /// A timer fired.
+    Due {
+        /// The deal.
+        deal: DealId,
+    },
+}
+
+impl Decider for Desk {
+    type Move = Ask;
+    type Event = Entry;
+    type State = Option<Deal>;
+
+    fn decide(&self, state: &Option<Deal>, ask: &Ask, call: &Call) -> Result<Decision<Entry>, ErrorReply> {
+        match ask {
+            Ask::Due { deal } => Ok(due(state.as_ref(), deal, call)),
+            Ask::Move { by, deal, ask, signed } => decide_move(state.as_ref(), by, deal, ask, signed, call),
+        }
+    }
+
+    fn apply(state: Option<Deal>, entry: &Entry) -> Option<Deal> {
+        Deal::apply(state, entry)
+    }
+}
+
+fn due(deal: Option<&Deal>, id: &DealId, call: &Call) -> Decision<Entry> {
+    let Some(deal) = deal else { return Decision::nothing() };
+    let what = match deal.state {
+        State::Open | State::Negotiating if call.now_unix_ms >= deal.expires_unix_ms => Happening::Expired,
+        State::Committed if deal.last_due_unix_ms().is_some_and(|at| call.now_unix_ms >= at) => {
+            Happening::Failed { undelivered: undelivered(deal) }
+        }
+        _ => return Decision::nothing(),
+    };
+    let mut chain = Chain::after(id.clone(), deal.turns, deal.head, call.now_unix_ms, None);
+    chain.push(what, None);
+    with_notes(Some(deal), chain.entries, Vec::new())
+}
+
+fn undelivered(deal: &Deal) -> Vec<u32> {
+    let transfers = deal.table.iter().flat_map(|table| &table.terms.transfers);
+    (0..).zip(transfers).filter(|(_, t)| !deal.confirmed.contains(&t.to)).map(|(index, _)| index).collect()
+}
+
+fn decide_move(deal: Option<&Deal>, by: &AgentId, id: &DealId, ask: &Move, signed: &Signed, call: &Call) -> Result<Decision<Entry>, ErrorReply> {
+    if ask.deal().is_some_and(|named| named != id) {
+        return Err(bad("deal", "names another deal than the subject"));
+    }
+    if let Some(recorded) = deal.and_then(|d| d.moves.get(&(by.clone(), ask.move_id().clone()))) {
+        return if recorded.body_hash == Hash::of(&signed.body) {
+            Ok(Decision::nothing())
+        } else {
+            Err(ErrorReply::new(Code::Conflict, "this move_id was used for another move")
+                .at_field("move_id")
+                .by_rule("move_id_reused")
+                .in_state(deal.map_or(State::Open, |d| d.state)))
+        };
+    }
+    if call.now_unix_ms > ask.deadline_unix_ms() {
+        return Err(late("deadline_unix_ms", "the move's deadline has passed"));
+    }
+    let sender = call.sender.as_ref().ok_or_else(|| ErrorReply::new(Code::Unsigned, "a move must be signed"))?;
+    if sender.name.as_deref() != Some(by.as_str()) {
+        return Err(forbidden("the signer is not the party in the subject"));
+    }
+    sender.check_fresh(call.now_unix_ms).map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
+
+    let mut effects = Vec::new();
+    let mut chain = Chain::after(id.clone(), deal.map_or(0, |d| d.turns), deal.map_or(Hash::ZERO, |d| d.head), call.now_unix_ms, call.traceparent.clone());
+    match (ask, deal) {
+        (Move::Open(open), None) => {
+            let (what, timer) = decide_open(open, by, id, call.now_unix_ms)?;
+            effects.push(timer);
+            chain.push(what, Some(signed.clone()));
+        }
+        (Move::Open(_), Some(deal)) => return Err(not_now(deal, "the deal is already open")),
+        (_, None) => return Err(ErrorReply::new(Code::Unknown, format!("there is no deal {id}")).at_field("deal")),
+        (_, Some(deal)) => moved(deal, by, ask, signed, call, &mut chain, &mut effects)?,
+    }
+    Ok(with_notes(deal, chain.entries, effects))
+}
+
+fn with_notes(before: Option<&Deal>, entries: Vec<Entry>, mut effects: Vec<Effect>) -> Decision<Entry> {
+    let mut deal = before.cloned();
+    for entry in &entries {
+        deal = Deal::apply(deal, entry);
+        effects.extend(deal.iter().flat_map(|deal| notes(deal, entry)));
+    }
+    Decision { events: entries, effects }
+}
+
+fn decide_open(open: &Open, by: &AgentId, id: &DealId, now_unix_ms: i64) -> Result<(Happening, Effect), ErrorReply> {
+    if DealId::of(by, &open.move_id) != *id {
+        return Err(bad("move_id", "the deal in the subject is not the one that this opener and move_id make"));
+    }
+    if open.profile.opener_is_party() && open.parties.binary_search(by).is_err() {
+        return Err(forbidden("the opener must be a party").at_field("parties").by_rule("opener_is_party"));
+    }
+    let verb = if open.terms.is_some() { Verb::OpenWithTerms } else { Verb::Open };
+    if open.profile.row(None, verb).is_none() {
+        return Err(ErrorReply::refused("profile", format!("{} must be opened with terms", open.profile)).at_field("terms"));
+    }
+    check_expiry(open.expires_unix_ms, "expires_unix_ms", now_unix_ms)?;
+    let mut terms_hash = None;
+    if let Some(bytes) = &open.terms {
+        let read = ReadTerms::read(bytes).map_err(field)?;
+        check_terms(open.profile, &read.terms, &open.parties, now_unix_ms)?;
+        if read.terms.book != open.book {
+            return Err(bad("terms.book", "is another book than the deal's"));
+        }
+        if read.terms.expires_unix_ms != open.expires_unix_ms {
+            return Err(bad("expires_unix_ms", "differs from the terms' own expiry"));
+        }
+        terms_hash = Some(read.hash);
+    }
+    let what = Happening::Opened { opener: by.clone(), book: open.book.clone(), profile: open.profile, terms_hash };
+    Ok((what, Effect::Timer { at_unix_ms: open.expires_unix_ms }))
+}
+
+fn moved(deal: &Deal, by: &AgentId, ask: &Move, signed: &Signed, call: &Call, chain: &mut Chain, effects: &mut Vec<Effect>) -> Result<(), ErrorReply> {
+    let now = call.now_unix_ms;
+    let is_opener = *by == deal.opener;
+    if !is_opener && !deal.is_party(by) {
+        return Err(forbidden("only the deal's parties and its opener may move"));
+    }
+    if deal.state.is_end() {
+        return Err(not_now(deal, &format!("the deal has ended: {}", deal.state)));
+    }
+    let what = match ask {
+        Move::Open(_) => return Err(not_now(deal, "the deal is already open")),
+        Move::Counter(_) => {
+            return Err(ErrorReply::refused("profile", format!("{} knows no counter-offers: reject, and open another deal", deal.profile)).in_state(deal.state));
+        }
+        Move::Propose(propose) => {
+            may(deal, Verb::Propose)?;
+            if !is_opener {
+                return Err(forbidden("only the opener proposes").by_rule("opener_proposes"));
+            }
+            in_time(deal, now)?;
+            let read = ReadTerms::read(&propose.terms).map_err(field)?;
+            check_terms(deal.profile, &read.terms, &deal.parties, now)?;
+            if read.terms.book != deal.book {
+                return Err(bad("terms.book", "is another book than the deal's"));
+            }
+            effects.push(Effect::Timer { at_unix_ms: read.terms.expires_unix_ms });
+            Happening::Proposed { by: by.clone(), terms_hash: read.hash }
+        }
+        Move::Accept(accept) => {
+            may(deal, Verb::Accept)?;
+            return accepted(deal, by, accept, signed, now, chain, effects);
+        }
+        Move::Reject(reject) => {
+            may(deal, Verb::Reject)?;
+            must_be_party(deal, by)?;
+            if let Some(hash) = reject.terms_hash {
+                on_the_table(deal, hash)?;
+            }
+            Happening::Rejected { by: by.clone(), reason: reject.reason.clone() }
+        }
+        Move::Withdraw(withdraw) => {
+            may(deal, Verb::Withdraw)?;
+            if !is_opener {
+                return Err(forbidden("only the opener withdraws; a party rejects").by_rule("opener_withdraws"));
+            }
+            Happening::Withdrawn { by: by.clone(), reason: withdraw.reason.clone() }
+        }
+        Move::Confirm(confirm) => {
+            may(deal, Verb::Confirm)?;
+            return confirmed(deal, by, confirm, signed, chain);
+        }
+    };
+    chain.push(what, Some(signed.clone()));
+    Ok(())
+}
+
+fn accepted(deal: &Deal, by: &AgentId, accept: &Accept, signed: &Signed, now: i64, chain: &mut Chain, effects: &mut Vec<Effect>) -> Result<(), ErrorReply> {
+    must_be_party(deal, by)?;
+    in_time(deal, now)?;
+    let table = on_the_table(deal, accept.terms_hash)?;
+    if deal.accepted.contains_key(by) {
+        return Err(not_now(deal, "this party has already accepted").by_rule("accepted_before"));
+    }
+    let last = deal.accepted.len() + 1 == deal.parties.len();
+    chain.push(Happening::Accepted { by: by.clone(), terms_hash: table.hash, last }, Some(signed.clone()));
+    if !last {
+        return Ok(());
+    }
+    if !deal.requires.is_empty() {
+        // No certificate, no commit: what nobody proved fails closed.
+        let claims: Vec<String> = deal.requires.iter().map(|claim| format!("{claim:?}")).collect();
+        let reason = format!("no prover is here to certify what the deal requires: {}", claims.join(", "));
+        chain.push(Happening::Refused { rule: "unproved".into(), reason }, None);
+        return Ok(());
+    }
+    let acceptances = deal
+        .parties
+        .iter()
+        .filter_map(|party| if party == by { Some(signed) } else { deal.accepted.get(party) })
+        .cloned()
+        .collect();
+    if let Some(at_unix_ms) = deal.last_due_unix_ms() {
+        effects.push(Effect::Timer { at_unix_ms });
+    }
+    let what = Happening::Certified {
+        opener: deal.opener.clone(),
+        book: deal.book.clone(),
+        terms: table.bytes.clone(),
+        acceptances,
+        certificates: Vec::new(),
+    };
+    chain.push(what, None);
+    Ok(())
+}
+
+fn confirmed(deal: &Deal, by: &AgentId, confirm: &Confirm, signed: &Signed, chain: &mut Chain) -> Result<(), ErrorReply> {
+    on_the_table(deal, confirm.terms_hash)?;
+    let receivers = deal.receivers();
+    if !receivers.contains(by) {
+        return Err(forbidden("only who receives something confirms").by_rule("receiver_confirms"));
+    }
+    if deal.confirmed.contains(by) {
+        return Err(not_now(deal, "this party has already confirmed").by_rule("confirmed_before"));
+    }
+    chain.push(Happening::Confirmed { by: by.clone() }, Some(signed.clone()));
+    if deal.confirmed.len() + 1 == receivers.len() {
+        chain.push(Happening::Settled, None);
+    }
+    Ok(())
+}
+
+/// Whether the profile's table lets a verb be made in the deal's state.
+fn may(deal: &Deal, verb: Verb) -> Result<(), ErrorReply> {
+    match deal.profile.row(Some(deal.state), verb) {
+        Some(_) => Ok(()),
+        None => Err(not_now(deal, &format!("{} has no such move in state {}", deal.profile, deal.state))),
+    }
+}
+
+fn must_be_party(deal: &Deal, by: &AgentId) -> Result<(), ErrorReply> {
+    if deal.is_party(by) { Ok(()) } else { Err(forbidden("the opener is not a party of this deal")) }
+}
+
+fn in_time(deal: &Deal, now_unix_ms: i64) -> Result<(), ErrorReply> {
+    if now_unix_ms >= deal.expires_unix_ms {
+        return Err(late("expires_unix_ms", "the deal's time to agree has passed").in_state(deal.state));
+    }
+    Ok(())
+}
+
+fn on_the_table(deal: &Deal, hash: Hash) -> Result<&OnTable, ErrorReply> {
+    let table = deal.table.as_ref().ok_or_else(|| not_now(deal, "no terms are on the table"))?;
+    if table.hash != hash {
+        let mut reply = not_now(deal, "other terms are on the table").at_field("terms_hash").by_rule("other_terms");
+        reply.terms_hash = Some(table.hash);
+        return Err(reply);
+    }
+    Ok(table)
+}
+
+fn check_expiry(expires_unix_ms: i64, name: &str, now_unix_ms: i64) -> Result<(), ErrorReply> {
+    if expires_unix_ms <= now_unix_ms {
+        return Err(late(name, "has passed"));
+    }
+    if expires_unix_ms.saturating_sub(now_unix_ms) > MAX_EXPIRY_MS {
+        return Err(bad(name, &format!("at most {MAX_EXPIRY_MS} ms ahead")));
+    }
+    Ok(())
+}
+
+fn check_terms(profile: Profile, terms: &Terms, parties: &[AgentId], now_unix_ms: i64) -> Result<(), ErrorReply> {
+    if terms.parties != parties {
+        return Err(bad("terms.parties", "are not the deal's"));
+    }
+    check_expiry(terms.expires_unix_ms, "terms.expires_unix_ms", now_unix_ms)?;
+    if let Some(index) = terms.transfers.iter().position(|t| t.due_unix_ms.saturating_sub(now_unix_ms) > MAX_DUE_MS) {
+        return Err(bad(&format!("terms.transfers[{index}].due_unix_ms"), &format!("at most {MAX_DUE_MS} ms ahead")));
+    }
+    if profile == Profile::Ring && !is_ring(terms) {
+        return Err(ErrorReply::refused("one_ring", "in ring/1 the transfers form one ring, in order: each party gives to the next, once").at_field("terms.transfers"));
+    }
+    Ok(())
+}
+
+/// Whether each party gives once and receives once, each transfer to the next one's giver.
+fn is_ring(terms: &Terms) -> bool {
+    let transfers = &terms.transfers;
+    let next = transfers.iter().cycle().skip(1);
+    let mut givers: Vec<&AgentId> = transfers.iter().map(|t| &t.from).collect();
+    givers.sort();
+    givers.dedup();
+    transfers.len() == terms.parties.len() && givers.len() == transfers.len() && transfers.iter().zip(next).all(|(t, next)| t.to == next.from)
+}
+
+fn bad(name: &str, reason: &str) -> ErrorReply {
+    ErrorReply::new(Code::BadMessage, reason).at_field(name)
+}
+
+fn late(name: &str, reason: &str) -> ErrorReply {
+    ErrorReply::new(Code::Late, reason).at_field(name)
+}
+
+fn forbidden(reason: &str) -> ErrorReply {
+    ErrorReply::new(Code::Forbidden, reason)
+}
+
+fn not_now(deal: &Deal, reason: &str) -> ErrorReply {
+    ErrorReply::new(Code::Conflict, reason).in_state(deal.state)
+}
+
+fn field(refused: Refused) -> ErrorReply {
+    DecodeError::Field(refused).into()
+}
