@@ -15,7 +15,7 @@ pub struct Entry {
     /// Its `type`.
     pub kind: &'static str,
     /// Its name in Rust and in Python.
-    pub name: fn() -> String,
+    pub name: fn() -> &'static str,
     /// Reads a body strictly and writes it again.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ pub fn find(kind: &str) -> Option<&'static Entry> {
 const fn entry<T: Message + JsonSchema>() -> Entry {
     Entry {
         kind: T::TYPE,
-        name: || T::schema_name().into_owned(),
+        name: || std::any::type_name::<T>().rsplit("::").next().unwrap_or_default(),
         rewrite: |bytes| body::decode::<T>(bytes, MAX_CLEARING_BODY_BYTES).map(|message| body::encode(&message)),
         to_json: |bytes| {
             let message = body::decode::<T>(bytes, MAX_CLEARING_BODY_BYTES)?;

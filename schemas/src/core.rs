@@ -5,9 +5,10 @@
 
 use serde::Serialize;
 
-use crate::body::Message;
+use crate::body::{DecodeError, Message};
 use crate::error::ErrorReply;
 use crate::id::AgentId;
+use crate::keyring::LogRecord;
 use crate::signature::Sender;
 
 /// What surrounds a call: who, when, until when.
@@ -62,6 +63,36 @@ pub trait Decider {
     fn apply(state: Self::State, event: &Self::Event) -> Self::State;
 }
 
+/// A decider whose log is a subject of a stream, one for each thing that it decides about. This is all
+/// that `runtime` needs to know of it.
+pub trait Logged: Decider {
+    /// The stream.
+    const STREAM: &'static str;
+    /// The `type` of its events.
+    const KIND: &'static str;
+
+    /// Reads an event from the log.
+    ///
+    /// # Errors
+    /// When the bytes are none.
+    fn read(bytes: &[u8]) -> Result<Self::Event, DecodeError>;
+
+    /// The event's exact bytes.
+    fn bytes(event: &Self::Event) -> &[u8];
+
+    /// Whether more is to be expected in such a state, so that it is worth keeping at hand.
+    fn is_live(state: &Self::State) -> bool;
+
+    /// The answer to a move, from the state after it: its `type` and body.
+    ///
+    /// # Errors
+    /// An error that goes back to the mover.
+    fn answer(state: &Self::State, ask: &Self::Move) -> Result<(&'static str, Vec<u8>), ErrorReply>;
+
+    /// Where a timer for this log is armed, and where it fires to; `None` where there are no timers.
+    fn timer(log: &str) -> Option<(String, String)>;
+}
+
 /// Events to write, and effects to carry out once they are written, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<E> {
@@ -96,4 +127,53 @@ pub enum Effect {
         /// When, in Unix milliseconds.
         at_unix_ms: i64,
     },
+}
+
+/// One writer for many logs, fenced by its own cursor: it sees a whole stream in order, and what it
+/// writes is under compare-and-set on that cursor, so a writer that lost its place fails.
+///
+/// It is a state machine without I/O: the host shows it every entry, asks it for a plan, writes the
+/// plan as one atomic batch, and says how that went.
+pub trait Fenced {
+    /// What others may ask of it.
+    type Ask;
+    /// The stream.
+    const STREAM: &'static str;
+
+    /// The subjects that it sees; they do not overlap.
+    fn filters() -> Vec<String>;
+
+    /// Sees the next entry, in the order of the stream; its own come too.
+    fn observe(&mut self, entry: &LogRecord);
+
+    /// Takes an ask; its answer comes with [`Fenced::answers`] under the same number.
+    fn ask(&mut self, number: u64, ask: Self::Ask, call: &Call);
+
+    /// What to write now, all or nothing; empty when there is nothing to do. At most
+    /// [`crate::limit::MAX_BATCH_MESSAGES`].
+    fn plan(&mut self, now_unix_ms: i64) -> Vec<Planned>;
+
+    /// The last plan is written, with these sequences.
+    fn written(&mut self, sequences: &[u64]);
+
+    /// The last plan failed, or nobody knows. Everything stored until now has since been observed.
+    fn lost(&mut self);
+
+    /// The answers that are due.
+    fn answers(&mut self) -> Vec<(u64, Result<(&'static str, Vec<u8>), ErrorReply>)>;
+}
+
+/// One record of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Where to.
+    pub subject: String,
+    /// The body's `type`.
+    pub kind: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The sequence that the last entry on the subject must have; 0 for none yet, `None` for whatever.
+    pub expect: Option<u64>,
+    /// Whether it is an entry of a log, and so signed by its writer.
+    pub signed: bool,
 }

@@ -1,14 +1,16 @@
 //! What a move does: rules first, then the profile's table, then events and effects as data.
 
-use schemas::body::{DecodeError, Refused};
-use schemas::core::{Call, Decider, Decision, Effect};
-use schemas::deal::{Accept, Confirm, Move, Open, ReadTerms, Terms};
+use schemas::body::{DecodeError, Message, Refused, encode};
+use schemas::core::{Call, Decider, Decision, Effect, Logged};
+use schemas::deal::{Accept, Confirm, Move, Moved, Open, ReadTerms, Terms};
 use schemas::error::{Code, ErrorReply};
-use schemas::event::{Happening, Signed};
+use schemas::event::{DealEvent, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId};
 use schemas::limit::{MAX_DUE_MS, MAX_EXPIRY_MS};
 use schemas::profile::{Profile, State, Verb};
+use schemas::registry::Done;
+use schemas::{stream, subject};
 
 use crate::entry::{Chain, Entry};
 use crate::note::notes;
@@ -53,6 +55,45 @@ impl Decider for Desk {
 
     fn apply(state: Option<Deal>, entry: &Entry) -> Option<Deal> {
         Deal::apply(state, entry)
+    }
+}
+
+impl Logged for Desk {
+    const STREAM: &'static str = stream::DEALS;
+    const KIND: &'static str = DealEvent::TYPE;
+
+    fn read(bytes: &[u8]) -> Result<Entry, DecodeError> {
+        Entry::read(bytes)
+    }
+
+    fn bytes(entry: &Entry) -> &[u8] {
+        &entry.bytes
+    }
+
+    fn is_live(state: &Option<Deal>) -> bool {
+        state.as_ref().is_some_and(|deal| !deal.state.is_end())
+    }
+
+    fn answer(state: &Option<Deal>, ask: &Ask) -> Result<(&'static str, Vec<u8>), ErrorReply> {
+        let unknown = || ErrorReply::new(Code::Unknown, "there is no such deal").at_field("deal");
+        let Ask::Move { by, deal: id, ask, .. } = ask else {
+            return Ok((Done::TYPE, encode(&Done {})));
+        };
+        let deal = state.as_ref().ok_or_else(unknown)?;
+        let recorded = deal.moves.get(&(by.clone(), ask.move_id().clone())).ok_or_else(unknown)?;
+        let moved = Moved {
+            deal: id.clone(),
+            move_id: ask.move_id().clone(),
+            state: recorded.state,
+            turn: recorded.turn,
+            terms_hash: deal.table.as_ref().map(|table| table.hash),
+        };
+        Ok((Moved::TYPE, encode(&moved)))
+    }
+
+    fn timer(log: &str) -> Option<(String, String)> {
+        let deal = subject::parse_deal_log(log).ok()?;
+        Some((subject::timer(&deal), subject::timer_due(&deal)))
     }
 }
 

@@ -17,3 +17,6 @@ pub mod verify;
 pub use decide::{Ask, Desk};
 pub use entry::Entry;
 pub use state::{Deal, OnTable, Recorded};
+
+#[cfg(test)]
+mod tests;

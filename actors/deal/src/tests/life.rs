@@ -1,0 +1,189 @@
+//! The life of a deal, move by move.
+
+use schemas::core::Effect;
+use schemas::deal::{ClaimKind, Delivery, Move, Propose};
+use schemas::error::Code;
+use schemas::event::{DealNote, Happening};
+use schemas::id::DealId;
+
+use super::*;
+
+#[test]
+fn three_agree_the_ledger_commits_all_confirm_and_it_verifies() {
+    let mut world = World::new();
+    let terms = ring();
+    world.agree(&terms);
+    assert_eq!(world.deal.as_ref().unwrap().state, State::Certified);
+    world.commit();
+    for (party, state) in [("egypt", State::Committed), ("ghana", State::Committed), ("kenya", State::Settled)] {
+        let confirm = world.confirmation(&terms);
+        assert_eq!(world.send(party, DealVerb::Confirm, &confirm).unwrap(), state);
+    }
+    let verified = world.verify().unwrap();
+    assert_eq!(verified.deal, world.deal.unwrap());
+    // One by its writer for each entry, and one by its mover for each move.
+    assert_eq!(verified.signatures, 10 + 7);
+}
+
+#[test]
+fn where_delivery_is_immediate_commit_settles() {
+    let mut world = World::new();
+    let terms = Terms { delivery: Delivery::Immediate, ..ring() };
+    world.agree(&terms);
+    world.commit();
+    world.ledger(Happening::Settled);
+    assert_eq!(world.verify().unwrap().deal.state, State::Settled);
+}
+
+#[test]
+fn a_party_that_says_no_ends_it_and_everyone_hears_why() {
+    let mut world = World::new();
+    let terms = ring();
+    let open = world.opening(Profile::Ring, &terms);
+    world.send("maker", DealVerb::Open, &open).unwrap();
+    world.effects.clear();
+    let reject = world.rejection();
+    assert_eq!(world.send("ghana", DealVerb::Reject, &reject).unwrap(), State::Rejected);
+    let mut told = Vec::new();
+    for effect in &world.effects {
+        let Effect::Note { to, body, .. } = effect else { continue };
+        let note: DealNote = schemas::decode(body, 10_000).unwrap();
+        assert_eq!((note.event.as_str(), note.reason.as_deref(), note.by), ("rejected", Some("too dear"), Some(agent("ghana"))));
+        told.push(to.to_string());
+    }
+    assert_eq!(told, ["egypt", "kenya", "maker"]);
+    let accept = world.acceptance(&terms);
+    let late = world.send("kenya", DealVerb::Accept, &accept).unwrap_err();
+    assert_eq!((late.kind(), late.state.as_deref()), (Code::Conflict, Some("rejected")));
+    world.verify().unwrap();
+}
+
+#[test]
+fn time_ends_what_nobody_agreed_to_and_fails_what_nobody_delivered() {
+    let mut world = World::new();
+    let terms = ring();
+    let open = world.opening(Profile::Ring, &terms);
+    world.send("maker", DealVerb::Open, &open).unwrap();
+    assert_eq!(world.time_is(EXPIRES - 1), State::Negotiating, "a timer that fires early changes nothing");
+    world.now = EXPIRES;
+    let accept = world.acceptance(&terms);
+    assert_eq!(world.send("kenya", DealVerb::Accept, &accept).unwrap_err().kind(), Code::Late);
+    assert_eq!(world.time_is(EXPIRES), State::Expired);
+    assert_eq!(world.time_is(EXPIRES + 1), State::Expired, "a stale timer is ignored");
+    world.verify().unwrap();
+
+    let mut world = World::new();
+    world.agree(&terms);
+    world.commit();
+    let confirm = world.confirmation(&terms);
+    world.send("kenya", DealVerb::Confirm, &confirm).unwrap();
+    assert_eq!(world.time_is(DUE), State::Failed);
+    let Happening::Failed { undelivered } = Entry::read(&world.log.last().unwrap().body).unwrap().event.what else { panic!() };
+    assert_eq!(undelivered, [0, 1], "what kenya confirmed is delivered");
+    world.ledger(Happening::Compensated { reversed: undelivered });
+    assert_eq!(world.verify().unwrap().deal.state, State::Compensated);
+}
+
+#[test]
+fn the_same_move_again_is_answered_from_the_record_and_another_under_its_id_is_refused() {
+    let mut world = World::new();
+    let terms = ring();
+    let open = world.opening(Profile::Ring, &terms);
+    world.send("maker", DealVerb::Open, &open).unwrap();
+    let entries = world.log.len();
+    world.now += 3_600_000;
+    assert_eq!(world.send("maker", DealVerb::Open, &open).unwrap(), State::Negotiating, "whenever it is asked");
+    assert_eq!(world.log.len(), entries);
+    let Move::Open(mut other) = open else { panic!() };
+    other.deadline_unix_ms += 1;
+    let refused = world.send("maker", DealVerb::Open, &Move::Open(other)).unwrap_err();
+    assert_eq!((refused.kind(), refused.rule.as_deref()), (Code::Conflict, Some("move_id_reused")));
+}
+
+#[test]
+fn moves_that_are_not_ones_own_late_stale_or_out_of_place_are_refused_with_a_reason() {
+    let terms = ring();
+    let opened = || {
+        let mut world = World::new();
+        let open = world.opening(Profile::Ring, &ring());
+        world.send("maker", DealVerb::Open, &open).unwrap();
+        world
+    };
+    let check = |world: &mut World, by: &str, claimed: &str, verb, ask: &Move, kind: Code, field: Option<&str>| {
+        let before = world.log.len();
+        let error = world.send_as(by, claimed, verb, ask).unwrap_err();
+        assert_eq!((error.kind(), error.field.as_deref()), (kind, field), "{error}");
+        assert_eq!(world.log.len(), before);
+    };
+
+    let mut world = opened();
+    let accept = world.acceptance(&terms);
+    check(&mut world, "ghana", "kenya", DealVerb::Accept, &accept, Code::Forbidden, None);
+    check(&mut world, "maker", "maker", DealVerb::Accept, &accept, Code::Forbidden, None);
+    let reject = world.rejection();
+    check(&mut world, "maker", "maker", DealVerb::Reject, &reject, Code::Forbidden, None);
+    let withdraw = world.withdrawal();
+    check(&mut world, "kenya", "kenya", DealVerb::Withdraw, &withdraw, Code::Forbidden, None);
+    let confirm = world.confirmation(&terms);
+    check(&mut world, "kenya", "kenya", DealVerb::Confirm, &confirm, Code::Conflict, None);
+    let other = Terms { expires_unix_ms: EXPIRES - 1, ..ring() };
+    let accept = world.acceptance(&other);
+    check(&mut world, "kenya", "kenya", DealVerb::Accept, &accept, Code::Conflict, Some("terms_hash"));
+    let accept = world.acceptance(&terms);
+    world.now += 6_000;
+    check(&mut world, "kenya", "kenya", DealVerb::Accept, &accept, Code::Late, Some("deadline_unix_ms"));
+    let accept = world.acceptance(&terms);
+    world.send("kenya", DealVerb::Accept, &accept).unwrap();
+    let again = world.acceptance(&terms);
+    check(&mut world, "kenya", "kenya", DealVerb::Accept, &again, Code::Conflict, None);
+}
+
+#[test]
+fn openings_that_break_a_rule_are_refused() {
+    let cases: [(&str, Profile, fn(&mut Terms), Code, &str); 5] = [
+        ("maker", Profile::Fixed, |_| (), Code::Forbidden, "parties"),
+        ("maker", Profile::Ring, |t| t.transfers.swap(0, 1), Code::Refused, "terms.transfers"),
+        ("maker", Profile::Ring, |t| t.expires_unix_ms = NOW - 1, Code::Late, "expires_unix_ms"),
+        ("maker", Profile::Ring, |t| t.transfers[0].to = agent("maker"), Code::BadMessage, "terms.transfers[0].to"),
+        ("maker", Profile::Ring, |t| t.expires_unix_ms = DUE + 1, Code::BadMessage, "terms.transfers[0].due_unix_ms"),
+    ];
+    for (by, profile, change, kind, field) in cases {
+        let mut world = World::new();
+        let mut terms = ring();
+        change(&mut terms);
+        let open = world.opening(profile, &terms);
+        let error = world.send(by, DealVerb::Open, &open).unwrap_err();
+        assert_eq!((error.kind(), error.field.as_deref()), (kind, Some(field)), "{error}");
+    }
+}
+
+#[test]
+fn in_fixed_1_terms_may_come_later_and_only_from_the_opener() {
+    let mut world = World::new();
+    let terms = ring();
+    world.id = DealId::of(&agent("kenya"), &"m0".parse().unwrap());
+    let Move::Open(open) = world.opening(Profile::Fixed, &terms) else { panic!() };
+    let open = Move::Open(Open { terms: None, ..open });
+    assert_eq!(world.send("kenya", DealVerb::Open, &open).unwrap(), State::Open);
+    let accept = world.acceptance(&terms);
+    assert_eq!(world.send("ghana", DealVerb::Accept, &accept).unwrap_err().kind(), Code::Conflict);
+    let propose = Move::Propose(Propose { move_id: world.next_id(), deadline_unix_ms: world.now + 1, deal: world.id.clone(), terms: encode(&terms) });
+    assert_eq!(world.send("ghana", DealVerb::Propose, &propose).unwrap_err().rule.as_deref(), Some("opener_proposes"));
+    assert_eq!(world.send("kenya", DealVerb::Propose, &propose).unwrap(), State::Negotiating);
+    world.verify().unwrap();
+}
+
+#[test]
+fn what_requires_a_proof_that_nobody_gives_is_refused() {
+    let mut world = World::new();
+    let terms = ring();
+    let Move::Open(open) = world.opening(Profile::Ring, &terms) else { panic!() };
+    world.send("maker", DealVerb::Open, &Move::Open(Open { requires: vec![ClaimKind::WinWin], ..open })).unwrap();
+    for party in ["kenya", "ghana", "egypt"] {
+        let accept = world.acceptance(&terms);
+        world.send(party, DealVerb::Accept, &accept).unwrap();
+    }
+    let deal = world.deal.clone().unwrap();
+    assert_eq!((deal.state, deal.ended.unwrap().0.as_deref()), (State::Refused, Some("unproved")));
+    world.verify().unwrap();
+}

@@ -1,0 +1,307 @@
+//! One actor that hosts a decider: a queue for each log, one decision at a time in each.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use actix::prelude::*;
+use futures::future::join_all;
+use schemas::{
+    core::{Call, Decision, Effect, Logged},
+    error::{Code, ErrorReply},
+    header::{self, Headers},
+    signature::Signer,
+    stream, subject,
+};
+use tokio::sync::oneshot;
+
+use super::{GroupCommit, sign::sign};
+use crate::port::{AppendError, Port, ReadError, Record};
+
+/// How often a decision is taken again after a lost compare-and-set or an unknown outcome.
+const ATTEMPTS: u32 = 7;
+/// Most asks of one log that are decided together.
+const TOGETHER: usize = 64;
+/// Waiting after an unknown outcome, in milliseconds; doubled each time.
+const PAUSE_MS: u64 = 50;
+/// Logs whose state is kept at hand; when there are more, idle ones are read again when they are needed.
+const KEPT: usize = 100_000;
+
+/// How long a fired timer waits for a desk that is away.
+const FIRED_STAYS: &str = "168h";
+
+/// What comes back to whoever asked: the answer's `type` and body.
+pub type Answer = Result<(&'static str, Vec<u8>), ErrorReply>;
+
+/// A decider that can live in an actor.
+pub trait Hosted: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static {}
+impl<D: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static> Hosted for D {}
+
+/// Hosts a decider as an actor.
+pub struct DeciderHost<D: Hosted> {
+    shared: Arc<Shared<D>>,
+    logs: HashMap<String, Slot<D>>,
+}
+
+struct Shared<D> {
+    decider: D,
+    port: Arc<dyn Port>,
+    writer: GroupCommit,
+    signer: Signer,
+}
+
+struct Slot<D: Hosted> {
+    queue: VecDeque<Ask<D>>,
+    /// Whether asks are being decided; the state is away then.
+    busy: bool,
+    folded: Option<Folded<D::State>>,
+}
+
+struct Folded<S> {
+    state: S,
+    /// The sequence of the last entry; 0 for none.
+    sequence: u64,
+}
+
+struct Ask<D: Hosted> {
+    log: String,
+    ask: D::Move,
+    call: Call,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl<D: Hosted> actix::Message for Ask<D> {
+    type Result = ();
+}
+
+/// Where to ask a hosted decider.
+pub struct DeciderHandle<D: Hosted> {
+    host: Addr<DeciderHost<D>>,
+}
+
+impl<D: Hosted> Clone for DeciderHandle<D> {
+    fn clone(&self) -> Self {
+        Self { host: self.host.clone() }
+    }
+}
+
+impl<D: Hosted> DeciderHandle<D> {
+    /// Asks, and waits for what the log then holds. How many may ask at once is the caller's to limit.
+    ///
+    /// # Errors
+    /// The decider's refusal, or 500 when the outcome is unknown.
+    pub async fn ask(&self, log: String, ask: D::Move, call: Call) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        self.host.do_send(Ask { log, ask, call, answer });
+        answered.await.unwrap_or_else(|_| Err(unknown("the desk went away")))
+    }
+}
+
+impl<D: Hosted> DeciderHost<D> {
+    /// Starts a host on the current arbiter. `signer` signs what it writes.
+    pub fn start(decider: D, port: Arc<dyn Port>, writer: GroupCommit, signer: Signer) -> DeciderHandle<D> {
+        let shared = Arc::new(Shared { decider, port, writer, signer });
+        DeciderHandle { host: Actor::start(Self { shared, logs: HashMap::new() }) }
+    }
+
+    fn next(&mut self, log: String, ctx: &mut Context<Self>) {
+        let Some(slot) = self.logs.get_mut(&log) else { return };
+        if slot.queue.is_empty() {
+            self.rest(&log);
+            return;
+        }
+        let asks: Vec<_> = slot.queue.drain(..slot.queue.len().min(TOGETHER)).collect();
+        let folded = slot.folded.take();
+        slot.busy = true;
+        let shared = self.shared.clone();
+        let work = async move {
+            let folded = shared.serve(&log, folded, asks).await;
+            (log, folded)
+        };
+        ctx.spawn(work.into_actor(self).map(|(log, folded), host, ctx| {
+            if let Some(slot) = host.logs.get_mut(&log) {
+                slot.folded = folded;
+                slot.busy = false;
+            }
+            host.next(log, ctx);
+        }));
+    }
+
+    /// Keeps what is likely to be asked about again, within bounds.
+    fn rest(&mut self, log: &str) {
+        let live = self.logs.get(log).and_then(|slot| slot.folded.as_ref()).is_some_and(|folded| D::is_live(&folded.state));
+        if !live {
+            self.logs.remove(log);
+        } else if self.logs.len() > KEPT {
+            self.logs.retain(|_, slot| slot.busy || !slot.queue.is_empty());
+        }
+    }
+}
+
+impl<D: Hosted> Actor for DeciderHost<D> {
+    type Context = Context<Self>;
+}
+
+impl<D: Hosted> Handler<Ask<D>> for DeciderHost<D> {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<D>, ctx: &mut Self::Context) {
+        let log = ask.log.clone();
+        let slot = self.logs.entry(log.clone()).or_insert_with(|| Slot { queue: VecDeque::new(), busy: false, folded: None });
+        slot.queue.push_back(ask);
+        if !slot.busy {
+            self.next(log, ctx);
+        }
+    }
+}
+
+/// Why a round of deciding has to be done again.
+enum Again {
+    /// Someone else wrote, or a refusal was due on a state that was not fresh: read first.
+    Stale,
+    /// Nobody knows whether it was written.
+    Unknown,
+    /// It cannot be written or read now.
+    Broken(String),
+}
+
+impl<D: Hosted> Shared<D> {
+    /// Decides asks of one log, writes what happened, and answers. Gives back the state, unless it is
+    /// not known any more.
+    async fn serve(&self, log: &str, mut folded: Option<Folded<D::State>>, asks: Vec<Ask<D>>) -> Option<Folded<D::State>> {
+        let mut fresh = false;
+        let mut pause_ms = PAUSE_MS;
+        let mut trouble = String::new();
+        for _ in 0..ATTEMPTS {
+            let round = match self.ready(log, folded.take(), &mut fresh).await {
+                Ok(ready) => self.round(log, ready, fresh, &asks).await,
+                Err(error) => Err(Again::Broken(error.to_string())),
+            };
+            match round {
+                Ok((after, answers)) => {
+                    for (ask, answer) in asks.into_iter().zip(answers) {
+                        // Whoever asked may have given up waiting; the log holds the outcome.
+                        let _ = ask.answer.send(answer);
+                    }
+                    return Some(after);
+                }
+                Err(Again::Stale) => {}
+                Err(Again::Unknown) => "the outcome of a write is unknown".clone_into(&mut trouble),
+                Err(Again::Broken(reason)) => trouble = reason,
+            }
+            fresh = false;
+            if !trouble.is_empty() {
+                self.port.sleep_ms(pause_ms).await;
+                pause_ms *= 2;
+            }
+        }
+        tracing::error!(log, trouble, "asks were given up");
+        for ask in asks {
+            let _ = ask.answer.send(Err(unknown(&trouble)));
+        }
+        None
+    }
+
+    /// The state at hand, or else read from the log.
+    async fn ready(&self, log: &str, at_hand: Option<Folded<D::State>>, fresh: &mut bool) -> Result<Folded<D::State>, ReadError> {
+        if let Some(folded) = at_hand {
+            return Ok(folded);
+        }
+        *fresh = true;
+        let mut folded = Folded { state: D::State::default(), sequence: 0 };
+        for stored in self.port.read(D::STREAM, log, 0).await? {
+            folded.sequence = stored.sequence;
+            match D::read(&stored.body) {
+                Ok(event) => folded.state = D::apply(folded.state, &event),
+                // Skipped and reported: what is no entry of ours changes no state.
+                Err(error) => tracing::error!(log, sequence = stored.sequence, %error, "an entry was skipped"),
+            }
+        }
+        Ok(folded)
+    }
+
+    /// One round: decide all, write once.
+    async fn round(&self, log: &str, folded: Folded<D::State>, fresh: bool, asks: &[Ask<D>]) -> Result<(Folded<D::State>, Vec<Answer>), Again> {
+        let Folded { mut state, sequence } = folded;
+        let mut answers = Vec::with_capacity(asks.len());
+        let mut records = Vec::new();
+        let mut notes = Vec::new();
+        let mut timers = Vec::new();
+        for Ask { ask, call, .. } in asks {
+            let answer = match self.decider.decide(&state, ask, call) {
+                Ok(Decision { events, effects }) => {
+                    for event in &events {
+                        let bytes = D::bytes(event);
+                        let headers = sign(&self.signer, log, D::KIND, bytes, call.now_unix_ms);
+                        records.push(Record::new(log, bytes.to_vec()).with_headers(headers));
+                        state = D::apply(state, event);
+                    }
+                    self.sort(log, effects, &mut notes, &mut timers);
+                    D::answer(&state, ask)
+                }
+                Err(refusal) => Err(refusal),
+            };
+            if answer.as_ref().is_err_and(depends_on_state) && !fresh {
+                return Err(Again::Stale);
+            }
+            answers.push(answer);
+        }
+        let Some(first) = records.first_mut() else {
+            return Ok((Folded { state, sequence }, answers));
+        };
+        first.expect_last_subject_seq = Some(sequence);
+        let events = records.len();
+        records.extend(notes);
+        // Armed before the events are written: a timer that fires for nothing is ignored, one that is
+        // missing would leave a deal open for ever.
+        for armed in join_all(timers).await {
+            armed.map_err(|error| Again::Broken(error.to_string()))?;
+        }
+        match self.writer.write(records).await {
+            Ok(sequences) => {
+                let sequence = sequences.get(events - 1).copied().unwrap_or(sequence);
+                Ok((Folded { state, sequence }, answers))
+            }
+            Err(AppendError::Conflict) => Err(Again::Stale),
+            Err(error) if error.is_unknown() => Err(Again::Unknown),
+            Err(error) => Err(Again::Broken(error.to_string())),
+        }
+    }
+
+    fn sort(&self, log: &str, effects: Vec<Effect>, notes: &mut Vec<Record>, timers: &mut Vec<Arming>) {
+        for effect in effects {
+            match effect {
+                Effect::Note { to, kind, body } => {
+                    notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
+                }
+                Effect::Timer { at_unix_ms } => {
+                    if let Some((from, target)) = D::timer(log) {
+                        timers.push(arm(self.port.clone(), from, target, at_unix_ms));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a refusal might be another on a newer state.
+fn depends_on_state(refusal: &ErrorReply) -> bool {
+    !matches!(refusal.kind(), Code::BadMessage | Code::Unsigned)
+}
+
+fn unknown(why: &str) -> ErrorReply {
+    ErrorReply::new(Code::Internal, format!("{why}: whether the move was recorded is unknown; ask again with the same move_id"))
+}
+
+type Arming = futures::future::BoxFuture<'static, Result<Vec<u64>, AppendError>>;
+
+/// Arms a timer as a message schedule of the broker (ADR-51): it fires whoever has died meanwhile.
+fn arm(port: Arc<dyn Port>, from: String, target: String, at_unix_ms: i64) -> Arming {
+    Box::pin(async move {
+        let at = jiff::Timestamp::from_millisecond(at_unix_ms).unwrap_or(jiff::Timestamp::MAX);
+        let headers = Headers::new()
+            .with(header::SCHEDULE, format!("@at {at:.3}"))
+            .with(header::SCHEDULE_TARGET, target)
+            .with(header::SCHEDULE_TTL, FIRED_STAYS);
+        port.append(stream::TIMERS, vec![Record::new(from, Vec::new()).with_headers(headers)]).await
+    })
+}

@@ -1,0 +1,3 @@
+//! One binary for all whole-system tests.
+
+mod house;
