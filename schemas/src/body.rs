@@ -1,10 +1,12 @@
 //! The codec: MessagePack maps with string keys, written one way, read strictly.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Code, ErrorReply};
-use crate::limit::MAX_DEPTH;
+use crate::reader::Reader;
 use crate::scan::{Fault, ScanError, Strictness, scan};
 
 /// A body of the contract: its `type` stands first in the map.
@@ -134,12 +136,13 @@ fn check_size(body: &[u8], limit_bytes: usize) -> Result<(), DecodeError> {
 
 /// Reads a body that the scan has passed.
 pub(crate) fn read<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, DecodeError> {
-    let mut from = rmp_serde::Deserializer::from_read_ref(body);
-    from.set_max_depth(MAX_DEPTH + 1);
-    let message: T = serde_path_to_error::deserialize(&mut from).map_err(|error| {
-        let path = error.path().to_string();
-        let field = missing_field(&path, &error.inner().to_string());
-        Refused::new(field, reason_of(error.inner()))
+    refuse_at_path(serde_path_to_error::deserialize(&mut Reader::new(body)))
+}
+
+fn refuse_at_path<T: Check, E: fmt::Display>(outcome: Result<T, serde_path_to_error::Error<E>>) -> Result<T, DecodeError> {
+    let message = outcome.map_err(|error| {
+        let reason = error.inner().to_string();
+        Refused::new(missing_field(&error.path().to_string(), &reason), reason)
     })?;
     message.check()?;
     Ok(message)
@@ -147,12 +150,7 @@ pub(crate) fn read<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Decode
 
 /// Reads a message from the JSON that its JSON Schema describes; the tag is the caller's to compare.
 pub(crate) fn from_json<T: DeserializeOwned + Check>(value: &serde_json::Value) -> Result<T, DecodeError> {
-    let message: T = serde_path_to_error::deserialize(value).map_err(|error| {
-        let reason = error.inner().to_string();
-        Refused::new(missing_field(&error.path().to_string(), &reason), reason)
-    })?;
-    message.check()?;
-    Ok(message)
+    refuse_at_path(serde_path_to_error::deserialize(value))
 }
 
 /// The path of a fault; for a field that is absent, the field's own name and not its parent's.
@@ -162,13 +160,6 @@ fn missing_field(path: &str, reason: &str) -> String {
         Some(field) if parent.is_empty() => field.to_owned(),
         Some(field) => format!("{parent}.{field}"),
         None => parent.to_owned(),
-    }
-}
-
-fn reason_of(error: &rmp_serde::decode::Error) -> String {
-    match error {
-        rmp_serde::decode::Error::Syntax(reason) | rmp_serde::decode::Error::Uncategorized(reason) => reason.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -183,9 +174,7 @@ pub fn to_json(body: &[u8], limit_bytes: usize) -> Result<serde_json::Value, Dec
     }
     check_size(body, limit_bytes)?;
     scan(body, Strictness::Anything)?;
-    let mut from = rmp_serde::Deserializer::from_read_ref(body);
-    from.set_max_depth(MAX_DEPTH + 1);
-    json::value(&mut from).map_err(|error| {
+    json::value(&mut Reader::new(body)).map_err(|error| {
         DecodeError::Malformed(ScanError { field: error.to_string(), reason: Fault::Extension })
     })
 }

@@ -75,7 +75,7 @@ catalogue! {
     event: DealEvent, DealNote;
     value: ValueRequest, ValueReply, AnalyzeRequest, AnalyzeReply;
     market: Market, Intent, IntentWithdrawn, ShowMarket, Why, Because;
-    clearing: Clear, Cleared;
+    clearing: Clear, Cleared, Clearing;
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
     registry: Hello, Welcome, Register, Registered, Leave, Done, AgentRecord, Find, Found, KeyEvent, Send,
         DirectMessage, ReadInbox, InboxPage;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Refused;
-use crate::id::{AgentId, Good};
+use crate::id::{AgentId, DealId, Good, MarketId};
 use crate::limit::{MAX_INTENTS, MAX_PARTIES};
 use crate::market::{Give, GoodSpec, LeftOut, Want, check_offer};
 use crate::quantity::Quantity;
@@ -157,3 +157,29 @@ pub struct Cleared {
     pub left_out: Vec<LeftOutOffer>,
 }
 crate::message!(Cleared, "graph.cleared");
+
+/// One clearing of a market: what went in, what came out and the deals that were opened on it. The
+/// market maker tells of each on [`clearing_topic`](crate::subject::clearing_topic), signed, so that
+/// anyone can solve it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "maker.clearing")]
+pub struct Clearing {
+    /// The market.
+    pub market: MarketId,
+    /// Its number; the first is 1.
+    pub clearing: u32,
+    /// When the result was there, in Unix milliseconds.
+    pub at_unix_ms: i64,
+    /// What was asked: limits are what was left; left out where it does not fit a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Clear>,
+    /// What was answered.
+    pub result: Cleared,
+    /// The deal of each ring, in the order of the rings.
+    pub deals: Vec<DealId>,
+}
+
+crate::message!(Clearing, "maker.clearing", |clearing| {
+    let place = |refused: Refused| Refused::new(format!("request.{}", refused.field), refused.reason);
+    clearing.request.as_ref().map_or(Ok(()), |request| request.check().map_err(place))
+});

@@ -159,6 +159,9 @@ pub trait Fenced {
     /// The last plan failed, or nobody knows. Everything stored until now has since been observed.
     fn lost(&mut self);
 
+    /// What it saw and skipped, since it was asked last: entries that are not what they claim to be.
+    fn complaints(&mut self) -> Vec<String>;
+
     /// The answers that are due.
     fn answers(&mut self) -> Vec<(u64, Result<(&'static str, Vec<u8>), ErrorReply>)>;
 }

@@ -44,7 +44,7 @@ pub struct DealEvent {
 crate::message!(DealEvent, "deal.event");
 
 /// What happened. What a move said stands in the event's cause, and not here again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Happening {
     /// A deal was opened.

@@ -130,16 +130,9 @@ pub mod bytes {
             fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
                 data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(E::custom)
             }
-            // Inside a tagged enum serde buffers, and the buffer forgets which format it came from.
-            fn visit_bytes<E: Error>(self, raw: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(raw.to_vec())
-            }
-            fn visit_byte_buf<E: Error>(self, raw: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(raw)
-            }
         }
         if from.is_human_readable() {
-            from.deserialize_any(Hex)
+            from.deserialize_str(Hex)
         } else {
             from.deserialize_bytes(Bytes)
         }

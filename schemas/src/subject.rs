@@ -83,6 +83,15 @@ pub fn endpoint(service: &str, verb: &str) -> String {
     format!("{ROOT}.{service}.{verb}")
 }
 
+/// The service and the verb of a core's endpoint.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_endpoint(subject: &str) -> Result<(&str, &str), BadSubject> {
+    let [service, verb] = tokens(subject, &format!("{ROOT}."))?;
+    Ok((service, verb))
+}
+
 /// `hms.v1.deal.<verb>.<party>.<deal>`: a party's move. The party is the claimed mover.
 #[must_use]
 pub fn deal_move(verb: DealVerb, party: &AgentId, deal: &DealId) -> String {

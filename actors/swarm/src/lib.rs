@@ -1,1 +1,2 @@
-//! (being written)
+//! Agents in Rust, the market maker, and the scenario runner.
+pub mod maker;

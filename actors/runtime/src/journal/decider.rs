@@ -15,6 +15,7 @@ use schemas::{
 use tokio::sync::oneshot;
 
 use super::{GroupCommit, sign::sign};
+use crate::stage::{NoSystem, Stage};
 use crate::port::{AppendError, Port, ReadError, Record};
 
 /// How often a decision is taken again after a lost compare-and-set or an unknown outcome.
@@ -76,11 +77,13 @@ impl<D: Hosted> actix::Message for Ask<D> {
 /// Where to ask a hosted decider.
 pub struct DeciderHandle<D: Hosted> {
     host: Addr<DeciderHost<D>>,
+    /// The thread that the host lives on.
+    stage: Arc<Stage>,
 }
 
 impl<D: Hosted> Clone for DeciderHandle<D> {
     fn clone(&self) -> Self {
-        Self { host: self.host.clone() }
+        Self { host: self.host.clone(), stage: Arc::clone(&self.stage) }
     }
 }
 
@@ -97,10 +100,16 @@ impl<D: Hosted> DeciderHandle<D> {
 }
 
 impl<D: Hosted> DeciderHost<D> {
-    /// Starts a host on the current arbiter. `signer` signs what it writes.
-    pub fn start(decider: D, port: Arc<dyn Port>, writer: GroupCommit, signer: Signer) -> DeciderHandle<D> {
+    /// Starts a host on a thread of its own. `signer` signs what it writes.
+    ///
+    /// # Errors
+    /// Outside of an actor system.
+    pub fn start(decider: D, port: Arc<dyn Port>, writer: GroupCommit, signer: Signer) -> Result<DeciderHandle<D>, NoSystem> {
         let shared = Arc::new(Shared { decider, port, writer, signer });
-        DeciderHandle { host: Actor::start(Self { shared, logs: HashMap::new() }) }
+        let stage = Stage::new(1)?;
+        let thread = stage.of(0).ok_or(NoSystem)?;
+        let host = Self::start_in_arbiter(thread, move |_| Self { shared, logs: HashMap::new() });
+        Ok(DeciderHandle { host, stage: Arc::new(stage) })
     }
 
     fn next(&mut self, log: String, ctx: &mut Context<Self>) {

@@ -15,10 +15,22 @@ use schemas::{
 use tokio::sync::oneshot;
 
 use super::{decider::Answer, sign::sign};
+use crate::stage::{NoSystem, Stage};
 use crate::port::{AppendError, Followed, Port, ReadError, Record, Start};
 
 /// Waiting after a write that failed for another reason than a lost place, in milliseconds.
 const PAUSE_MS: u64 = 100;
+
+/// Why a writer was not hosted.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Not within an actor system.
+    #[error(transparent)]
+    NoSystem(#[from] NoSystem),
+    /// Its stream cannot be followed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
 
 /// A fenced writer that can live in an actor.
 pub trait Keeper: Fenced<Ask: Send> + Send + Unpin + 'static {}
@@ -61,11 +73,13 @@ impl<F: Keeper> actix::Message for Ask<F> {
 /// Where to ask a hosted writer.
 pub struct FencedHandle<F: Keeper> {
     host: Addr<FencedHost<F>>,
+    /// The thread that the host lives on.
+    stage: Arc<Stage>,
 }
 
 impl<F: Keeper> Clone for FencedHandle<F> {
     fn clone(&self) -> Self {
-        Self { host: self.host.clone() }
+        Self { host: self.host.clone(), stage: Arc::clone(&self.stage) }
     }
 }
 
@@ -82,13 +96,15 @@ impl<F: Keeper> FencedHandle<F> {
 }
 
 impl<F: Keeper> FencedHost<F> {
-    /// Starts a host on the current arbiter, from the beginning of the stream.
+    /// Starts a host on a thread of its own, from the beginning of the stream.
     ///
     /// # Errors
-    /// When the stream cannot be followed.
-    pub async fn start(keeper: F, port: Arc<dyn Port>, signer: Signer) -> Result<FencedHandle<F>, ReadError> {
+    /// Outside of an actor system, and when the stream cannot be followed.
+    pub async fn start(keeper: F, port: Arc<dyn Port>, signer: Signer) -> Result<FencedHandle<F>, HostError> {
         let entries = port.follow(F::STREAM, &F::filters(), Start::All).await?;
-        let host = Self::create(|ctx| {
+        let stage = Stage::new(1)?;
+        let thread = stage.of(0).ok_or(NoSystem)?;
+        let host = Self::start_in_arbiter(thread, move |ctx| {
             ctx.add_stream(entries);
             Self {
                 keeper,
@@ -101,7 +117,7 @@ impl<F: Keeper> FencedHost<F> {
                 waiting: HashMap::new(),
             }
         });
-        Ok(FencedHandle { host })
+        Ok(FencedHandle { host, stage: Arc::new(stage) })
     }
 
     /// Writes what there is to write, if nothing is on its way.
@@ -120,6 +136,9 @@ impl<F: Keeper> FencedHost<F> {
                 let work = write(self.port.clone(), self.signer.clone(), F::STREAM, F::filters(), plan, now_unix_ms);
                 ctx.spawn(work.into_actor(self).map(|outcome, host, ctx| host.wrote(outcome, ctx)));
             }
+        }
+        for complaint in self.keeper.complaints() {
+            tracing::error!(stream = F::STREAM, complaint, "an entry was skipped");
         }
         for (number, answer) in self.keeper.answers() {
             if let Some(waiting) = self.waiting.remove(&number) {

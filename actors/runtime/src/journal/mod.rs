@@ -17,7 +17,8 @@ mod writer;
 
 pub use self::{
     decider::{Answer, DeciderHandle, DeciderHost, Hosted},
-    fenced::{FencedHandle, FencedHost, Keeper},
+    fenced::{FencedHandle, FencedHost, HostError, Keeper},
     keys::Keys,
+    sign::sign,
     writer::GroupCommit,
 };

@@ -47,6 +47,7 @@ fn generate() -> Outcome<Files> {
     definitions.documents(&mut files)?;
     files.add("py_agents/hms_a2a/_wire.py", python::module(&definitions)?)?;
     python_names::modules(&mut files)?;
+    files.add("nats/subjects.md", subjects::page()?)?;
     Ok(files)
 }
 

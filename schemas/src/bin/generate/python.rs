@@ -15,7 +15,7 @@ use crate::Outcome;
 use crate::schema::{Definitions, collect_references, reference};
 
 /// Widest line of generated Python, in characters: ruff's setting.
-pub const LINE_CHARS: usize = 110;
+pub const LINE_CHARS: usize = 120;
 
 /// Enums whose variants carry fields become unions of classes; the classes are named with this prefix.
 const VARIANT_PREFIXES: [(&str, &str); 1] = [("Happening", "Deal")];

@@ -1,1 +1,226 @@
+//! The table of subjects. Every pattern comes out of `schemas::subject`: its functions are called with
+//! placeholders, so that no subject is written down a second time.
 
+use std::fmt::Write;
+
+use schemas::id::{AgentId, DealId, MarketId, MoveId};
+use schemas::stream;
+use schemas::subject::{self, DealVerb};
+
+use crate::Outcome;
+
+/// One kind of subject.
+pub struct Subject {
+    /// The function that builds it in Python, and its channel in the AsyncAPI document.
+    pub name: String,
+    /// The subject with its variable tokens in braces.
+    pub template: String,
+    /// What it is for, in one sentence.
+    pub about: &'static str,
+    /// How it travels.
+    pub kind: Kind,
+    /// The types of body that are sent there; none for bodies that are the agents' own affair.
+    pub bodies: Vec<&'static str>,
+    /// The types of the answers.
+    pub replies: Vec<&'static str>,
+    /// Who writes there.
+    pub writer: &'static str,
+}
+
+/// How a message travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A request to a service of this name.
+    Request(&'static str),
+    /// Kept by this stream.
+    Stream(&'static str),
+    /// Republished by this stream once it is stored.
+    Live(&'static str),
+    /// Plain publish and subscribe.
+    Plain,
+}
+
+/// Names that stand for variable tokens.
+struct Placeholders {
+    agent: AgentId,
+    market: MarketId,
+    deal: DealId,
+}
+
+impl Placeholders {
+    fn new() -> Outcome<Self> {
+        let agent = AgentId::parse("placeholder-agent")?;
+        let deal = DealId::of(&agent, &MoveId::parse("placeholder")?);
+        Ok(Self { agent, market: MarketId::parse("placeholder-market")?, deal })
+    }
+
+    /// A built subject as a template.
+    fn template(&self, subject: &str, agent: &str, market: &str) -> String {
+        subject
+            .replace(self.agent.as_str(), &format!("{{{agent}}}"))
+            .replace(self.market.as_str(), &format!("{{{market}}}"))
+            .replace(self.deal.as_str(), "{deal}")
+    }
+}
+
+/// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
+pub const ENDPOINTS: [(&str, &str, &str, &str); 14] = [
+    ("registry", "hello", "registry.hello", "registry.welcome"),
+    ("registry", "register", "registry.register", "registry.registered"),
+    ("registry", "leave", "registry.leave", "done"),
+    ("registry", "find", "registry.find", "registry.found"),
+    ("registry", "send", "registry.send", "done"),
+    ("registry", "inbox", "registry.inbox", "registry.page"),
+    ("ledger", "declare", "ledger.declare", "ledger.declared"),
+    ("ledger", "balance", "ledger.balance", "ledger.balances"),
+    ("trade_balance", "value", "trade_balance.value", "trade_balance.valued"),
+    ("trade_balance", "analyze", "trade_balance.analyze", "trade_balance.analyzed"),
+    ("trade_balance", "balance", "trade_balance.balance", "trade_balance.balanced"),
+    ("graph", "clear", "graph.clear", "graph.cleared"),
+    ("maker", "why", "maker.why", "maker.because"),
+    ("maker", "market", "maker.market", "market"),
+];
+
+/// Types of body that a deal's verb takes, and of its answer.
+pub fn deal_bodies(verb: DealVerb) -> (&'static str, &'static str) {
+    match verb {
+        DealVerb::Open => ("deal.open", "deal.moved"),
+        DealVerb::Propose => ("deal.propose", "deal.moved"),
+        DealVerb::Counter => ("deal.counter", "deal.moved"),
+        DealVerb::Accept => ("deal.accept", "deal.moved"),
+        DealVerb::Reject => ("deal.reject", "deal.moved"),
+        DealVerb::Withdraw => ("deal.withdraw", "deal.moved"),
+        DealVerb::Confirm => ("deal.confirm", "deal.moved"),
+        DealVerb::Show => ("deal.show", "deal.shown"),
+    }
+}
+
+/// Every kind of subject, requests first.
+pub fn table() -> Outcome<Vec<Subject>> {
+    let p = Placeholders::new()?;
+    let mut table = Vec::new();
+    for (service, verb, request, reply) in ENDPOINTS {
+        table.push(Subject {
+            name: format!("{service}_{verb}"),
+            template: subject::endpoint(service, verb),
+            about: "an endpoint of a core: a NATS micro service, any replica answers",
+            kind: Kind::Request(service),
+            bodies: vec![request],
+            replies: vec![reply, "error"],
+            writer: "anyone",
+        });
+    }
+    for verb in DealVerb::ALL {
+        let (body, reply) = deal_bodies(verb);
+        table.push(Subject {
+            name: format!("deal_{verb}"),
+            template: p.template(&subject::deal_move(verb, &p.agent, &p.deal), "party", ""),
+            about: "a party's move; the party is the claimed mover, the signature is what counts",
+            kind: Kind::Request("deal"),
+            bodies: vec![body],
+            replies: vec![reply, "error"],
+            writer: "parties, and whoever opens",
+        });
+    }
+    let stored = |name: &str, subject: &str, about, stream, bodies: &[&'static str], writer| Subject {
+        name: name.to_owned(),
+        template: p.template(subject, "agent", if name.ends_with("ledger_log") || name.ends_with("limit_log") { "book" } else { "market" }),
+        about,
+        kind: Kind::Stream(stream),
+        bodies: bodies.to_vec(),
+        replies: Vec::new(),
+        writer,
+    };
+    let notes = ["note.deal", "note.message"];
+    table.extend([
+        stored("deal_log", &subject::deal_log(&p.deal), "what happened to a deal", stream::DEALS, &["deal.event"], "desk and ledger, each event signed"),
+        stored("ledger_log", &subject::ledger_log(&p.market), "a book's fence and cursor", stream::DEALS, &["ledger.cursor"], "ledger"),
+        stored("limit_log", &subject::limit_log(&p.market, &p.agent), "what an agent may give in a book", stream::DEALS, &["ledger.limit"], "ledger"),
+        stored("key_log", &subject::key_log(&p.agent), "an agent's key history, for ever", stream::DEALS, &["key.event"], "registry"),
+        stored("note", &subject::note(&p.agent), "what an agent must hear, written in the same batch as the event it tells of", stream::DEALS, &["note.deal"], "desk and ledger"),
+        stored("inbox", &subject::inbox(&p.agent), "an agent's durable inbox: its notes, and direct messages", stream::INBOX, &notes, "registry; the notes by sourcing"),
+        stored("intent", &subject::intent(&p.market, &p.agent), "an agent's standing order; the last one counts", stream::MARKET, &["intent", "intent.withdrawn"], "the agent"),
+        stored("timer", &subject::timer(&p.deal), "where a deal's deadline is armed, as a message schedule", stream::TIMERS, &[], "desk"),
+        stored("timer_due", &subject::timer_due(&p.deal), "where a deal's deadline fires to", stream::TIMERS, &[], "the broker"),
+        stored("dead_letter", &subject::dead_letter("{core}"), "what a consumer gave up on; the headers say why", stream::DLQ, &[], "cores"),
+    ]);
+    let live = |name: &str, subject: &str, about, stream, bodies: &[&'static str]| Subject {
+        kind: Kind::Live(stream),
+        writer: "the broker",
+        ..stored(name, subject, about, stream, bodies, "")
+    };
+    let live_of = |stored: &str| stored.replacen(subject::ROOT, &format!("{}.live", subject::ROOT), 1);
+    table.extend([
+        live("live_deal_log", &live_of(&subject::deal_log(&p.deal)), "a deal's log as it grows", stream::DEALS, &["deal.event"]),
+        live("live_ledger_log", &live_of(&subject::ledger_log(&p.market)), "a book's cursor as it moves", stream::DEALS, &["ledger.cursor"]),
+        live("live_limit_log", &live_of(&subject::limit_log(&p.market, &p.agent)), "limits as they are declared", stream::DEALS, &["ledger.limit"]),
+        live("live_key_log", &live_of(&subject::key_log(&p.agent)), "keys as they are registered", stream::DEALS, &["key.event"]),
+        live("live_inbox", &subject::live_inbox(&p.agent), "an agent's inbox as it fills", stream::INBOX, &notes),
+        live("live_intent", &live_of(&subject::intent(&p.market, &p.agent)), "intents as they change", stream::MARKET, &["intent", "intent.withdrawn"]),
+    ]);
+    let plain = |name: &str, template: String, about, bodies: &[&'static str], writer| Subject {
+        name: name.to_owned(),
+        template,
+        about,
+        kind: Kind::Plain,
+        bodies: bodies.to_vec(),
+        replies: Vec::new(),
+        writer,
+    };
+    table.extend([
+        plain("topic", subject::topic("{topic}")?, "whatever agents want to say to each other; a topic may have several tokens", &[], "any agent"),
+        plain("clearing_topic", p.template(&subject::clearing_topic(&p.market), "", "market"), "the market maker tells of each clearing", &[], "maker"),
+        plain("talk", p.template(&subject::talk(&p.agent, &p.deal), "party", ""), "offers under negotiation, party to party", &[], "parties"),
+    ]);
+    Ok(table)
+}
+
+/// The table for people.
+pub fn page() -> Outcome<String> {
+    let mut text = String::from(PAGE);
+    for subject in table()? {
+        let how = match subject.kind {
+            Kind::Request(service) => format!("request to `{service}`"),
+            Kind::Stream(stream) => format!("stream `{stream}`"),
+            Kind::Live(stream) => format!("republished by `{stream}`"),
+            Kind::Plain => "plain".to_owned(),
+        };
+        let quoted = |kinds: &[&str]| kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
+        let bodies = match (subject.bodies.as_slice(), subject.replies.as_slice()) {
+            ([], _) => "any".to_owned(),
+            (bodies, []) => quoted(bodies),
+            (bodies, replies) => format!("{} → {}", quoted(bodies), quoted(replies)),
+        };
+        let template = subject.template.replace('{', "<").replace('}', ">");
+        writeln!(text, "| `{template}` | {how} | {bodies} | {} | {} |", subject.writer, subject.about)?;
+    }
+    text.push_str(BUCKETS);
+    for bucket in stream::buckets(1) {
+        let member = |name: &str| bucket.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let name = member("name");
+        writeln!(text, "| `{}` | `{name}` | {} |", name.trim_start_matches("KV_"), member("description"))?;
+    }
+    Ok(text)
+}
+
+const PAGE: &str = "# Subjects
+
+Generated from the crate `schemas`: do not edit. Every subject is built, parsed and validated there.
+
+Bodies are MessagePack maps whose `type` is named below; `schemas/json/<type>.json` describes each. A request is
+answered with one of the types behind the arrow. Streams bind exact token counts, and none of them captures a request:
+it would answer the requester with its own acknowledgement. To watch, subscribe to what is republished: a plain
+subscriber to a log would also see writes that the stream then rejected.
+
+| subject | travels as | bodies | written by | what for |
+|---|---|---|---|---|
+";
+
+const BUCKETS: &str = "
+## Buckets
+
+Their values are JSON, so that `nats kv get` reads them.
+
+| bucket | stream behind it | what for |
+|---|---|---|
+";

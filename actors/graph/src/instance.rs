@@ -1,0 +1,483 @@
+//! A clearing as the search sees it: read, checked, numbered.
+//!
+//! # Design
+//!
+//! A ring is a cycle of *seats*. A seat is a party that receives by one alternative of one want and gives
+//! one good: all that decides whether the party is content in a ring is its seat, whoever sits beside it.
+//! So prices, quantities and verdicts belong to seats, and a good is where the giving half of one seat
+//! meets the receiving half of the next.
+//!
+//! Everything is counted in whole lots; a good without a lot has lots of one minor unit. A seat's *rate* is
+//! the most that it can give for each unit received. It is not only v·φ⁺ / ((1 + μ)·c·φ⁻): a ring moves at
+//! least a lot on every hop, so no rate exceeds what the seat can give at most over the smallest lot that it
+//! can receive, and where only a few lots fit, the best of those few counts. That costs nothing (no
+//! ring of whole lots is lost) and is what makes the linear relaxation tight for lots: where every party
+//! gives one lot for one lot, the rates are one, whatever the values, and the relaxation is the cycle
+//! formulation of barter exchange (Abraham, Blum and Sandholm, 2007).
+//!
+//! # What it refuses
+//!
+//! Goods that the market does not have, values outside its band, objectives that the goods do not bear.
+//! A seat that would receive and give the same good is left out: it could only pass the good on, and the
+//! ring without it is at least as good.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use schemas::clearing::{Clear, Objective, Offer};
+use schemas::value::Bounds;
+use schemas::{AgentId, ErrorReply, Good, Rational};
+use terms::{Exact, Exchange, Factors, hop_welfare};
+
+use crate::fixed::Between;
+use crate::stopwatch::Watch;
+use crate::table::{GiveId, GoodId, Id, PartyId, SeatId, Table, TakeId, WantId};
+
+/// Most seats in one clearing: what a few seconds of computing can use, and what a node can hold.
+const MAX_SEATS: usize = 1_000_000;
+/// Up to so many lots to receive, a rate is the best of the whole lots that fit.
+const FEW_LOTS: i64 = 32;
+/// Reading may take this share of the time limit, in percent.
+const READING_PERCENT: u32 = 40;
+
+/// A good.
+#[derive(Debug)]
+pub(crate) struct GoodRow {
+    pub(crate) name: Good,
+    pub(crate) unit: String,
+    /// Minor units in a lot.
+    pub(crate) lot: i64,
+    pub(crate) reference_price: Option<Rational>,
+    /// Fixed-point rates and prices are for 2^scale minor units, chosen so that they are near one.
+    pub(crate) scale: i32,
+    pub(crate) givers: Vec<GiveId>,
+    pub(crate) takers: Vec<TakeId>,
+}
+
+/// An offer.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub(crate) agent: AgentId,
+    pub(crate) factors: Factors,
+    /// The larger of its own margin and the clearing's.
+    pub(crate) margin_ppm: i64,
+    pub(crate) gives: Range<usize>,
+    pub(crate) takes: Range<usize>,
+}
+
+impl Party {
+    pub(crate) fn gives(&self) -> impl Iterator<Item = GiveId> + use<> {
+        self.gives.clone().map(GiveId::of)
+    }
+    pub(crate) fn takes(&self) -> impl Iterator<Item = TakeId> + use<> {
+        self.takes.clone().map(TakeId::of)
+    }
+}
+
+/// A good that a party gives.
+#[derive(Debug)]
+pub(crate) struct Give {
+    pub(crate) party: PartyId,
+    pub(crate) good: GoodId,
+    /// At most this many minor units, in whole lots.
+    pub(crate) limit: i64,
+    pub(crate) cost: Bounds,
+    /// What the objective loses for each 2^scale minor units given.
+    pub(crate) loss: Between,
+    /// The same for one minor unit, as a guide.
+    pub(crate) loss_guide: f64,
+}
+
+/// A want: Σ over its takes of quantity/limit is at most one.
+#[derive(Debug)]
+pub(crate) struct WantRow {
+    /// Its place in the offer.
+    pub(crate) index: u32,
+    /// Into how many shares the want is divided: the least common multiple of its limits, where that fits.
+    pub(crate) shares: i64,
+}
+
+/// One alternative of a want.
+#[derive(Debug)]
+pub(crate) struct Take {
+    pub(crate) party: PartyId,
+    pub(crate) want: WantId,
+    pub(crate) good: GoodId,
+    /// At most this many minor units, in whole lots.
+    pub(crate) limit: i64,
+    /// The quantity that alone fills the want, in minor units.
+    pub(crate) full: i64,
+    pub(crate) value: Bounds,
+    /// What the objective gains for each 2^scale minor units received.
+    pub(crate) gain: Between,
+    /// The same for one minor unit, as a guide.
+    pub(crate) gain_guide: f64,
+}
+
+/// A party that receives by one take and gives by one give.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat {
+    pub(crate) party: PartyId,
+    pub(crate) take: TakeId,
+    pub(crate) give: GiveId,
+    /// Most given for each unit received, in 2^scale minor units of either good.
+    pub(crate) rate: Between,
+    /// The same in minor units, as a guide.
+    pub(crate) rate_guide: f64,
+}
+
+/// Seats that receive one good and give another.
+#[derive(Debug, Clone)]
+pub(crate) struct Lane {
+    /// The good at the other end.
+    pub(crate) other: GoodId,
+    pub(crate) seats: Range<usize>,
+}
+
+impl Lane {
+    pub(crate) fn seats(&self) -> impl Iterator<Item = SeatId> + use<> {
+        self.seats.clone().map(SeatId::of)
+    }
+}
+
+/// A clearing, numbered.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) objective: Objective,
+    /// Longest ring, in parties.
+    pub(crate) max_ring: usize,
+    pub(crate) goods: Table<GoodId, GoodRow>,
+    pub(crate) parties: Table<PartyId, Party>,
+    pub(crate) gives: Table<GiveId, Give>,
+    pub(crate) wants: Table<WantId, WantRow>,
+    pub(crate) takes: Table<TakeId, Take>,
+    pub(crate) seats: Table<SeatId, Seat>,
+    /// By the good that a seat receives: where its seats stand, by the good that they give.
+    pub(crate) out_of: Table<GoodId, Vec<Lane>>,
+    /// By the good that a seat gives: where its seats stand, by the good that they receive.
+    pub(crate) into: Table<GoodId, Vec<Lane>>,
+    /// The seats that give by a give.
+    pub(crate) seats_of: Table<GiveId, Vec<SeatId>>,
+    /// Whether there was time to seat everyone.
+    pub(crate) all_seated: bool,
+}
+
+impl Instance {
+    /// Reads and checks a clearing.
+    ///
+    /// # Errors
+    /// A refusal (422) naming the field.
+    pub(crate) fn read(request: &Clear, watch: &Watch) -> Result<Self, ErrorReply> {
+        let mut instance = Self::goods_of(request)?;
+        let names: BTreeMap<&str, GoodId> =
+            request.goods.iter().enumerate().map(|(row, spec)| (spec.good.as_str(), GoodId::of(row))).collect();
+        let mut offers: Vec<(usize, &Offer)> = request.offers.iter().enumerate().collect();
+        offers.sort_by(|a, b| a.1.agent.cmp(&b.1.agent));
+        for (place, offer) in offers {
+            instance.seat_offer(request, &names, place, offer)?;
+        }
+        instance.scale_goods();
+        instance.weigh();
+        instance.seat_everyone(watch)?;
+        Ok(instance)
+    }
+
+    fn goods_of(request: &Clear) -> Result<Self, ErrorReply> {
+        let mut goods = Table::new();
+        for (index, spec) in request.goods.iter().enumerate() {
+            if request.objective == Objective::Volume && spec.reference_price.is_none() {
+                return Err(ErrorReply::refused("no_reference_price", format!("volume counts goods at reference prices, and {} has none", spec.good))
+                    .at_field(&format!("goods[{index}].reference_price")));
+            }
+            if request.objective == Objective::Served && spec.lot.is_none() {
+                return Err(ErrorReply::refused(
+                    "objective",
+                    format!("served counts participations, which bears on goods in lots; {} has no lot, and could be split without end", spec.good),
+                )
+                .at_field("objective"));
+            }
+            goods.push(GoodRow {
+                name: spec.good.clone(),
+                unit: spec.unit.clone(),
+                lot: spec.lot.map_or(1, schemas::Quantity::get),
+                reference_price: spec.reference_price,
+                scale: 0,
+                givers: Vec::new(),
+                takers: Vec::new(),
+            });
+        }
+        Ok(Self {
+            objective: request.objective,
+            max_ring: request.max_ring as usize,
+            out_of: Table::like(&goods, Vec::new()),
+            into: Table::like(&goods, Vec::new()),
+            goods,
+            parties: Table::new(),
+            gives: Table::new(),
+            wants: Table::new(),
+            takes: Table::new(),
+            seats: Table::new(),
+            seats_of: Table::new(),
+            all_seated: true,
+        })
+    }
+
+    fn seat_offer(&mut self, request: &Clear, names: &BTreeMap<&str, GoodId>, place: usize, offer: &Offer) -> Result<(), ErrorReply> {
+        let at = |field: String| format!("offers[{place}].{field}");
+        let find = |good: &Good, field: String| {
+            names.get(good.as_str()).copied().ok_or_else(|| {
+                ErrorReply::refused("unknown_good", format!("the market has no {good}")).at_field(&at(field))
+            })
+        };
+        let factors = Factors::of(&offer.outlook, request.days.into()).map_err(ErrorReply::from)?;
+        let party = PartyId::of(self.parties.len());
+        let (first_give, first_take) = (self.gives.len(), self.takes.len());
+        for (index, give) in offer.gives.iter().enumerate() {
+            let good = find(&give.good, format!("gives[{index}].good"))?;
+            self.check_band(request.band, good, give.cost, || at(format!("gives[{index}].cost")))?;
+            let limit = whole_lots(give.limit.get(), self.goods[good].lot);
+            let id = self.gives.push(Give { party, good, limit, cost: give.cost, loss: Between::NOTHING, loss_guide: 0.0 });
+            if limit > 0 {
+                self.goods[good].givers.push(id);
+            }
+        }
+        for (index, want) in offer.wants.iter().enumerate() {
+            let limits: Vec<i64> = want.any_of.iter().map(|a| a.limit.get()).collect();
+            let index_u32 = u32::try_from(index).unwrap_or(u32::MAX);
+            let row = self.wants.push(WantRow { index: index_u32, shares: shares_for(&limits) });
+            for (which, alternative) in want.any_of.iter().enumerate() {
+                let field = |rest: &str| format!("wants[{index}].any_of[{which}].{rest}");
+                let good = find(&alternative.good, field("good"))?;
+                self.check_band(request.band, good, alternative.value, || at(field("value")))?;
+                let full = alternative.limit.get();
+                let limit = whole_lots(full, self.goods[good].lot);
+                let take = Take { party, want: row, good, limit, full, value: alternative.value, gain: Between::NOTHING, gain_guide: 0.0 };
+                let id = self.takes.push(take);
+                if limit > 0 {
+                    self.goods[good].takers.push(id);
+                }
+            }
+        }
+        self.parties.push(Party {
+            agent: offer.agent.clone(),
+            factors,
+            margin_ppm: offer.margin_ppm.max(request.margin_ppm),
+            gives: first_give..self.gives.len(),
+            takes: first_take..self.takes.len(),
+        });
+        Ok(())
+    }
+
+    fn check_band(&self, band: Option<Bounds>, good: GoodId, stated: Bounds, field: impl Fn() -> String) -> Result<(), ErrorReply> {
+        let (Some(band), Some(price)) = (band, self.goods[good].reference_price) else { return Ok(()) };
+        let price = Exact::from(price);
+        let (lo, hi) = (price.product(&band.lo.into()), price.product(&band.hi.into()));
+        if Exact::from(stated.lo) >= lo && Exact::from(stated.hi) <= hi {
+            return Ok(());
+        }
+        let message = format!("{} to {} lies outside the market's band for {}, {lo} to {hi}", stated.lo, stated.hi, self.goods[good].name);
+        Err(ErrorReply::refused("outside_band", message).at_field(&field()))
+    }
+
+    /// Chooses each good's scale so that what 2^scale minor units are worth is near one, and so are rates.
+    fn scale_goods(&mut self) {
+        for good in self.goods.ids() {
+            let row = &self.goods[good];
+            let stated = row.takers.iter().map(|t| self.takes[*t].value.hi.to_f64()).chain(row.givers.iter().map(|g| self.gives[*g].cost.hi.to_f64()));
+            let price = match (self.objective, row.reference_price) {
+                #[allow(clippy::cast_precision_loss)]
+                (Objective::Served, _) => 1.0 / row.lot as f64,
+                (_, Some(price)) => price.to_f64(),
+                _ => stated.filter(|price| *price > 0.0).fold(0.0, f64::max),
+            };
+            #[allow(clippy::cast_possible_truncation)]
+            let scale = if price > 0.0 { -price.log2().round().clamp(-62.0, 62.0) as i32 } else { 0 };
+            self.goods[good].scale = scale;
+        }
+    }
+
+    /// Says what the objective gains and loses by each take and give.
+    fn weigh(&mut self) {
+        let free = Bounds::exactly(Rational::ZERO);
+        for id in self.gives.ids() {
+            let give = &self.gives[id];
+            if self.objective == Objective::Welfare {
+                let factors = self.parties[give.party].factors;
+                let loss = -&hop_welfare(1, free, factors, give.cost, factors);
+                let scale = self.goods[give.good].scale;
+                self.gives[id].loss_guide = loss.to_f64();
+                self.gives[id].loss = Between::of(&loss, scale);
+            }
+        }
+        for id in self.takes.ids() {
+            let take = &self.takes[id];
+            let good = &self.goods[take.good];
+            let gain = match self.objective {
+                Objective::Welfare => {
+                    let factors = self.parties[take.party].factors;
+                    hop_welfare(1, take.value, factors, free, factors)
+                }
+                Objective::Volume => good.reference_price.unwrap_or(Rational::ZERO).into(),
+                Objective::Served => Exact::ratio(1, good.lot).unwrap_or_else(Exact::zero),
+            };
+            let scale = good.scale;
+            self.takes[id].gain_guide = gain.to_f64();
+            self.takes[id].gain = Between::of(&gain, scale);
+        }
+    }
+
+    /// Makes the seats of everyone who can sit in some ring as far as goods and limits go.
+    fn seat_everyone(&mut self, watch: &Watch) -> Result<(), ErrorReply> {
+        self.seats_of = Table::like(&self.gives, Vec::new());
+        let most_given: Vec<i64> = self.goods.iter().map(|(_, g)| g.givers.iter().map(|id| self.gives[*id].limit).max().unwrap_or(0)).collect();
+        let most_taken: Vec<i64> = self.goods.iter().map(|(_, g)| g.takers.iter().map(|id| self.takes[*id].limit).max().unwrap_or(0)).collect();
+        let most = |of: &[i64], good: GoodId| of.get(good.row()).copied().unwrap_or(0);
+        let mut seats: Vec<(GoodId, GoodId, Seat)> = Vec::new();
+        'parties: for (id, party) in self.parties.iter() {
+            if watch.spent_percent() > READING_PERCENT {
+                self.all_seated = false;
+                break;
+            }
+            for take in party.takes() {
+                let received = self.takes[take].limit.min(most(&most_given, self.takes[take].good));
+                for give in party.gives() {
+                    let given = self.gives[give].limit.min(most(&most_taken, self.gives[give].good));
+                    if self.takes[take].good == self.gives[give].good || received == 0 || given == 0 {
+                        continue;
+                    }
+                    if let Some(seat) = self.seat(id, take, give, received, given) {
+                        seats.push((self.takes[take].good, self.gives[give].good, seat));
+                    }
+                    if seats.len() > MAX_SEATS {
+                        return Err(ErrorReply::refused("too_large", format!("more than {MAX_SEATS} ways to receive one good for another")).at_field("offers"));
+                    }
+                    if seats.len().is_multiple_of(1024) && watch.spent_percent() > READING_PERCENT {
+                        self.all_seated = false;
+                        break 'parties;
+                    }
+                }
+            }
+        }
+        seats.sort_by_key(|(received, given, _)| (*received, *given));
+        for lane in seats.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let start = self.seats.len();
+            for (_, given, seat) in lane {
+                let id = self.seats.push(*seat);
+                debug_assert_eq!(self.gives[seat.give].good, *given);
+                self.seats_of[seat.give].push(id);
+            }
+            if let Some((received, given, _)) = lane.first() {
+                self.out_of[*received].push(Lane { other: *given, seats: start..self.seats.len() });
+                self.into[*given].push(Lane { other: *received, seats: start..self.seats.len() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The seat of a party that can receive up to `received` and give up to `given` minor units; `None`
+    /// where no quantities content it.
+    #[allow(clippy::cast_precision_loss)]
+    fn seat(&self, party: PartyId, take: TakeId, give: GiveId, received: i64, given: i64) -> Option<Seat> {
+        let exchange = self.exchange_of(party, take, give)?;
+        let (inward, outward) = (&self.goods[self.takes[take].good], &self.goods[self.gives[give].good]);
+        let shift = inward.scale - outward.scale;
+        let lots = received / inward.lot;
+        let (mut rate, mut guide) = (Between::NOTHING, 0.0_f64);
+        if lots <= FEW_LOTS {
+            for count in 1..=lots {
+                let received = count * inward.lot;
+                let given = whole_lots(exchange.most_given(received), outward.lot).min(given);
+                rate = rate.max(Between::ratio(given, received, shift));
+                guide = guide.max(given as f64 / received as f64);
+            }
+        } else {
+            // ⌊rate · sample⌋ / sample is never more than the rate, and (⌊rate · sample⌋ + 1) / sample never
+            // less: a sample large enough for sixty bits of the answer, as far as it goes.
+            #[allow(clippy::cast_possible_truncation)]
+            let exponent = (60.0 - exchange.rate_f64().log2().ceil()).clamp(0.0, 62.0) as u32;
+            let sample = 1_i64 << exponent;
+            let most = exchange.most_given(sample);
+            let ceiling = Between::ratio(given, inward.lot, shift);
+            rate = if most == i64::MAX {
+                ceiling
+            } else {
+                let (lo, hi) = (Between::ratio(most, sample, shift).lo, Between::ratio(most + 1, sample, shift).hi);
+                Between { lo, hi }.min(ceiling)
+            };
+            guide = exchange.rate_f64().min(given as f64 / inward.lot as f64);
+            // Not even all that there is to receive is worth one lot given.
+            if exchange.most_given(received) < outward.lot {
+                return None;
+            }
+        }
+        (guide > 0.0).then_some(Seat { party, take, give, rate, rate_guide: guide })
+    }
+
+    fn exchange_of(&self, party: PartyId, take: TakeId, give: GiveId) -> Option<Exchange> {
+        let party = &self.parties[party];
+        Exchange::new(self.takes[take].value, self.gives[give].cost, party.factors, party.margin_ppm).ok()
+    }
+
+    /// What a seat exchanges. Always there: a seat is only made of a sound exchange.
+    pub(crate) fn exchange(&self, seat: SeatId) -> Option<Exchange> {
+        let seat = &self.seats[seat];
+        self.exchange_of(seat.party, seat.take, seat.give)
+    }
+
+    /// The good that a seat gives.
+    pub(crate) fn gives_good(&self, seat: SeatId) -> GoodId {
+        self.gives[self.seats[seat].give].good
+    }
+
+    /// The good that a seat receives.
+    pub(crate) fn takes_good(&self, seat: SeatId) -> GoodId {
+        self.takes[self.seats[seat].take].good
+    }
+
+    /// How many shares of its want a quantity takes up, rounded up.
+    pub(crate) fn shares(&self, take: TakeId, quantity: i64) -> i64 {
+        let take = &self.takes[take];
+        let (quantity, shares, full) = (i128::from(quantity), i128::from(self.wants[take.want].shares), i128::from(take.full));
+        i64::try_from((quantity * shares + full - 1) / full).unwrap_or(i64::MAX)
+    }
+
+    /// The largest quantity that takes up at most so many shares of its want.
+    pub(crate) fn quantity_for(&self, take: TakeId, shares: i64) -> i64 {
+        let take = &self.takes[take];
+        let most = i128::from(shares) * i128::from(take.full) / i128::from(self.wants[take.want].shares);
+        i64::try_from(most).unwrap_or(i64::MAX)
+    }
+
+    /// Whether a good's quantities are all of one minor unit's grain.
+    pub(crate) fn lot(&self, good: GoodId) -> i64 {
+        self.goods[good].lot
+    }
+}
+
+/// The largest whole number of lots within a limit, in minor units.
+pub(crate) fn whole_lots(limit: i64, lot: i64) -> i64 {
+    limit / lot * lot
+}
+
+/// Into how many shares a want with these limits is divided: their least common multiple, so that every
+/// quantity is a whole number of shares. Where that is too large, 2^62, and shares are rounded up: no want
+/// is ever overfilled, and at most a unit of an alternative is forgone.
+fn shares_for(limits: &[i64]) -> i64 {
+    const MOST: i64 = 1 << 62;
+    let mut shares = 1_i64;
+    for limit in limits {
+        match (limit / gcd(shares, *limit)).checked_mul(shares) {
+            Some(multiple) if multiple <= MOST => shares = multiple,
+            _ => return MOST,
+        }
+    }
+    shares
+}
+
+fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+

@@ -1,0 +1,90 @@
+//! Which bus a command talks to, and getting onto it.
+//!
+//! In this order: what the command line says; `NATS_URL` and `NATS_CONTEXT`; the bus that `hms up` runs from
+//! the folder at hand; the context that `nats context select` chose; the local server. So whoever has just
+//! started a bus here means that one, whatever their NATS command line is pointed at.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use runtime::{
+    nats::{ConnectError, ConnectSpec, Nats},
+    port::Port,
+};
+
+use crate::{
+    exit::Outcome,
+    keystore::{DEFAULT_DIR, DIR_VARIABLE, KeyStore},
+    local::LocalBus,
+};
+
+/// How long a command waits for a bus that does not answer, in milliseconds.
+const CLIENT_CONNECT_MS: u64 = 2_000;
+
+/// How long a service waits for its broker, in milliseconds: the two tend to start together.
+const SERVICE_CONNECT_MS: u64 = 20_000;
+
+/// Where the bus is.
+#[derive(Args, Clone, Debug)]
+pub struct BusArgs {
+    /// The broker's URL, or several with commas between [default: NATS_URL, NATS_CONTEXT, the bus that runs from
+    /// DIR, the NATS context selected, nats://127.0.0.1:4222]
+    #[arg(long, value_name = "URL")]
+    pub nats: Option<String>,
+    /// A context of the `nats` command line, which may carry credentials
+    #[arg(long, value_name = "NAME", conflicts_with = "nats")]
+    pub context: Option<String>,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+/// Where keys and a local bus's state are.
+#[derive(Args, Clone, Debug)]
+pub struct DirArgs {
+    /// The folder of keys and of a local bus's state
+    #[arg(long, value_name = "DIR", env = DIR_VARIABLE, default_value = DEFAULT_DIR)]
+    pub dir: PathBuf,
+}
+
+impl DirArgs {
+    /// The keys there.
+    #[must_use]
+    pub fn keys(&self) -> KeyStore {
+        KeyStore::new(&self.dir)
+    }
+}
+
+impl BusArgs {
+    /// Whether command line or environment name a bus; what `nats context select` chose does not count.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        self.nats.is_some() || self.context.is_some() || is_set("NATS_URL") || is_set("NATS_CONTEXT")
+    }
+
+    fn spec(&self, name: &str) -> Result<ConnectSpec, ConnectError> {
+        let local = if self.is_named() { None } else { LocalBus::running(&self.dir.dir) };
+        let url = self.nats.clone().or_else(|| local.map(|bus| bus.url));
+        ConnectSpec::discover(url.as_deref(), self.context.as_deref(), name)
+    }
+
+    /// Connects as a command that wants an answer now.
+    ///
+    /// # Errors
+    /// No bus.
+    pub async fn connect(&self) -> Outcome<Arc<dyn Port>> {
+        Ok(Arc::new(self.dial("hms", CLIENT_CONNECT_MS).await?))
+    }
+
+    /// Connects as a service that has time.
+    ///
+    /// # Errors
+    /// No bus.
+    pub async fn connect_service(&self, name: &str) -> Outcome<Arc<dyn Port>> {
+        Ok(Arc::new(self.dial(name, SERVICE_CONNECT_MS).await?))
+    }
+
+    async fn dial(&self, name: &str, first_connect_ms: u64) -> Result<Nats, ConnectError> {
+        ConnectSpec { first_connect_ms, ..self.spec(name)? }.connect().await
+    }
+}

@@ -1,0 +1,409 @@
+//! `hms deal`: what happened, and whether it holds.
+//!
+//! All of this reads the log itself, as an operator may. An entry that neither desk nor ledger signed is no part
+//! of a deal, whoever put it there: it is passed over with a word, except by `verify`, to which it is a fault.
+
+use std::{fs, io::Read, path::PathBuf, sync::Arc};
+
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use deal::{
+    Deal as Folded, Entry,
+    verify::{DESK, LEDGER, Verified},
+};
+use futures::StreamExt;
+use runtime::port::{Followed, Port, Start};
+use schemas::{
+    DealId, Message,
+    body::to_json,
+    deal::Transfer,
+    event::{DealEvent, Happening},
+    keyring::{Keyring, LogRecord, REGISTRY, RecordFault},
+    limit::MAX_CLEARING_BODY_BYTES,
+    profile::State,
+    stream, subject,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    bus::BusArgs,
+    command::on_runtime,
+    evidence::{Evidence, Unproved},
+    exit::{Exit, OrExit, Outcome, Stop},
+    output,
+};
+
+/// List, show and verify deals
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  hms deal list --state settled\n  hms deal verify sjbpl4ndpc3hlwq2enbzsc5rtm")]
+pub enum Deal {
+    List(List),
+    Show(Show),
+    Log(Log),
+    Verify(Verify),
+}
+
+/// List deals, the one that moved last at the end
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  hms deal list\n  hms deal list --state rejected --json | jq -r .deal")]
+pub struct List {
+    /// Only deals in this state
+    #[arg(long, value_parser = states())]
+    state: Option<State>,
+    #[command(flatten)]
+    bus: BusArgs,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show where a deal stands
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  hms deal show sjbpl4ndpc3hlwq2enbzsc5rtm")]
+pub struct Show {
+    /// The deal's id
+    id: DealId,
+    #[command(flatten)]
+    bus: BusArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Print what happened to a deal, one event a line
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hms deal log sjbpl4ndpc3hlwq2enbzsc5rtm
+  hms deal log sjbpl4ndpc3hlwq2enbzsc5rtm --raw > deal.jsonl && hms deal verify --from deal.jsonl")]
+pub struct Log {
+    /// The deal's id
+    id: DealId,
+    #[command(flatten)]
+    bus: BusArgs,
+    /// Print JSON, one event a line
+    #[arg(long)]
+    json: bool,
+    /// Print what was stored, exact bytes in hexadecimal, after the key history of everyone who signed: all that
+    /// `hms deal verify --from` needs, anywhere and without a bus
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
+}
+
+/// Decide whether a deal's log holds
+///
+/// Every signature is checked, every entry's place in the hash chain, and every move is decided again. The first entry
+/// at fault is named, with exit code 1. Only the deal's log and the key history are looked at.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hms deal verify sjbpl4ndpc3hlwq2enbzsc5rtm
+  hms deal verify --from deal.jsonl      what `hms deal log --raw` wrote; `-` is standard input")]
+pub struct Verify {
+    /// The deal's id; with --from it may be left out, for every deal in the file
+    #[arg(required_unless_present = "from")]
+    id: Option<DealId>,
+    /// Verify a file, without a bus
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    bus: BusArgs,
+    /// Print JSON, one object a deal
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads a state by its name.
+fn states() -> impl TypedValueParser<Value = State> {
+    let named = |name: String| State::ALL.into_iter().find(|state| state.as_str() == name).ok_or("no state has this name");
+    PossibleValuesParser::new(State::ALL.map(State::as_str)).try_map(named)
+}
+
+impl Deal {
+    pub fn run(self) -> Outcome {
+        match self {
+            Self::List(list) => on_runtime(list.run()),
+            Self::Show(show) => on_runtime(show.run()),
+            Self::Log(log) => on_runtime(log.run()),
+            Self::Verify(Verify { id, from: Some(file), json, .. }) => {
+                let evidence = Evidence::parse(&text_of(&file)?).map_err(|bad| Stop::new(Exit::Input, bad).while_doing(file.display()))?;
+                let ids: Vec<DealId> = id.map_or_else(|| evidence.deals.keys().cloned().collect(), |id| vec![id]);
+                if ids.is_empty() {
+                    return Err(Stop::say(Exit::Input, format_args!("{}: no entry of a deal's log", file.display())));
+                }
+                verdicts(&evidence, &ids, json)
+            }
+            Self::Verify(Verify { id, bus, json, .. }) => on_runtime(async move {
+                let (port, id) = (bus.connect().await?, id.ok_or_else(|| Stop::say(Exit::Usage, "which deal?"))?);
+                let evidence = Evidence::collect(port.as_ref(), &id).await?;
+                if evidence.deals.is_empty() {
+                    return Err(unknown(&id));
+                }
+                verdicts(&evidence, &[id], json)
+            }),
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> Outcome {
+        let port = self.bus.connect().await?;
+        let writers = Writers::of(port.as_ref()).await?;
+        let mut last = port.follow(stream::DEALS, &[subject::all_deal_logs()], Start::LastPerSubject).await?;
+        let mut rows = Vec::new();
+        while let Some(Followed::Entry(stored)) = last.next().await {
+            let record = LogRecord::from(stored);
+            let (sequence, entry) = match writers.read(&record) {
+                Ok(entry) => (record.sequence, entry),
+                // Somebody else's words at the end of the log: what stands before them?
+                Err(_) => match writers.log(&port, &record.subject).await?.pop() {
+                    Some((sequence, entry)) => (sequence, entry),
+                    None => continue,
+                },
+            };
+            let state = state_after(&entry.event.what);
+            if self.state.is_some_and(|wanted| wanted != state) {
+                continue;
+            }
+            if self.json {
+                output::json(&json!({
+                    "deal": entry.event.deal, "state": state, "events": entry.event.turn.saturating_add(1),
+                    "last": entry.event.what.name(), "at_unix_ms": entry.event.at_unix_ms, "sequence": sequence,
+                }))?;
+            } else {
+                let events = entry.event.turn.saturating_add(1).to_string();
+                let last = entry.event.what.name().to_owned();
+                rows.push([entry.event.deal.to_string(), state.to_string(), events, last, output::time(entry.event.at_unix_ms)]);
+            }
+        }
+        if self.json { Ok(()) } else { output::table(["DEAL", "STATE", "EVENTS", "LAST", "AT"], rows, "no deals") }
+    }
+}
+
+impl Show {
+    async fn run(self) -> Outcome {
+        let port = self.bus.connect().await?;
+        let entries = Writers::of(port.as_ref()).await?.log(&port, &subject::deal_log(&self.id)).await?;
+        let deal = entries.iter().fold(None, |deal, (_, entry)| Folded::apply(deal, entry)).ok_or_else(|| unknown(&self.id))?;
+        if self.json {
+            return output::json(&serde_json::to_value(deal.show()).or_exit(Exit::Bad)?);
+        }
+        let parties: Vec<String> = deal.parties.iter().map(|party| {
+            let marks: Vec<&str> = [(deal.accepted.contains_key(party), "accepted"), (deal.confirmed.contains(party), "confirmed")]
+                .into_iter()
+                .filter_map(|(is, mark)| is.then_some(mark))
+                .collect();
+            if marks.is_empty() { party.to_string() } else { format!("{party} ({})", marks.join(", ")) }
+        }).collect();
+        let state = match &deal.ended {
+            Some((Some(rule), reason)) => format!("{} by rule {rule}: {reason}", deal.state),
+            Some((None, reason)) => format!("{}: {reason}", deal.state),
+            None => deal.state.to_string(),
+        };
+        output::line(format_args!("deal      {}", deal.id))?;
+        output::line(format_args!("state     {state}"))?;
+        output::line(format_args!("rules     {} in book {}, opened by {}", deal.profile, deal.book, deal.opener))?;
+        output::line(format_args!("parties   {}", parties.join(", ")))?;
+        output::line(format_args!("expires   {}", output::time(deal.expires_unix_ms)))?;
+        let Some(table) = &deal.table else { return output::line("terms     none yet") };
+        output::line(format_args!("terms     {}", table.hash))?;
+        table.terms.transfers.iter().try_for_each(|transfer| {
+            output::line(format_args!("          {}, due {}", in_words(transfer), output::time(transfer.due_unix_ms)))
+        })
+    }
+}
+
+impl Log {
+    async fn run(self) -> Outcome {
+        let port = self.bus.connect().await?;
+        let evidence = Evidence::collect(port.as_ref(), &self.id).await?;
+        let records = evidence.deals.get(&self.id).ok_or_else(|| unknown(&self.id))?;
+        if self.raw {
+            return evidence.lines().try_for_each(output::line);
+        }
+        let writers = Writers::of(port.as_ref()).await?;
+        let mut rows = Vec::new();
+        for record in records {
+            let read = writers.read(record);
+            if self.json {
+                output::json(&as_json(record, &read))?;
+            } else {
+                rows.push(as_row(record, &read));
+            }
+        }
+        if self.json { Ok(()) } else { output::table(["TURN", "SEQUENCE", "AT", "EVENT", "BY", "WHAT"], rows, "nothing happened") }
+    }
+}
+
+/// The cores whose signatures make an entry.
+struct Writers(Keyring);
+
+impl Writers {
+    async fn of(port: &dyn Port) -> Outcome<Self> {
+        let mut records = Vec::new();
+        for core in [REGISTRY, DESK, LEDGER] {
+            let name = core.parse().or_exit(Exit::Bad)?;
+            records.extend(port.read(stream::DEALS, &subject::key_log(&name), 0).await?);
+        }
+        let mut keys = Keyring::default();
+        for record in records.into_iter().map(LogRecord::from) {
+            if let Err(fault) = keys.add(&record) {
+                tracing::warn!(sequence = record.sequence, subject = record.subject, %fault, "an entry of the key log was passed over");
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// Reads an entry of a deal's log that desk or ledger wrote.
+    fn read(&self, record: &LogRecord) -> Result<Entry, RecordFault> {
+        let sender = record.sender(DealEvent::TYPE)?;
+        let signer = sender.name.clone().unwrap_or_default();
+        if signer != DESK && signer != LEDGER {
+            return Err(RecordFault::Writer { signer });
+        }
+        self.0.check(&sender)?;
+        let entry = Entry::read(&record.body)?;
+        if subject::deal_log(&entry.event.deal) != record.subject {
+            return Err(RecordFault::Chain("it is of another deal"));
+        }
+        Ok(entry)
+    }
+
+    /// A deal's log, with each entry's sequence.
+    async fn log(&self, port: &Arc<dyn Port>, log: &str) -> Outcome<Vec<(u64, Entry)>> {
+        let records = port.read(stream::DEALS, log, 0).await?.into_iter().map(LogRecord::from);
+        let entries = records.filter_map(|record| match self.read(&record) {
+            Ok(entry) => Some((record.sequence, entry)),
+            Err(fault) => {
+                tracing::warn!(sequence = record.sequence, %fault, "not an entry of the log");
+                None
+            }
+        });
+        Ok(entries.collect())
+    }
+}
+
+fn unknown(id: &DealId) -> Stop {
+    Stop::say(Exit::Bad, format_args!("there is no deal {id} on this bus"))
+}
+
+fn text_of(file: &PathBuf) -> Outcome<String> {
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_string(&mut text).or_exit(Exit::Input)?;
+    } else {
+        text = fs::read_to_string(file).map_err(|error| Stop::new(Exit::Input, error).while_doing(file.display()))?;
+    }
+    Ok(text)
+}
+
+/// Says of each deal whether it holds; the first that does not decides the exit code.
+fn verdicts(evidence: &Evidence, ids: &[DealId], json: bool) -> Outcome {
+    let mut exit = Exit::Good;
+    for id in ids {
+        let verdict = evidence.verify(id);
+        if verdict.is_err() {
+            exit = Exit::Bad;
+        }
+        if json { output::json(&verdict_as_json(id, &verdict))? } else { output::line(verdict_in_words(id, &verdict))? }
+    }
+    if exit == Exit::Good { Ok(()) } else { Err(Stop::silent(exit)) }
+}
+
+fn verdict_in_words(id: &DealId, verdict: &Result<Verified, Unproved>) -> String {
+    match verdict {
+        Ok(Verified { deal, signatures }) => format!("{id} holds: {}, {} entries, {signatures} signatures", deal.state, deal.turns),
+        Err(unproved) => format!("{id} DOES NOT HOLD: {unproved}"),
+    }
+}
+
+fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
+    match verdict {
+        Ok(Verified { deal, signatures }) => {
+            json!({ "deal": id, "holds": true, "state": deal.state, "entries": deal.turns, "signatures": signatures })
+        }
+        Err(Unproved::Key { agent, sequence, fault }) => {
+            json!({ "deal": id, "holds": false, "key_history": agent, "sequence": sequence, "fault": fault.to_string() })
+        }
+        Err(Unproved::Deal(broken)) => {
+            json!({ "deal": id, "holds": false, "turn": broken.turn, "sequence": broken.sequence, "fault": broken.fault.to_string() })
+        }
+    }
+}
+
+/// Where a deal stands after this event, which was its last.
+fn state_after(what: &Happening) -> State {
+    match what {
+        Happening::Opened { terms_hash: None, .. } => State::Open,
+        Happening::Opened { .. } | Happening::Proposed { .. } | Happening::Accepted { last: false, .. } => State::Negotiating,
+        Happening::Accepted { last: true, .. } => State::Agreed,
+        Happening::Certified { .. } => State::Certified,
+        Happening::Committed { .. } | Happening::Confirmed { .. } => State::Committed,
+        Happening::Settled => State::Settled,
+        Happening::Rejected { .. } => State::Rejected,
+        Happening::Withdrawn { .. } => State::Withdrawn,
+        Happening::Expired => State::Expired,
+        Happening::Refused { .. } => State::Refused,
+        Happening::Failed { .. } => State::Failed,
+        Happening::Compensated { .. } => State::Compensated,
+    }
+}
+
+fn as_row(record: &LogRecord, read: &Result<Entry, RecordFault>) -> [String; 6] {
+    let sequence = record.sequence.to_string();
+    match read {
+        Ok(Entry { event, .. }) => {
+            let (by, what) = told(event);
+            [event.turn.to_string(), sequence, output::time(event.at_unix_ms), event.what.name().to_owned(), by, what]
+        }
+        Err(fault) => ["-".into(), sequence, "-".into(), "NOT AN ENTRY".into(), "-".into(), fault.to_string()],
+    }
+}
+
+fn as_json(record: &LogRecord, read: &Result<Entry, RecordFault>) -> Value {
+    let body = to_json(&record.body, MAX_CLEARING_BODY_BYTES).unwrap_or_else(|_| data_encoding::HEXLOWER.encode(&record.body).into());
+    let mut line = json!({ "sequence": record.sequence, "event": body });
+    if let (Err(fault), Some(line)) = (read, line.as_object_mut()) {
+        line.insert("fault".into(), fault.to_string().into());
+    }
+    line
+}
+
+/// Who did it, and what there is to say of it.
+fn told(event: &DealEvent) -> (String, String) {
+    let short = |hash: &schemas::Hash| hash.to_string().chars().take(12).collect::<String>();
+    match &event.what {
+        Happening::Opened { opener, book, profile, terms_hash } => {
+            let terms = terms_hash.as_ref().map_or_else(|| "without terms".to_owned(), |hash| format!("terms {}", short(hash)));
+            (opener.to_string(), format!("{profile} in book {book}, {terms}"))
+        }
+        Happening::Proposed { by, terms_hash } => (by.to_string(), format!("terms {}", short(terms_hash))),
+        Happening::Accepted { by, terms_hash, last } => {
+            (by.to_string(), format!("terms {}{}", short(terms_hash), if *last { "; all have accepted" } else { "" }))
+        }
+        Happening::Certified { acceptances, certificates, .. } => {
+            (DESK.into(), format!("{} acceptances, {} certificates", acceptances.len(), certificates.len()))
+        }
+        Happening::Committed { terms, .. } => (LEDGER.into(), transfers_in_words(terms)),
+        Happening::Confirmed { by } => (by.to_string(), "what was due is there".into()),
+        Happening::Settled => ("-".into(), "everything is delivered".into()),
+        Happening::Rejected { by, reason } | Happening::Withdrawn { by, reason } => (by.to_string(), reason.clone()),
+        Happening::Expired => (DESK.into(), "not all had accepted in time".into()),
+        Happening::Refused { rule, reason } => ("-".into(), format!("{rule}: {reason}")),
+        Happening::Failed { undelivered } => (DESK.into(), format!("not confirmed: transfers {undelivered:?}")),
+        Happening::Compensated { reversed } => (LEDGER.into(), format!("taken back: transfers {reversed:?}")),
+    }
+}
+
+fn transfers_in_words(terms: &[u8]) -> String {
+    match schemas::deal::ReadTerms::read(terms) {
+        Ok(read) => read.terms.transfers.iter().map(in_words).collect::<Vec<_>>().join("; "),
+        Err(refused) => refused.to_string(),
+    }
+}
+
+fn in_words(transfer: &Transfer) -> String {
+    format!("{} → {}: {} {}", transfer.from, transfer.to, transfer.quantity, transfer.good)
+}

@@ -1,0 +1,72 @@
+//! The commands, one file each.
+
+mod agents;
+mod call;
+mod deal;
+mod decode;
+mod down;
+mod keys;
+mod market;
+mod node;
+pub mod provision;
+mod status;
+mod up;
+
+use std::future::Future;
+
+use clap::Subcommand;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::{
+    exit::{Exit, OrExit, Outcome},
+    log::{self, LogFormat},
+};
+
+/// What `hms` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Up(up::Up),
+    Node(node::Node),
+    Status(status::Status),
+    Down(down::Down),
+    Provision(provision::Provision),
+    Agents(agents::Agents),
+    Call(call::Call),
+    Decode(decode::Decode),
+    #[command(subcommand)]
+    Deal(deal::Deal),
+    #[command(subcommand)]
+    Market(market::Market),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, format: LogFormat) -> Outcome {
+        let level = match &self {
+            // Started once for each message that `nats sub --translate` shows: nothing is set up for it.
+            Self::Decode(decode) => return decode.run(),
+            Self::Up(_) | Self::Node(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
+        };
+        log::start(format, level);
+        match self {
+            Self::Decode(decode) => decode.run(),
+            Self::Keys(keys) => keys.run(),
+            Self::Down(down) => down.run(),
+            Self::Up(up) => on_runtime(up.run()),
+            Self::Node(node) => on_runtime(node.run()),
+            Self::Status(status) => on_runtime(status.run()),
+            Self::Provision(provision) => on_runtime(provision.run()),
+            Self::Agents(agents) => on_runtime(agents.run()),
+            Self::Call(call) => call.run(),
+            Self::Deal(deal) => deal.run(),
+            Self::Market(market) => on_runtime(market.run()),
+        }
+    }
+}
+
+fn on_runtime<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    runtime::run(work).or_exit(Exit::NoBus)?
+}

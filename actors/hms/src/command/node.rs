@@ -1,0 +1,43 @@
+//! `hms node`: some cores, on a bus that is there.
+
+use clap::Args;
+
+use crate::{
+    bus::BusArgs,
+    exit::{Exit, OrExit, Outcome},
+    output,
+    services::{self, Core},
+};
+
+/// Run some cores on a bus that is there, beside those of other nodes
+///
+/// Replicas of a core share its requests. All nodes that run a core which signs (registry, deal, ledger) need the same
+/// keys: copy DIR. Of the ledger one writes at a time, fenced by its cursor, and the others stand by.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hms node --cores graph --nats nats://broker:4222
+  hms node --cores deal,ledger --dir /var/lib/hms")]
+pub struct Node {
+    /// Which cores, with commas: registry, deal, ledger, trade_balance, graph
+    #[arg(long, value_name = "CORES", value_delimiter = ',', required = true)]
+    cores: Vec<Core>,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+impl Node {
+    pub async fn run(mut self) -> Outcome {
+        self.cores.sort_unstable();
+        self.cores.dedup();
+        let port = self.bus.connect_service("hms-node").await?;
+        let cores = services::start(port.clone(), &self.bus.dir.keys(), &self.cores).await.or_exit(Exit::Bad)?;
+        let names: Vec<&str> = self.cores.iter().map(|core| core.name()).collect();
+        output::line(format_args!("serving {} on {}", names.join(", "), port.server().url))?;
+        let ended = runtime::interrupted().await.or_exit(Exit::Bad);
+        if !cores.drain().await {
+            tracing::warn!("some requests were not answered in time");
+        }
+        ended
+    }
+}

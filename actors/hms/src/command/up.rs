@@ -1,0 +1,144 @@
+//! `hms up`: a bus of your own.
+
+use std::{net::TcpListener, path::Path, sync::Arc};
+
+use clap::Args;
+use runtime::{
+    broker::{Broker, BrokerSpec},
+    port::Port,
+};
+use schemas::subject;
+use serde_json::json;
+
+use crate::{
+    bus::BusArgs,
+    exit::{Exit, OrExit, Outcome, Stop},
+    house::House,
+    local::LocalBus,
+    output,
+    services::Core,
+};
+
+/// Where NATS clients look by default.
+const DEFAULT_PORT: u16 = 4222;
+/// Where `nats-top` looks by default.
+const DEFAULT_MONITOR_PORT: u16 = 8222;
+
+/// Run a bus: broker, streams, every core and the market maker
+///
+/// The broker is started here, on the loopback and with its state in DIR, unless --nats, --context, NATS_URL or
+/// NATS_CONTEXT say where one is (a context that is merely selected doesn't). Streams and buckets are made where they
+/// are missing, and so are keys. Runs until SIGINT or SIGTERM, then drains: what was admitted is answered, nothing more
+/// is taken.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hms up
+  hms up --port 4333 --dir /tmp/bus
+  hms up --nats nats://broker:4222 --dir /var/lib/hms")]
+pub struct Up {
+    #[command(flatten)]
+    bus: BusArgs,
+    /// The port of the broker that is started; 0 is any free one [default: 4222]
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["nats", "context"])]
+    port: Option<u16>,
+    /// The broker's monitoring port, for nats-top and /jsz [default: 8222, or a free one where it is taken]
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["nats", "context"])]
+    monitor_port: Option<u16>,
+    /// Have the broker force every write to the disk before it is acknowledged: slower, and a power cut loses nothing
+    #[arg(long, conflicts_with_all = ["nats", "context"])]
+    sync_always: bool,
+    /// Copies of each stream, on a broker that is a cluster
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: u8,
+    /// Print JSON on one line once everything serves
+    #[arg(long)]
+    json: bool,
+}
+
+impl Up {
+    pub async fn run(self) -> Outcome {
+        let dir = self.bus.dir.dir.clone();
+        let is_own = self.port.is_some() || self.monitor_port.is_some() || self.sync_always || !self.bus.is_named();
+        let running = LocalBus::running(&dir);
+        let broker = match (&running, is_own) {
+            (_, false) => None,
+            (None, true) => Some(self.start_broker(&dir)?),
+            (Some(bus), true) => {
+                let LocalBus { pid, url, .. } = bus;
+                return Err(Stop::say(Exit::Bad, format_args!("a bus runs from {} already: {url}, process {pid}", dir.display())));
+            }
+        };
+        let port = match &broker {
+            Some(broker) => BusArgs { nats: Some(broker.url()), context: None, ..self.bus.clone() }.connect_service("hms-up").await?,
+            None => self.bus.connect_service("hms-up").await?,
+        };
+        let told = LocalBus {
+            pid: std::process::id(),
+            url: port.server().url,
+            port: broker.as_ref().map(Broker::port),
+            broker_pid: broker.as_ref().and_then(Broker::process_id),
+            monitor_url: broker.as_ref().and_then(Broker::monitor_url),
+        };
+        let mut house = House::start(port.clone(), broker, &self.bus.dir.keys(), self.replicas).await?;
+        let announced = match running {
+            None => Some(told.announce(&dir).or_exit(Exit::Input)?),
+            Some(bus) => {
+                tracing::warn!(url = bus.url, pid = bus.pid, "another bus runs from this folder; `hms down` means that one");
+                None
+            }
+        };
+        self.tell(&told, &dir, &port)?;
+        let ended = house.until_interrupted().await;
+        house.drain().await;
+        drop(announced);
+        ended
+    }
+
+    fn start_broker(&self, dir: &Path) -> Outcome<Broker> {
+        if let Some(orphan) = LocalBus::read(dir).and_then(|bus| bus.orphan()) {
+            return Err(Stop::say(
+                Exit::Bad,
+                format_args!("a bus that was killed left its broker (process {orphan}) in {}: `hms down` ends it", dir.display()),
+            ));
+        }
+        let monitor_port = self.monitor_port.unwrap_or_else(|| if is_free(DEFAULT_MONITOR_PORT) { DEFAULT_MONITOR_PORT } else { 0 });
+        let spec = BrokerSpec {
+            port: self.port.unwrap_or(DEFAULT_PORT),
+            monitor_port: Some(monitor_port),
+            sync_interval: self.sync_always.then(|| "always".to_owned()),
+            ..BrokerSpec::new(dir)
+        };
+        Broker::start(spec).or_exit(Exit::NoBus)
+    }
+
+    fn tell(&self, bus: &LocalBus, dir: &Path, port: &Arc<dyn Port>) -> Outcome {
+        let LocalBus { url, monitor_url, pid, .. } = bus;
+        let cores = Core::ALL.map(Core::name);
+        if self.json {
+            return output::json(&json!({ "url": url, "pid": pid, "dir": dir.display().to_string(), "monitor_url": monitor_url, "cores": cores }));
+        }
+        let whose = if bus.port.is_some() { format!("state in {}", dir.display()) } else { format!("keys in {}", dir.display()) };
+        output::line(format_args!("bus      {url} (nats-server {}, {whose})", port.server().version))?;
+        if let Some(monitor) = monitor_url {
+            output::line(format_args!("monitor  {monitor}"))?;
+        }
+        output::line(format_args!("serving  {}", cores.join(", ")))?;
+        output::line(format_args!("watch    nats --server {url} sub --translate '{} decode' '{}'", own_name(), subject::all_live()))?;
+        output::line(format_args!("         nats --server {url} service list"))?;
+        output::line("stop     Ctrl-C, or `hms down`")
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+/// How this program is called from elsewhere: by name if the path finds it, else by its file.
+fn own_name() -> String {
+    let is_on_path = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("hms").is_file()));
+    match std::env::current_exe() {
+        Ok(file) if !is_on_path => file.display().to_string(),
+        _ => "hms".to_owned(),
+    }
+}

@@ -1,0 +1,115 @@
+//! The desk on the bus: `hms.v1.deal.<verb>.<party>.<deal>`, and the timers that wake it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deal::{Ask, Desk};
+use futures::StreamExt;
+use runtime::{
+    NoSystem,
+    journal::{self, DeciderHandle, DeciderHost, GroupCommit, Keys},
+    port::{Message, Port, ReadError, WorkSpec},
+    service::{Answer, Handler},
+};
+use schemas::{
+    body::{Message as _, decode, encode},
+    core::{Call, Logged},
+    deal::{Move, Show, Shown},
+    error::{Code, ErrorReply},
+    limit::MAX_BODY_BYTES,
+    signature::Signer,
+    stream, subject,
+    subject::DealVerb,
+};
+
+use super::{answer, bad_subject};
+
+/// How long a fired timer may be worked on before another desk gets it, in milliseconds.
+const TIMER_ACK_WAIT_MS: u64 = 30_000;
+/// Fired timers that are worked on at once, over all desks.
+const TIMERS_AT_ONCE: u64 = 256;
+/// When a timer that could not be heeded comes again, in milliseconds.
+const TIMER_AGAIN_MS: u64 = 1_000;
+
+/// Answers moves, and looks at deals.
+#[derive(Clone)]
+pub struct DeskService {
+    port: Arc<dyn Port>,
+    keys: Keys,
+    desk: DeciderHandle<Desk>,
+}
+
+impl DeskService {
+    /// Starts the desk's actor; `signer` signs as `deal`.
+    ///
+    /// # Errors
+    /// Outside of an actor system.
+    pub fn start(port: Arc<dyn Port>, keys: Keys, signer: Signer) -> Result<Self, NoSystem> {
+        let writer = GroupCommit::start(port.clone(), Desk::STREAM);
+        let desk = DeciderHost::start(Desk, port.clone(), writer, signer)?;
+        Ok(Self { port, keys, desk })
+    }
+
+    async fn moved(&self, message: Message, mut call: Call) -> journal::Answer {
+        let (verb, by, deal) = subject::parse_deal_move(&message.subject).map_err(bad_subject)?;
+        if verb == DealVerb::Show {
+            let show: Show = decode(&message.body, MAX_BODY_BYTES)?;
+            let (sender, _) = self.keys.check(&message).await?;
+            registry::is_own(&by, &sender, &call)?;
+            if show.deal != deal {
+                return Err(ErrorReply::new(Code::BadMessage, "names another deal than the subject").at_field("deal"));
+            }
+            return self.show(&by, &show).await;
+        }
+        let ask = Move::decode(verb, &message.body)?;
+        let (sender, signed) = self.keys.check(&message).await?;
+        call.sender = Some(sender);
+        self.desk.ask(subject::deal_log(&deal), Ask::Move { by, deal, ask, signed }, call).await
+    }
+
+    async fn show(&self, by: &schemas::AgentId, show: &Show) -> journal::Answer {
+        let log = subject::deal_log(&show.deal);
+        let unreadable = |error: ReadError| ErrorReply::new(Code::Internal, error.to_string());
+        let entries = self.port.read(stream::DEALS, &log, 0).await.map_err(unreadable)?;
+        let deal = entries.iter().filter_map(|stored| Desk::read(&stored.body).ok()).fold(None, |deal, entry| deal::Deal::apply(deal, &entry));
+        match deal {
+            Some(deal) if deal.is_party(by) || deal.opener == *by => Ok((Shown::TYPE, encode(&deal.show()))),
+            // Whoever is not in it does not even learn whether it exists.
+            _ => Err(ErrorReply::new(Code::Unknown, format!("{by} is in no deal {}", show.deal)).at_field("deal")),
+        }
+    }
+
+    /// Heeds timers as they fire, until the port is gone. Each is acknowledged after its effect.
+    ///
+    /// # Errors
+    /// When the consumer cannot be made.
+    pub async fn heed_timers(&self) -> Result<(), ReadError> {
+        let spec = WorkSpec {
+            stream: stream::TIMERS.into(),
+            durable: stream::TIMER_CONSUMER.into(),
+            filter: subject::all_timers_due(),
+            ack_wait_ms: TIMER_ACK_WAIT_MS,
+            max_ack_pending: TIMERS_AT_ONCE,
+        };
+        let mut fired = self.port.work(&spec).await?;
+        while let Some(job) = fired.next().await {
+            let desk = self.clone();
+            runtime::spawn(async move {
+                let Ok(deal) = subject::parse_timer_due(&job.stored.subject) else { return job.term().await };
+                let call = Call { now_unix_ms: desk.port.now_unix_ms(), ..Call::default() };
+                match desk.desk.ask(subject::deal_log(&deal), Ask::Due { deal }, call).await {
+                    Ok(_) => job.ack().await,
+                    Err(_) => job.nak(TIMER_AGAIN_MS).await,
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Handler for DeskService {
+    async fn answer(&self, message: Message, call: Call) -> Result<Answer, ErrorReply> {
+        answer(self.moved(message, call).await)
+    }
+}

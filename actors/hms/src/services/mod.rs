@@ -1,0 +1,207 @@
+//! The cores behind their subjects: what `hms up` and `hms node` run.
+//!
+//! Here the pure cores meet the runtime. Each file binds one core; nothing is decided here.
+
+mod desk;
+mod ledger;
+mod registry;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use ::registry::Greeter;
+use anyhow::{Context, Result, bail};
+use runtime::{
+    journal::{self, Keys, sign},
+    port::{AppendError, Port, Record},
+    service::{Answer, EndpointSpec, Limits, Running, Service},
+};
+use schemas::{
+    AgentId,
+    error::{Code, ErrorReply},
+    header::Headers,
+    limit::MAX_CLEARING_BODY_BYTES,
+    signature::Signer,
+    stream,
+    subject::{self, BadSubject, DealVerb},
+};
+
+use self::{desk::DeskService, ledger::LedgerService, registry::RegistryService};
+use crate::keystore::KeyStore;
+
+/// The version that services show, which is the product's.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Requests that the desk and the ledger work on at once.
+const ADMISSION: usize = 4_096;
+/// Clearings that may wait; they are long.
+const CLEARINGS: usize = 8;
+/// How long answers may take when a service ends, in milliseconds.
+const DRAIN_MS: u64 = 5_000;
+
+/// A core that a node can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Core {
+    /// Who is here.
+    Registry,
+    /// The conversation of deals.
+    Deal,
+    /// The books.
+    Ledger,
+    /// What terms are worth.
+    TradeBalance,
+    /// Who could trade with whom.
+    Graph,
+}
+
+impl Core {
+    /// Every core.
+    pub const ALL: [Self; 5] = [Self::Registry, Self::Deal, Self::Ledger, Self::TradeBalance, Self::Graph];
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Deal => "deal",
+            Self::Ledger => "ledger",
+            Self::TradeBalance => "trade_balance",
+            Self::Graph => "graph",
+        }
+    }
+
+    /// Whether it writes logs, and so has a key in the key log.
+    #[must_use]
+    pub fn signs(self) -> bool {
+        matches!(self, Self::Registry | Self::Deal | Self::Ledger)
+    }
+}
+
+impl fmt::Display for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Core {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|core| core.name() == text).ok_or_else(|| format!("no core is named {text:?}; there are {}", known()))
+    }
+}
+
+/// Cores at work.
+pub struct Cores {
+    services: Vec<Running>,
+}
+
+impl Cores {
+    /// Stops taking requests, answers what was admitted, and ends. Says whether all was answered in time.
+    pub async fn drain(self) -> bool {
+        let drained = futures::future::join_all(self.services.into_iter().map(|service| service.drain(DRAIN_MS))).await;
+        drained.into_iter().all(|in_time| in_time)
+    }
+}
+
+/// Starts cores. The streams are there already; keys are made on first use.
+///
+/// # Errors
+/// When a key or the log cannot be used, or a service cannot listen.
+pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core]) -> Result<Cores> {
+    // The registry's key before any entry that it signs.
+    for core in cores.iter().filter(|core| core.signs()) {
+        publish_key(port.as_ref(), &signer(store, *core)?).await?;
+    }
+    let mut services = Vec::new();
+    for core in cores {
+        let service = Service::new(core.name(), VERSION);
+        let service = match core {
+            Core::Registry => {
+                let account = store.account()?;
+                let keys = Keys::follow(port.clone()).await?;
+                let registry = RegistryService::new(port.clone(), keys, signer(store, *core)?);
+                service
+                    .described("Who is here: keys, leases, inboxes")
+                    .core(Limits::default(), move || Greeter { account: account.clone() })
+                    .handler(endpoints(*core, &registry::VERBS), admitting(ADMISSION), move || registry.clone())
+            }
+            Core::Deal => {
+                let keys = Keys::follow(port.clone()).await?;
+                let desk = DeskService::start(port.clone(), keys, signer(store, *core)?)?;
+                let timers = desk.clone();
+                runtime::spawn(async move {
+                    if let Err(error) = timers.heed_timers().await {
+                        tracing::error!(%error, "timers are not heeded");
+                    }
+                });
+                let moves = DealVerb::ALL.map(|verb| EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)));
+                service.described("The desk: the conversation of deals").handler(moves, admitting(ADMISSION), move || desk.clone())
+            }
+            Core::Ledger => {
+                let keys = Keys::follow(port.clone()).await?;
+                let ledger = LedgerService::start(port.clone(), keys, signer(store, *core)?).await?;
+                service.described("The books: limits, commits, balances").handler(
+                    endpoints(*core, &ledger::VERBS),
+                    admitting(ADMISSION),
+                    move || ledger.clone(),
+                )
+            }
+            Core::TradeBalance => service
+                .described("What terms are worth, and what transfers sum to")
+                .core(Limits::default(), || trade_balance::Value)
+                .core(Limits::default(), || trade_balance::Analyze)
+                .core(Limits::default(), || trade_balance::Balance),
+            Core::Graph => {
+                let limits = Limits { admission: CLEARINGS, max_body_bytes: MAX_CLEARING_BODY_BYTES, actors: 1, own_threads: true };
+                service.described("Who could trade with whom: clearing").core(limits, <graph::Clear>::default)
+            }
+        };
+        services.push(service.start(port.clone()).await.with_context(|| format!("the core {core}"))?);
+    }
+    Ok(Cores { services })
+}
+
+fn signer(store: &KeyStore, core: Core) -> Result<Signer> {
+    Ok(store.signer(&AgentId::parse(core.name())?)?)
+}
+
+/// Begins a core's key history, or finds it begun with the same key.
+async fn publish_key(port: &dyn Port, signer: &Signer) -> Result<()> {
+    let core = AgentId::parse(signer.name())?;
+    let log = subject::key_log(&core);
+    let now_unix_ms = port.now_unix_ms();
+    let (kind, body) = ::registry::core_key(&core, signer.key(), now_unix_ms);
+    let headers: Headers = sign(signer, &log, kind, &body, now_unix_ms);
+    match port.append(stream::DEALS, vec![Record::new(log.clone(), body).with_headers(headers).expecting(0)]).await {
+        Ok(_) => return Ok(()),
+        Err(AppendError::Conflict) => {}
+        Err(error) => return Err(error).with_context(|| format!("writing the key of {core} to the log")),
+    }
+    let last = port.last(stream::DEALS, &log).await?.context("the key log moved on and is now empty")?;
+    let event: schemas::registry::KeyEvent = schemas::decode(&last.body, schemas::limit::MAX_BODY_BYTES)?;
+    if event.key != *signer.key() {
+        bail!("this bus knows {core} by the key {}, and our key folder holds {}: start with the folder that the bus was made with", event.key, signer.key());
+    }
+    Ok(())
+}
+
+fn endpoints(core: Core, verbs: &[&'static str]) -> Vec<EndpointSpec> {
+    verbs.iter().map(|verb| EndpointSpec::new(*verb, subject::endpoint(core.name(), verb))).collect()
+}
+
+fn admitting(admission: usize) -> Limits {
+    Limits { admission, ..Limits::default() }
+}
+
+fn answer(answer: journal::Answer) -> Result<Answer, ErrorReply> {
+    answer.map(|(kind, body)| Answer::new(Headers::of_type(kind), body))
+}
+
+fn bad_subject(error: BadSubject) -> ErrorReply {
+    ErrorReply::new(Code::BadMessage, error.to_string()).at_field("subject")
+}
+
+fn unknown_verb(verb: &str) -> ErrorReply {
+    ErrorReply::new(Code::BadMessage, format!("no endpoint is named {verb:?}")).at_field("subject")
+}

@@ -1,0 +1,242 @@
+//! Following a stream without gaps or duplicates.
+//!
+//! An ephemeral pull consumer without acknowledgements, made again from the last record that was handed over
+//! whenever something may have been lost: a gap in the consumer's own numbering, a missed heartbeat, an error,
+//! or a new connection (what the server had written to the old one is gone, and no later message need come to
+//! show it). The client's own ordered consumer begins from the start of the stream when it is made again
+//! before its first record, and does not look at reconnects; hence ours.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    Context,
+    consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
+};
+use futures::{StreamExt, stream};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use super::{
+    Nats,
+    convert::{self, Delivered},
+};
+use crate::port::{Follow, Followed, ReadError, Start, Stored};
+
+/// Records asked for at a time.
+const BATCH: usize = 500;
+/// The server shows that it is there this often while there is nothing to hand over.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long one request for records stands.
+pub(super) const EXPIRES: Duration = Duration::from_secs(30);
+/// The server forgets a consumer that nobody has asked for records for so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// Pauses between tries to make a consumer again.
+const RETRY_MS: [u64; 5] = [50, 100, 250, 500, 1_000];
+
+struct Follower {
+    context: Context,
+    stream: String,
+    filters: Vec<String>,
+    start: Start,
+    timeout: Duration,
+    reconnects: watch::Receiver<u64>,
+    /// The last record handed over, or the place to begin behind.
+    last_seq: Option<u64>,
+    caught_up: bool,
+    current: Option<Current>,
+    /// `CaughtUp` is due before anything else.
+    due: bool,
+}
+
+/// A consumer in use.
+struct Current {
+    messages: pull::Stream,
+    _consumer: Ephemeral,
+    consumer_seq: u64,
+    /// Records that were there when it was made and have not been handed over.
+    backlog: u64,
+}
+
+/// Deletes the consumer when it is no longer used, so that nobody wonders about it.
+struct Ephemeral {
+    context: Context,
+    stream: String,
+    name: String,
+}
+
+impl Drop for Ephemeral {
+    fn drop(&mut self) {
+        let (context, stream, name) = (self.context.clone(), self.stream.clone(), self.name.clone());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let gone = context.delete_consumer_from_stream(&name, &stream).await;
+                debug!(stream, name, gone = gone.is_ok(), "stopped following");
+            });
+        }
+    }
+}
+
+impl Nats {
+    pub(super) async fn begin_following(
+        &self,
+        stream: &str,
+        filters: &[String],
+        start: Start,
+    ) -> Result<Follow, ReadError> {
+        let mut follower = Follower {
+            context: self.jetstream.clone(),
+            stream: stream.to_owned(),
+            // The server wants the last of each subject to be of named subjects, even if that is all of them.
+            filters: if filters.is_empty() { vec![">".to_owned()] } else { filters.to_vec() },
+            start,
+            timeout: Duration::from_millis(self.timeout_ms),
+            reconnects: self.counters.watch(),
+            last_seq: match start {
+                Start::After(sequence) => Some(sequence),
+                Start::All => Some(0),
+                Start::LastPerSubject | Start::New => None,
+            },
+            caught_up: false,
+            current: None,
+            due: false,
+        };
+        follower.begin().await?;
+        Ok(stream::unfold(follower, |mut follower| async move { Some((follower.next().await, follower)) }).boxed())
+    }
+}
+
+impl Follower {
+    /// Makes a consumer behind what was handed over last.
+    async fn begin(&mut self) -> Result<(), ReadError> {
+        self.current = None;
+        self.reconnects.mark_unchanged();
+        let deliver_policy = match (self.start, self.last_seq) {
+            // Until all of it was handed over, the last record of a subject is still the last one.
+            (Start::LastPerSubject, _) if !self.caught_up => DeliverPolicy::LastPerSubject,
+            (Start::New, None) => DeliverPolicy::New,
+            (_, Some(last)) if last > 0 => DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
+            _ => DeliverPolicy::All,
+        };
+        let config = pull::Config {
+            deliver_policy,
+            ack_policy: AckPolicy::None,
+            filter_subjects: self.filters.clone(),
+            inactive_threshold: FORGOTTEN_AFTER,
+            memory_storage: true,
+            num_replicas: 1,
+            max_deliver: 1,
+            ..pull::Config::default()
+        };
+        let consumer = create(&self.context, &self.stream, config, self.timeout).await?;
+        let info = consumer.cached_info();
+        if self.last_seq.is_none() && self.start == Start::New {
+            self.last_seq = Some(info.delivered.stream_sequence);
+        }
+        let ephemeral =
+            Ephemeral { context: self.context.clone(), stream: self.stream.clone(), name: info.name.clone() };
+        let backlog = info.num_pending;
+        let asking = consumer.stream().max_messages_per_batch(BATCH).expires(EXPIRES).heartbeat(HEARTBEAT).messages();
+        let messages = tokio::time::timeout(self.timeout, asking)
+            .await
+            .map_err(|_| timed_out(self.timeout))?
+            .map_err(|error| ReadError::Malformed(error.to_string()))?;
+        self.current = Some(Current { messages, _consumer: ephemeral, consumer_seq: 0, backlog });
+        self.due = backlog == 0 && !self.caught_up;
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Followed {
+        loop {
+            if std::mem::take(&mut self.due) {
+                self.caught_up = true;
+                return Followed::CaughtUp;
+            }
+            let Some(current) = self.current.as_mut() else {
+                self.begin_again().await;
+                continue;
+            };
+            let message = tokio::select! {
+                changed = self.reconnects.changed(), if self.reconnects.has_changed().is_ok() => {
+                    debug!(stream = self.stream, ?changed, "following again after a reconnect");
+                    self.current = None;
+                    continue;
+                }
+                message = current.messages.next() => message,
+            };
+            let delivered = match message {
+                Some(Ok(message)) => convert::delivered_in(&message),
+                Some(Err(error)) => {
+                    debug!(stream = self.stream, %error, "following again");
+                    None
+                }
+                None => None,
+            };
+            if let Some(stored) = delivered.and_then(|delivered| self.take(delivered)) {
+                return Followed::Entry(stored);
+            }
+        }
+    }
+
+    /// Takes a record unless it was handed over before; one out of turn ends the consumer.
+    fn take(&mut self, delivered: Delivered) -> Option<Stored> {
+        let current = self.current.as_mut()?;
+        if delivered.consumer_seq != current.consumer_seq.saturating_add(1) {
+            debug!(
+                stream = self.stream,
+                at = delivered.consumer_seq,
+                after = current.consumer_seq,
+                "a gap: following again"
+            );
+            self.current = None;
+            return None;
+        }
+        current.consumer_seq = delivered.consumer_seq;
+        current.backlog = current.backlog.saturating_sub(1);
+        self.due = !self.caught_up && (current.backlog == 0 || delivered.pending == 0);
+        if self.last_seq.is_some_and(|last| delivered.stored.sequence <= last) {
+            return None;
+        }
+        self.last_seq = Some(delivered.stored.sequence);
+        Some(delivered.stored)
+    }
+
+    async fn begin_again(&mut self) {
+        let mut tries = 0_usize;
+        while let Err(error) = self.begin().await {
+            let pause_ms = RETRY_MS.get(tries).or(RETRY_MS.last()).copied().unwrap_or(1_000);
+            if tries == RETRY_MS.len() {
+                warn!(stream = self.stream, %error, "cannot follow at the moment; trying on");
+            }
+            tries = tries.saturating_add(1);
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+}
+
+/// Makes a consumer, or changes a durable one, in bounded time.
+pub(super) async fn create(
+    context: &Context,
+    stream: &str,
+    config: pull::Config,
+    timeout: Duration,
+) -> Result<Arc<Consumer<pull::Config>>, ReadError> {
+    match tokio::time::timeout(timeout, context.create_consumer_on_stream(config, stream)).await {
+        Err(_) => Err(timed_out(timeout)),
+        Ok(Ok(consumer)) => Ok(Arc::new(consumer)),
+        Ok(Err(error)) => {
+            use async_nats::jetstream::stream::ConsumerErrorKind as Kind;
+            Err(match error.kind() {
+                Kind::TimedOut => timed_out(timeout),
+                Kind::JetStream(error) if matches!(error.error_code().0, 10059 | 10008 | 10039 | 10076) => {
+                    ReadError::Unavailable(stream.to_owned())
+                }
+                Kind::JetStream(error) => ReadError::Refused { code: error.error_code().0, text: error.to_string() },
+                _ => ReadError::Unavailable(stream.to_owned()),
+            })
+        }
+    }
+}
+
+fn timed_out(after: Duration) -> ReadError {
+    ReadError::TimedOut(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,349 @@
+//! A service: cores and handlers behind subjects.
+//!
+//! ```text
+//! subscription → intake (permit or 429) → actor (decode, deadline, call) → one writer → the requester
+//! ```
+//!
+//! Members of a service's queue group share its requests, so running it twice is all there is to scaling it. It
+//! answers `PING`, `INFO` and `STATS` as ADR-32 says, so that `nats service` sees it.
+//!
+//! What the client library's own service API would give is done here on bare subscriptions, which carry nearly
+//! twice the requests.
+//!
+//! # What happens to a request
+//!
+//! | what | outcome |
+//! |---|---|
+//! | no permit left | 429 with `retry_after_ms` |
+//! | the reply subject lies in our streams | not carried out; dead-letter queue |
+//! | malformed, too large, of another type | 400 naming the field |
+//! | past `Hms-Deadline`, looked at once, before deciding | 410 |
+//! | the core panics | 500 with an id that stands in the log; the core is built anew |
+//! | it fails and awaits no reply | dead-letter queue, with the reason |
+//!
+//! # Draining
+//!
+//! [`Running::drain`] stops taking requests, answers what was admitted, and then lets go of everything.
+
+mod discovery;
+mod intake;
+mod reply;
+mod stats;
+mod trace;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use actix::ArbiterHandle;
+use schemas::{core::Core, limit::MAX_BODY_BYTES, subject};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::{AbortHandle, JoinHandle},
+};
+use tracing::{info, warn};
+
+use self::{
+    discovery::{Discovery, Identity},
+    intake::{Crew, Worker},
+    stats::Endpoint,
+    trace::Spans,
+    worker::{Admitted, Bench, CoreWorker, HandlerWorker},
+};
+pub use self::{reply::Answer, stats::EndpointStats, worker::Handler};
+use crate::{
+    port::{Port, PublishError, Stopper},
+    stage::{NoSystem, Stage},
+};
+
+/// How much a core or handler takes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests that may be under way at once; more are told to come back.
+    pub admission: usize,
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// How many actors answer alike.
+    pub actors: usize,
+    /// Whether each of them has a thread of its own, since it computes for long; otherwise all actors of the service
+    /// share one.
+    pub own_threads: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { admission: 256, max_body_bytes: MAX_BODY_BYTES, actors: 1, own_threads: false }
+    }
+}
+
+/// A service to be started.
+pub struct Service {
+    name: String,
+    version: String,
+    description: String,
+    metadata: BTreeMap<String, String>,
+    crews: Vec<CrewPlan>,
+    fault: Option<StartError>,
+}
+
+/// An endpoint of a handler: where it listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSpec {
+    /// Its name.
+    pub name: String,
+    /// The subject it listens on; wildcards allowed.
+    pub subject: String,
+    /// The queue group; the service's name unless it is set.
+    pub queue_group: Option<String>,
+    /// What discovery tells of it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl EndpointSpec {
+    /// An endpoint in the service's own queue group.
+    pub fn new(name: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self { name: name.into(), subject: subject.into(), queue_group: None, metadata: BTreeMap::new() }
+    }
+}
+
+/// Puts one actor on a thread.
+type Hire = Box<dyn Fn(&ArbiterHandle, mpsc::UnboundedReceiver<Admitted>, Bench) + Send>;
+
+struct CrewPlan {
+    endpoints: Vec<EndpointSpec>,
+    limits: Limits,
+    hire: Hire,
+}
+
+/// Why a service did not start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Not within an actor system.
+    #[error(transparent)]
+    NoSystem(#[from] NoSystem),
+    /// A name that discovery could not carry.
+    #[error("{0:?} is not a service's name: letters, digits, dash and underscore")]
+    BadName(String),
+    /// A core that belongs to another service.
+    #[error("the core {core} is of the service {service}")]
+    Foreign {
+        /// The core's verb.
+        core: &'static str,
+        /// The service it names.
+        service: &'static str,
+    },
+    /// A subject could not be subscribed to.
+    #[error("cannot listen")]
+    Listen(#[from] PublishError),
+}
+
+impl Service {
+    /// A service without endpoints. `version` is a semantic version.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: version.into(),
+            description: String::new(),
+            metadata: BTreeMap::new(),
+            crews: Vec::new(),
+            fault: None,
+        }
+    }
+
+    /// What the service is for.
+    #[must_use]
+    pub fn described(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// Something that discovery tells of it.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Puts a core behind its endpoint, `hms.v1.<service>.<verb>`. The factory builds one for each actor, and another
+    /// after a panic.
+    #[must_use]
+    pub fn core<C: Core>(mut self, limits: Limits, factory: impl Fn() -> C + Send + Sync + 'static) -> Self {
+        if C::SERVICE != self.name {
+            self.fault.get_or_insert(StartError::Foreign { core: C::VERB, service: C::SERVICE });
+        }
+        let endpoint = EndpointSpec::new(C::VERB, subject::endpoint(C::SERVICE, C::VERB));
+        let (factory, limit_bytes) = (Arc::new(factory), limits.max_body_bytes);
+        let hire: Hire = Box::new(move |thread, requests, bench| {
+            CoreWorker::start(thread, requests, Arc::clone(&factory), limit_bytes, bench);
+        });
+        self.crews.push(CrewPlan { endpoints: vec![endpoint], limits, hire });
+        self
+    }
+
+    /// Puts a handler behind endpoints of any subjects. The factory builds one for each actor, and another after a
+    /// panic.
+    #[must_use]
+    pub fn handler<H: Handler>(
+        mut self,
+        endpoints: impl IntoIterator<Item = EndpointSpec>,
+        limits: Limits,
+        factory: impl Fn() -> H + Send + Sync + 'static,
+    ) -> Self {
+        let (factory, limit_bytes) = (Arc::new(factory), limits.max_body_bytes);
+        let hire: Hire = Box::new(move |thread, requests, bench| {
+            HandlerWorker::start(thread, requests, Arc::clone(&factory), limit_bytes, bench);
+        });
+        self.crews.push(CrewPlan { endpoints: endpoints.into_iter().collect(), limits, hire });
+        self
+    }
+
+    /// Starts it: when this returns, the server knows of all its subscriptions.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(self, port: Arc<dyn Port>) -> Result<Running, StartError> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.name.is_empty() || !self.name.chars().all(good) {
+            return Err(StartError::BadName(self.name));
+        }
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let id = port.unique_token();
+        let (replies, outgoing) = mpsc::unbounded_channel();
+        let bench = Bench {
+            port: Arc::clone(&port),
+            service: self.name.as_str().into(),
+            replies,
+            spans: Arc::new(Spans::seeded(&id)),
+        };
+        let mut running = Running {
+            stages: vec![Stage::new(1)?],
+            identity: Arc::new(Identity {
+                name: self.name.clone(),
+                id,
+                version: self.version,
+                description: self.description,
+                metadata: self.metadata,
+                started: jiff::Timestamp::from_millisecond(port.now_unix_ms()).unwrap_or_default().to_string(),
+                endpoints: Vec::new(),
+            }),
+            stoppers: Vec::new(),
+            writer: tokio::spawn(reply::write(Arc::clone(&port), outgoing)),
+            discovery: None,
+            port: Arc::clone(&port),
+        };
+        let mut endpoints = Vec::new();
+        for plan in self.crews {
+            running.open(plan, &self.name, &bench, &mut endpoints).await?;
+        }
+        if let Some(identity) = Arc::get_mut(&mut running.identity) {
+            identity.endpoints = endpoints;
+        }
+        let discovery = Discovery::listen(&*port, &running.identity).await?;
+        let answering = tokio::spawn(discovery.answer(Arc::clone(&port), Arc::clone(&running.identity)));
+        running.discovery = Some(answering.abort_handle());
+        port.flush().await?;
+        info!(service = running.identity.name, id = running.identity.id, "started");
+        Ok(running)
+    }
+}
+
+/// A service at work. Dropped, it ends at once; [`Running::drain`] ends it gracefully.
+pub struct Running {
+    identity: Arc<Identity>,
+    stages: Vec<Stage>,
+    stoppers: Vec<Stopper>,
+    writer: JoinHandle<()>,
+    discovery: Option<AbortHandle>,
+    port: Arc<dyn Port>,
+}
+
+impl Running {
+    async fn open(
+        &mut self,
+        plan: CrewPlan,
+        service: &str,
+        bench: &Bench,
+        endpoints: &mut Vec<Arc<Endpoint>>,
+    ) -> Result<(), StartError> {
+        let actors = plan.limits.actors.max(1);
+        if plan.limits.own_threads {
+            self.stages.push(Stage::new(actors)?);
+        }
+        let stage = if plan.limits.own_threads { self.stages.last() } else { self.stages.first() };
+        let mut workers = Vec::new();
+        for n in 0..actors {
+            let thread = stage.and_then(|stage| stage.of(n)).ok_or(NoSystem)?;
+            let (requests, queue) = mpsc::unbounded_channel();
+            (plan.hire)(thread, queue, bench.clone());
+            workers.push(Worker { requests, load: Arc::new(AtomicUsize::new(0)) });
+        }
+        let limit = plan.limits.admission.clamp(1, Semaphore::MAX_PERMITS);
+        let crew = Arc::new(Crew { permits: Arc::new(Semaphore::new(limit)), limit, workers });
+        for spec in plan.endpoints {
+            let queue = spec.queue_group.unwrap_or_else(|| service.to_owned());
+            let subscription = self.port.subscribe(&spec.subject, Some(&queue)).await?;
+            self.stoppers.push(subscription.stopper());
+            let endpoint = Arc::new(Endpoint::new(spec.name, spec.subject, queue, spec.metadata));
+            endpoints.push(Arc::clone(&endpoint));
+            tokio::spawn(intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone()));
+        }
+        Ok(())
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// This instance's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.identity.id
+    }
+
+    /// How its endpoints fare.
+    #[must_use]
+    pub fn stats(&self) -> Vec<EndpointStats> {
+        self.identity.endpoints.iter().map(|endpoint| endpoint.stats()).collect()
+    }
+
+    /// Stops taking requests, answers what was admitted, and ends. Says whether that was done within `timeout_ms`.
+    pub async fn drain(mut self, timeout_ms: u64) -> bool {
+        for stopper in &self.stoppers {
+            stopper.stop();
+        }
+        // The intakes end with their subscriptions, the actors with the intakes, the writer with the actors.
+        let ended = tokio::time::timeout(Duration::from_millis(timeout_ms), async {
+            let written = (&mut self.writer).await.is_ok();
+            written && self.port.flush().await.is_ok()
+        })
+        .await
+        .unwrap_or(false);
+        if ended {
+            info!(service = self.identity.name, id = self.identity.id, "drained");
+        } else {
+            warn!(service = self.identity.name, id = self.identity.id, timeout_ms, "not drained in time");
+        }
+        ended
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for stopper in &self.stoppers {
+            stopper.stop();
+        }
+        if let Some(discovery) = &self.discovery {
+            discovery.abort();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! W3C trace context: a call's span continues the caller's trace.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What a `traceparent` header says: `00-<trace>-<parent>-<flags>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TraceParent<'a> {
+    pub(super) trace: &'a str,
+    pub(super) parent: &'a str,
+    flags: &'a str,
+}
+
+impl<'a> TraceParent<'a> {
+    /// Reads a header; anything the standard does not allow is no trace.
+    pub(super) fn parse(header: &'a str) -> Option<Self> {
+        let hex =
+            |text: &str, len: usize| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let mut parts = header.split('-');
+        let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        // Later versions may add parts; version 00 has none.
+        let good = hex(version, 2)
+            && version != "ff"
+            && (version != "00" || parts.next().is_none())
+            && hex(trace, 32)
+            && trace.bytes().any(|b| b != b'0')
+            && hex(parent, 16)
+            && parent.bytes().any(|b| b != b'0')
+            && hex(flags, 2);
+        good.then_some(Self { trace, parent, flags })
+    }
+
+    /// The header for what this call asks of others in turn.
+    pub(super) fn child(&self, span: &str) -> String {
+        format!("00-{}-{span}-{}", self.trace, self.flags)
+    }
+}
+
+/// Gives out span ids: numbers in an order that looks like none, never 0.
+#[derive(Debug)]
+pub(super) struct Spans(AtomicU64);
+
+impl Spans {
+    pub(super) fn seeded(seed: &str) -> Self {
+        // FNV-1a: only has to differ between instances.
+        let hash = seed
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self(AtomicU64::new(hash))
+    }
+
+    pub(super) fn next(&self) -> String {
+        // SplitMix64, a bijection of the counter.
+        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        format!("{:016x}", (z ^ (z >> 31)).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_standard_allows_is_a_trace() {
+        let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let trace = TraceParent::parse(header).unwrap();
+        assert_eq!((trace.trace, trace.parent), ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"));
+        assert_eq!(trace.child("00f067aa0ba902b7"), "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01");
+        for bad in [
+            "",
+            "00",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            assert_eq!(TraceParent::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn span_ids_differ() {
+        let (one, two) = (Spans::seeded("a"), Spans::seeded("b"));
+        let ids: std::collections::HashSet<String> = (0..1_000).flat_map(|_| [one.next(), two.next()]).collect();
+        assert_eq!(ids.len(), 2_000);
+        assert!(ids.iter().all(|id| id.len() == 16));
+    }
+}

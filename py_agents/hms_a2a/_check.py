@@ -1,0 +1,309 @@
+"""Rules over several fields, which no type of `_wire` can say. The crate `schemas` checks the same, in the same order.
+
+Each check raises `BadWire` with the field at fault and the reason.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
+
+from hms_a2a import _wire as wire
+from hms_a2a._errors import BadWire
+from hms_a2a._keys import is_public
+from hms_a2a._limits import (
+    MAX_ALTERNATIVES,
+    MAX_CLAIMS,
+    MAX_GOODS,
+    MAX_INBOX_PAGE,
+    MAX_INTENTS,
+    MAX_LEASE_MS,
+    MAX_PARTIES,
+    MAX_TEXT_BYTES,
+    MAX_TRANSFERS,
+    PPM,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from fractions import Fraction
+
+M = TypeVar("M", bound=wire.Message)
+
+
+def check(message: wire.Message) -> None:
+    """Check a message. Raises `BadWire`."""
+    rule = _RULES.get(type(message))
+    if rule is not None:
+        rule(message)
+
+
+def _terms(terms: wire.Terms) -> None:
+    _parties(terms.parties)
+    if not 1 <= len(terms.transfers) <= MAX_TRANSFERS:
+        raise BadWire("transfers", f"1 to {MAX_TRANSFERS} transfers")
+    parties = set(terms.parties)
+    for index, transfer in enumerate(terms.transfers):
+        place = f"transfers[{index}]"
+        for field, who in (("from", transfer.from_), ("to", transfer.to)):
+            if who not in parties:
+                raise BadWire(f"{place}.{field}", f"{who} is not a party")
+        if transfer.from_ == transfer.to:
+            raise BadWire(f"{place}.to", "gives to itself")
+        if transfer.due_unix_ms < terms.expires_unix_ms:
+            raise BadWire(f"{place}.due_unix_ms", "due before the terms expire")
+    busy = {transfer.from_ for transfer in terms.transfers} | {transfer.to for transfer in terms.transfers}
+    idle = [party for party in terms.parties if party not in busy]
+    if idle:
+        raise BadWire("parties", f"{idle[0]} neither gives nor receives")
+
+
+def _parties(parties: Sequence[str]) -> None:
+    if not 2 <= len(parties) <= MAX_PARTIES:
+        raise BadWire("parties", f"2 to {MAX_PARTIES} parties")
+    if any(a >= b for a, b in pairwise(parties)):
+        raise BadWire("parties", "must be sorted, each once")
+
+
+def _open(message: wire.Open) -> None:
+    if len(message.requires) > MAX_CLAIMS:
+        raise BadWire("requires", f"at most {MAX_CLAIMS} claims")
+    _parties(message.parties)
+
+
+def _accept(message: wire.Accept) -> None:
+    _valuation(message.valuation, "valuation")
+
+
+def _reason(message: wire.Reject | wire.Withdraw) -> None:
+    _text(message.reason, "reason")
+
+
+def _text(text: str, field: str) -> None:
+    if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
+        raise BadWire(field, f"at most {MAX_TEXT_BYTES} bytes")
+
+
+def _shown(message: wire.Shown) -> None:
+    if message.terms is not None:
+        with _under("terms."):
+            _terms(message.terms)
+
+
+# --- what goods are worth -------------------------------------------------------------------------------------------
+
+
+def _bounds(bounds: wire.Bounds, field: str) -> None:
+    if bounds.lo < 0:
+        raise BadWire(f"{field}.lo", "must not be negative")
+    if bounds.lo > bounds.hi:
+        raise BadWire(field, f"lo {bounds.lo} exceeds hi {bounds.hi}")
+
+
+def _margin(margin_ppm: int, field: str) -> None:
+    if not 0 <= margin_ppm <= 1000 * PPM:
+        raise BadWire(field, "a margin is 0 to 1000000000 ppm")
+
+
+def _unique(names: Iterable[str], field: str) -> None:
+    seen = set()
+    for index, name in enumerate(names):
+        if index >= MAX_GOODS:
+            raise BadWire(field, f"at most {MAX_GOODS} entries")
+        if name in seen:
+            raise BadWire(f"{field}[{index}]", f"{name} stands twice")
+        seen.add(name)
+
+
+def _outlook(outlook: wire.Outlook, field: str) -> None:
+    if outlook.rate is not None and outlook.rate < 0:
+        raise BadWire(f"{field}.rate", "must not be negative")
+    for name, value in (("risk_aversion", outlook.risk_aversion), ("arrival", outlook.arrival)):
+        if value is not None and not 0 <= value <= 1:
+            raise BadWire(f"{field}.{name}", "must be from 0 to 1")
+    if outlook.weights is not None:
+        w = outlook.weights
+        parts = (w.economic_ppm, w.social_ppm, w.environmental_ppm, w.security_ppm)
+        if sum(parts) != PPM or not all(0 <= part <= PPM for part in parts):
+            raise BadWire(f"{field}.weights", "weights must be 0 to 1000000 ppm each and sum to 1000000")
+
+
+def _valuation(valuation: wire.Valuation, field: str) -> None:
+    _outlook(valuation.outlook, f"{field}.outlook")
+    _margin(valuation.margin_ppm, f"{field}.margin_ppm")
+    _unique((stated.good for stated in valuation.values), f"{field}.values")
+    _unique((stated.good for stated in valuation.costs), f"{field}.costs")
+    for index, stated in enumerate(valuation.values):
+        place = f"{field}.values[{index}]"
+        if (stated.value is None) == (stated.dimensions is None):
+            raise BadWire(place, "give either value or dimensions, not both and not neither")
+        if stated.value is not None:
+            _bounds(stated.value, f"{place}.value")
+        if stated.dimensions is not None:
+            by = stated.dimensions
+            _bounds(by.economic, f"{place}.dimensions.economic")
+            _bounds(by.social, f"{place}.dimensions.social")
+            _bounds(by.environmental, f"{place}.dimensions.environmental")
+            _bounds(by.security, f"{place}.dimensions.security")
+    for index, cost in enumerate(valuation.costs):
+        _bounds(cost.cost, f"{field}.costs[{index}].cost")
+
+
+def _valuations(message: wire.ValueRequest | wire.AnalyzeRequest) -> None:
+    with _under("terms."):
+        _terms(message.terms)
+    _unique((stated.party for stated in message.valuations), "valuations")
+    for index, stated in enumerate(message.valuations):
+        _valuation(stated.valuation, f"valuations[{index}].valuation")
+
+
+# --- markets and clearing -------------------------------------------------------------------------------------------
+
+
+def _market(market: wire.Market) -> None:
+    _unique((spec.good for spec in market.goods), "goods")
+    for index, spec in enumerate(market.goods):
+        if spec.reference_price is not None and spec.reference_price <= 0:
+            raise BadWire(f"goods[{index}].reference_price", "must be positive")
+    _bounds(market.band, "band")
+    _margin(market.margin_ppm, "margin_ppm")
+    _ring_length(market.max_ring)
+    for field in ("clear_every_ms", "time_limit_ms", "accept_within_ms"):
+        if getattr(market, field) == 0:
+            raise BadWire(field, "must be positive")
+    if market.deliver_within_ms < 0:
+        raise BadWire("deliver_within_ms", "must not be negative")
+
+
+def _ring_length(max_ring: int) -> None:
+    if not 2 <= max_ring <= MAX_PARTIES:
+        raise BadWire("max_ring", f"2 to {MAX_PARTIES} parties")
+
+
+def _offer(offer: wire.Intent | wire.Offer) -> None:
+    _unique((give.good for give in offer.gives), "gives")
+    for index, give in enumerate(offer.gives):
+        _bounds(give.cost, f"gives[{index}].cost")
+    if len(offer.wants) > MAX_GOODS:
+        raise BadWire("wants", f"at most {MAX_GOODS} wants")
+    least_cost: dict[str, Fraction] = {give.good: give.cost.lo for give in offer.gives}
+    for index, want in enumerate(offer.wants):
+        if not 1 <= len(want.any_of) <= MAX_ALTERNATIVES:
+            raise BadWire(f"wants[{index}].any_of", f"1 to {MAX_ALTERNATIVES} alternatives")
+        seen = set()
+        for at, alternative in enumerate(want.any_of):
+            place = f"wants[{index}].any_of[{at}]"
+            _bounds(alternative.value, f"{place}.value")
+            if alternative.good in seen:
+                raise BadWire(place, f"{alternative.good} stands twice")
+            seen.add(alternative.good)
+            cost = least_cost.get(alternative.good)
+            if cost is not None and alternative.value.hi > cost:
+                reason = f"{alternative.good} is also given: it must be worth no more than it costs"
+                raise BadWire(f"{place}.value", reason)
+    _margin(offer.margin_ppm, "margin_ppm")
+    _outlook(offer.outlook, "outlook")
+
+
+def _clear(message: wire.Clear) -> None:
+    _unique((spec.good for spec in message.goods), "goods")
+    if len(message.offers) > MAX_INTENTS:
+        raise BadWire("offers", f"at most {MAX_INTENTS} offers")
+    _ring_length(message.max_ring)
+    _margin(message.margin_ppm, "margin_ppm")
+    if message.time_limit_ms == 0:
+        raise BadWire("time_limit_ms", "must be positive")
+    seen = set()
+    for index, offer in enumerate(message.offers):
+        with _under(f"offers[{index}]."):
+            if offer.agent in seen:
+                raise BadWire("agent", f"{offer.agent} stands twice")
+            seen.add(offer.agent)
+            _offer(offer)
+    if message.band is not None:
+        _bounds(message.band, "band")
+
+
+# --- the ledger and the registry ------------------------------------------------------------------------------------
+
+
+def _declare(message: wire.Declare) -> None:
+    _unique((limit.good for limit in message.limits), "limits")
+
+
+def _balance(message: wire.TradeBalanceRequest) -> None:
+    most = MAX_TRANSFERS * 1000
+    if len(message.transfers) > most:
+        raise BadWire("transfers", f"at most {most} transfers")
+
+
+def _key(key: str, field: str) -> None:
+    if not is_public(key):
+        raise BadWire(field, "not the public NKey of an account (A…) or a user (U…)")
+
+
+def _welcome(message: wire.Welcome) -> None:
+    _key(message.account, "account")
+
+
+def _keyed(message: wire.AgentRecord | wire.KeyEvent) -> None:
+    _key(message.key, "key")
+
+
+def _found(message: wire.Found) -> None:
+    for index, record in enumerate(message.agents):
+        _key(record.key, f"agents[{index}].key")
+
+
+def _register(message: wire.Register) -> None:
+    _key(message.key, "key")
+    if not 1 <= message.lease_ms <= MAX_LEASE_MS:
+        raise BadWire("lease_ms", f"1 to {MAX_LEASE_MS} ms")
+    for field, texts in (("capabilities", message.capabilities), ("subjects", message.subjects)):
+        if len(texts) > MAX_GOODS:
+            raise BadWire(field, f"at most {MAX_GOODS} entries")
+        for index, text in enumerate(texts):
+            _text(text, f"{field}[{index}]")
+
+
+def _read_inbox(message: wire.ReadInbox) -> None:
+    if not 1 <= message.limit <= MAX_INBOX_PAGE:
+        raise BadWire("limit", f"1 to {MAX_INBOX_PAGE}")
+
+
+@contextmanager
+def _under(prefix: str) -> Iterator[None]:
+    """Puts a refusal's field under another."""
+    try:
+        yield
+    except BadWire as error:
+        raise BadWire(prefix + error.field, error.reason) from None
+
+
+_RULES: dict[type[wire.Message], Callable[[wire.Message], None]] = {}
+
+
+def _rule(kind: type[M], rule: Callable[[M], None]) -> None:
+    _RULES[kind] = rule  # type: ignore[assignment] # looked up by the message's own type
+
+
+_rule(wire.Terms, _terms)
+_rule(wire.Open, _open)
+_rule(wire.Accept, _accept)
+_rule(wire.Reject, _reason)
+_rule(wire.Withdraw, _reason)
+_rule(wire.Shown, _shown)
+_rule(wire.ValueRequest, _valuations)
+_rule(wire.AnalyzeRequest, _valuations)
+_rule(wire.Market, _market)
+_rule(wire.Intent, _offer)
+_rule(wire.Clear, _clear)
+_rule(wire.Declare, _declare)
+_rule(wire.TradeBalanceRequest, _balance)
+_rule(wire.Welcome, _welcome)
+_rule(wire.AgentRecord, _keyed)
+_rule(wire.KeyEvent, _keyed)
+_rule(wire.Found, _found)
+_rule(wire.Register, _register)
+_rule(wire.ReadInbox, _read_inbox)

@@ -1,0 +1,48 @@
+"""Every limit of the wire: generated from the crate `schemas`, do not edit."""
+
+from typing import Final
+
+MAX_BODY_BYTES: Final = 1048576
+"""Largest body that an endpoint reads unless it says otherwise, in bytes: NATS' own default."""
+MAX_CLEARING_BODY_BYTES: Final = 8388608
+"""Largest body of a clearing, in bytes: the `max_payload` that our brokers are configured with."""
+MAX_DEPTH: Final = 32
+"""Deepest nesting of a body; the root is depth 1."""
+MAX_ENTRIES: Final = 1000000
+"""Most entries in one map or array."""
+MAX_TOKEN_CHARS: Final = 63
+"""Longest token (agent, good, market), in characters."""
+MAX_MOVE_ID_CHARS: Final = 64
+"""Longest move id, in characters."""
+MAX_PARTIES: Final = 64
+"""Most parties in a deal."""
+MAX_TRANSFERS: Final = 256
+"""Most transfers in a deal."""
+MAX_CLAIMS: Final = 32
+"""Most claims that a deal may require."""
+MAX_GOODS: Final = 1024
+"""Most goods that an intent gives, wants, or a declaration names."""
+MAX_ALTERNATIVES: Final = 4096
+"""Most alternatives in one `any_of`."""
+MAX_INTENTS: Final = 100000
+"""Most intents in one clearing."""
+MAX_TEXT_BYTES: Final = 1024
+"""Longest free text (a reason, a memo), in bytes."""
+MAX_SENDER_BYTES: Final = 2048
+"""Longest `Agent-Sender` header, in bytes, as the Synadia Agent Protocol fixes it."""
+REPLAY_WINDOW_MS: Final = 30000
+"""How far the time in a live signature may be from the reader's clock, in milliseconds."""
+MAX_LEASE_MS: Final = 86400000
+"""Longest life of an agent's lease without renewal, in milliseconds."""
+DEFAULT_LEASE_MS: Final = 60000
+"""Lease that an agent gets when it asks for none, in milliseconds."""
+MAX_EXPIRY_MS: Final = 31622400000
+"""How far ahead terms may expire, in milliseconds (a year)."""
+MAX_DUE_MS: Final = 316224000000
+"""How far ahead a transfer may be due, in milliseconds (ten years)."""
+MAX_BATCH_MESSAGES: Final = 1000
+"""Most messages that one atomic batch of the broker takes."""
+MAX_INBOX_PAGE: Final = 256
+"""Most messages that one read of an inbox returns."""
+PPM: Final = 1000000
+"""Parts in a million: the whole."""

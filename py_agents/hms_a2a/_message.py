@@ -1,0 +1,116 @@
+"""What agents say to each other: bodies of their own, on topics, in answers and in each other's inboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import msgspec
+
+from hms_a2a import _headers as header
+from hms_a2a import _subjects as subjects
+from hms_a2a import _wire as wire
+from hms_a2a._bus import headers_of
+from hms_a2a._codec import decode, encode, scan
+from hms_a2a._errors import BadWire
+from hms_a2a._limits import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from hms_a2a._link import Link
+
+B = TypeVar("B")
+T = TypeVar("T")
+
+_KINDS: dict[str, type[wire.Message]] = {kind.TYPE: kind for kind in wire.MESSAGES}
+
+
+class Message(Generic[B]):
+    """A message from another agent.
+
+    `body` is what it says: a `wire` message where it is one, an object of the type that was asked for, else a dict (or
+    whatever stands at the root). `sender` is the agent whose key signed it, as the registry knows the key; None when
+    nobody signed it. `topic` is where it was said; None for a message that came to the inbox.
+    """
+
+    __slots__ = ("_link", "_reply", "at_unix_ms", "body", "raw", "sender", "topic")
+
+    def __init__(
+        self,
+        body: B,
+        raw: bytes,
+        *,
+        topic: str | None = None,
+        sender: str | None = None,
+        at_unix_ms: int | None = None,
+        reply: str | None = None,
+        link: Link | None = None,
+    ) -> None:
+        self.body = body
+        self.raw = raw
+        self.topic = topic
+        self.sender = sender
+        self.at_unix_ms = at_unix_ms
+        self._reply = reply
+        self._link = link
+
+    @property
+    def wants_reply(self) -> bool:
+        """Whether the sender waits for an answer that may be given."""
+        return self._reply is not None and self._link is not None and subjects.may_reply_to(self._reply)
+
+    async def reply(self, body: Any) -> None:
+        """Answer. Does nothing when no answer is waited for.
+
+        What goes back goes to a reply inbox only: a reply subject that is one of the contract's own would be a way to
+        have this agent write what it never meant to write.
+        """
+        if self.wants_reply:
+            assert self._link is not None and self._reply is not None  # noqa: S101, PT018 # said by wants_reply
+            raw, kind = encode_any(body)
+            await self._link.publish(self._reply, raw, headers_of(kind))
+
+    async def refuse(self, error: wire.ErrorReply) -> None:
+        """Answer with an error."""
+        if self.wants_reply:
+            assert self._link is not None and self._reply is not None  # noqa: S101, PT018 # said by wants_reply
+            headers = headers_of(error.TYPE)
+            headers |= {header.ERROR_CODE: str(error.code), header.ERROR: error.message}
+            await self._link.publish(self._reply, encode(error), headers)
+
+    def __repr__(self) -> str:
+        where = f"on {self.topic}" if self.topic else "in the inbox"
+        return f"<Message {where} from {self.sender or 'someone'}: {self.body!r}>"
+
+
+def encode_any(body: Any) -> tuple[bytes, str]:
+    """A body and its type, empty for what has none. Raises `TypeError` for what MessagePack cannot say."""
+    if isinstance(body, wire.Message):
+        return encode(body), body.TYPE
+    if isinstance(body, bytes | bytearray):
+        return bytes(body), ""
+    tag = body.__struct_config__.tag if isinstance(body, msgspec.Struct) else None
+    return msgspec.msgpack.encode(body), str(tag) if tag is not None else ""
+
+
+@overload
+def decode_any(raw: bytes, of: None) -> Any: ...
+@overload
+def decode_any(raw: bytes, of: type[T]) -> T: ...
+def decode_any(raw: bytes, of: type[T] | None) -> T | Any:
+    """What a body says: as type `of`; without one as the contract's own type, else as plain values.
+
+    Raises `BadWire` for bytes that are no bounded MessagePack, or not of that type. An empty body is None.
+    """
+    if isinstance(of, type) and issubclass(of, wire.Message):
+        return decode(raw, of)
+    if not raw and of is None:
+        return None
+    if len(raw) > MAX_BODY_BYTES:
+        raise BadWire("", f"the body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are read")
+    kind = scan(raw, contract=False)
+    try:
+        if of is not None:
+            return msgspec.msgpack.decode(raw, type=of)
+        known = _KINDS.get(kind or "")
+        return decode(raw, known) if known else msgspec.msgpack.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise BadWire("", str(error)) from error

@@ -1,0 +1,125 @@
+"""Who says so: the header ``Agent-Sender`` of the Synadia Agent Protocol for NATS 0.3, section 13.
+
+An Ed25519 signature over the subject, the time, a nonce and the SHA-256 of the exact payload. It covers the bytes that
+were sent, so nothing is ever decoded, encoded again and verified. The name is not covered: whoever verifies compares it
+with what is.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import nacl.exceptions
+import nacl.signing
+
+from hms_a2a._keys import public_bytes
+from hms_a2a._limits import MAX_SENDER_BYTES, REPLAY_WINDOW_MS
+
+if TYPE_CHECKING:
+    from hms_a2a._keys import Key
+
+#: Unix time in milliseconds.
+Clock = Callable[[], int]
+#: A fresh nonce: 1 to 64 of `A-Z a-z 0-9 _ -`.
+Nonce = Callable[[], str]
+
+_NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SIGNATURE = re.compile(r"[A-Za-z0-9_-]{86}")
+
+
+def system_clock() -> int:
+    """The machine's own time, in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def random_nonce() -> str:
+    """128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+class Sender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an ``Agent-Sender`` header says. The order of the fields is the header's."""
+
+    v: int
+    account: str
+    user: str
+    name: str | None = None
+    subject: str = msgspec.field(name="sub")
+    ts: str
+    nonce: str
+    sig: str
+
+    def is_fresh(self, now_unix_ms: int) -> bool:
+        """Whether it was signed within the replay window around now."""
+        try:
+            at = datetime.fromisoformat(self.ts)
+        except ValueError:
+            return False
+        if at.tzinfo is None:
+            return False
+        # `ts` has whole seconds, so what was signed just now may seem up to a second old.
+        return abs(now_unix_ms - at.timestamp() * 1000) <= REPLAY_WINDOW_MS + 1000
+
+
+class Signer:
+    """Signs as one agent."""
+
+    def __init__(self, key: Key, account: str, name: str) -> None:
+        self._key = key
+        self._account = account
+        self._name = name
+
+    def sign(self, subject: str, payload: bytes, now_unix_ms: int, nonce: str) -> str:
+        """The header for `payload` on `subject`, signed at this time (whole seconds of it)."""
+        ts = datetime.fromtimestamp(now_unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        user = self._key.public
+        signature = self._key.sign(_to_sign(self._account, user, subject, ts, nonce, payload))
+        sender = Sender(
+            v=1,
+            account=self._account,
+            user=user,
+            name=self._name,
+            subject=subject,
+            ts=ts,
+            nonce=nonce,
+            sig=base64.urlsafe_b64encode(signature).rstrip(b"=").decode(),
+        )
+        return msgspec.json.encode(sender).decode()
+
+
+def signed_by(header: str | None, subject: str, payload: bytes) -> Sender | None:
+    """Who signed this message; None when nobody did, or the signature is not of these bytes.
+
+    It proves which *key* signed. Whether the key is that agent's, the registry knows.
+    """
+    if not header or len(header) > MAX_SENDER_BYTES:
+        return None
+    try:
+        sender = msgspec.json.decode(header, type=Sender)
+    except msgspec.MsgspecError:
+        return None
+    key = public_bytes(sender.user)
+    canonical = msgspec.json.encode(sender).decode() == header  # one spelling for each signed message
+    if sender.v != 1 or sender.subject != subject or key is None or not canonical:
+        return None
+    if not (_NONCE.fullmatch(sender.nonce) and _SIGNATURE.fullmatch(sender.sig)):
+        return None
+    signed = _to_sign(sender.account, sender.user, subject, sender.ts, sender.nonce, payload)
+    try:
+        nacl.signing.VerifyKey(key).verify(signed, base64.urlsafe_b64decode(sender.sig + "=="))
+    except (nacl.exceptions.BadSignatureError, ValueError):
+        return None
+    return sender
+
+
+def _to_sign(account: str, user: str, subject: str, ts: str, nonce: str, payload: bytes) -> bytes:
+    digest = hashlib.sha256(payload).hexdigest()
+    return f"AGENT-SENDER-V1\n{account}\n{user}\n{subject}\n{ts}\n{nonce}\n{digest}\n".encode()

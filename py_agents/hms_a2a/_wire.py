@@ -1,0 +1,1510 @@
+"""The messages of the contract, one class each: generated from the crate `schemas`, do not edit.
+
+Fields stand in the order in which they are encoded. A field that may be absent defaults to None or to an
+empty list and is then left out; other defaults are written. What no type can say, `_check` checks.
+"""
+
+import enum
+from fractions import Fraction
+from typing import Annotated, ClassVar, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+UInt16: TypeAlias = Annotated[int, Meta(ge=0, le=2**16 - 1)]
+UInt32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+UInt64: TypeAlias = Annotated[int, Meta(ge=0)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a message."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """A body of the contract."""
+
+    TYPE: ClassVar[str]
+
+
+Hash: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+"""SHA-256: 32 bytes of bin in MessagePack, lowercase hexadecimal in JSON."""
+
+
+class ErrorReply(Message, frozen=True, kw_only=True, tag="error"):
+    """The body of an error reply."""
+
+    TYPE: ClassVar[str] = "error"
+    code: UInt16
+    """One of `Code`'s numbers."""
+    message: str
+    """What went wrong, for people."""
+    retryable: bool
+    """Whether the same message may succeed later."""
+    field: str | None = None
+    """The field at fault, as a dotted path."""
+    rule: str | None = None
+    """The rule that refused it, a stable word for programs."""
+    retry_after_ms: UInt32 | None = None
+    """When to try again, in milliseconds."""
+    state: str | None = None
+    """The state that the message conflicts with."""
+    terms_hash: Hash | None = None
+    """The terms that stand, where the message named others."""
+    id: str | None = None
+    """The id of an internal error in the log."""
+
+
+MarketId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+AgentId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+Good: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+Quantity: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""A positive whole number of the good's minor units."""
+
+
+class IntentRef(Record, frozen=True, kw_only=True):
+    """The intent that a transfer fills."""
+
+    agent: AgentId
+    """Whose intent."""
+    sequence: UInt64
+    """Its sequence in the stream `HMS_MARKET`."""
+
+
+class Transfer(Record, frozen=True, kw_only=True):
+    """One arrow: what goes from whom to whom, by when."""
+
+    from_: AgentId = msgspec.field(name="from")
+    """The giver."""
+    to: AgentId
+    """The receiver."""
+    good: Good
+    """The good."""
+    quantity: Quantity
+    """How much, in the good's minor units."""
+    due_unix_ms: Int64
+    """When it must be there, in Unix milliseconds."""
+    intent: IntentRef | None = None
+    """The giver's intent that it fills, if any."""
+
+
+class Delivery(enum.StrEnum):
+    """When a committed deal counts as settled."""
+
+    IMMEDIATE = "immediate"
+    """At commit: what changes hands is on the book itself."""
+    CONFIRMED = "confirmed"
+    """When every receiver has confirmed."""
+
+
+class Terms(Message, frozen=True, kw_only=True, tag="terms"):
+    """What the parties accept. Named by the SHA-256 of its exact bytes."""
+
+    TYPE: ClassVar[str] = "terms"
+    book: MarketId
+    """The ledger's book, which is the market's id."""
+    parties: list[AgentId]
+    """Who takes part, sorted, each once."""
+    transfers: list[Transfer]
+    """The transfers."""
+    delivery: Delivery
+    """When it counts as settled."""
+    expires_unix_ms: Int64
+    """Until when it can be accepted, in Unix milliseconds."""
+
+
+MoveId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""1 to 64 of A-Z, a-z, 0-9, _ and -."""
+
+
+class Profile(enum.StrEnum):
+    """A profile: the rules of who may move when."""
+
+    FIXED_1 = "fixed/1"
+    """One set of terms, proposed by a party, taken or left."""
+    RING_1 = "ring/1"
+    """An exchange ring, proposed by anyone: each party gives to the next."""
+
+
+class ClaimKind(enum.StrEnum):
+    """A statement about a deal that must be proved before it commits."""
+
+    WIN_WIN = "win_win"
+    """Every party gains, over all its accepted bounds."""
+    HOLDINGS = "holdings"
+    """Nobody gives more than it holds."""
+
+
+class Open(Message, frozen=True, kw_only=True, tag="deal.open"):
+    """Opens a deal."""
+
+    TYPE: ClassVar[str] = "deal.open"
+    move_id: MoveId
+    """Makes asking again safe; with the opener it makes the deal's id."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    book: MarketId
+    """The ledger's book."""
+    profile: Profile
+    """The rules."""
+    parties: list[AgentId]
+    """Who takes part, sorted, each once."""
+    expires_unix_ms: Int64
+    """When the deal lapses without agreement, in Unix milliseconds; with terms, their own expiry."""
+    terms: bytes | None = None
+    """The exact bytes of the terms, when they are known from the start."""
+    requires: list[ClaimKind] = msgspec.field(default_factory=list)
+    """The claims that must be proved."""
+
+
+DealId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z2-7]{26}\Z")]
+"""26 of a-z and 2-7."""
+
+
+class Propose(Message, frozen=True, kw_only=True, tag="deal.propose"):
+    """Puts terms on the table."""
+
+    TYPE: ClassVar[str] = "deal.propose"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    terms: bytes
+    """The exact bytes of the terms."""
+
+
+class Counter(Message, frozen=True, kw_only=True, tag="deal.counter"):
+    """Puts other terms on the table in answer to some."""
+
+    TYPE: ClassVar[str] = "deal.counter"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    terms_hash: Hash
+    """The terms that it answers."""
+    terms: bytes
+    """The exact bytes of the other terms."""
+
+
+class PartyKind(enum.StrEnum):
+    """A kind of party: a default set of weights, discount rate and risk aversion."""
+
+    GOVERNMENT = "government"
+    """A state: weighs society and security beside money; patient."""
+    CORPORATE = "corporate"
+    """A company: money, at the market's rate."""
+    NGO = "ngo"
+    """A non-governmental organisation: society and environment first."""
+    CIVILIAN = "civilian"
+    """A person or household: cautious about risk."""
+
+
+Rational: TypeAlias = Fraction
+"""An exact ratio in lowest terms, such as "3/10" or "-3"; both parts fit 64 bits."""
+
+
+class Weights(Record, frozen=True, kw_only=True):
+    """Weights of the value dimensions, in parts per million; they sum to 1,000,000."""
+
+    economic_ppm: Int64
+    """Weight of economic value."""
+    social_ppm: Int64
+    """Weight of social value."""
+    environmental_ppm: Int64
+    """Weight of environmental value."""
+    security_ppm: Int64
+    """Weight of security."""
+
+
+class Outlook(Record, frozen=True, kw_only=True):
+    """How a party looks at time and risk. What it leaves out comes from its kind."""
+
+    kind: PartyKind = msgspec.field(default_factory=lambda: PartyKind.CORPORATE)
+    """The kind of party."""
+    rate: Rational | None = None
+    """Discount rate a year: D = 1 / (1 + rate·days/365)."""
+    risk_aversion: Rational | None = None
+    """Risk aversion ρ in [0, 1]."""
+    arrival: Rational | None = None
+    """The probability p in [0, 1] that what it receives arrives; 1 when left out."""
+    weights: Weights | None = None
+    """Weights of the value dimensions."""
+
+
+class Bounds(Record, frozen=True, kw_only=True):
+    """An interval of non-negative ratios; its centre is the central value."""
+
+    lo: Rational
+    """The lower end, at least 0."""
+    hi: Rational
+    """The upper end, at least `lo`."""
+
+
+class Dimensions(Record, frozen=True, kw_only=True):
+    """A unit value by dimension."""
+
+    economic: Bounds
+    """Economic value."""
+    social: Bounds
+    """Social value."""
+    environmental: Bounds
+    """Environmental value."""
+    security: Bounds
+    """Security."""
+
+
+class UnitValue(Record, frozen=True, kw_only=True):
+    """What a unit of a good is worth to a party that receives it: given, or by dimension, never both."""
+
+    good: Good
+    """The good."""
+    value: Bounds | None = None
+    """The value itself."""
+    dimensions: Dimensions | None = None
+    """The value by dimension, weighed by the party's weights."""
+
+
+class UnitCost(Record, frozen=True, kw_only=True):
+    """What giving a unit of a good costs a party."""
+
+    good: Good
+    """The good."""
+    cost: Bounds
+    """The cost."""
+
+
+class Valuation(Record, frozen=True, kw_only=True):
+    """A party's whole valuation, as an acceptance states it."""
+
+    outlook: Outlook = msgspec.field(default_factory=lambda: Outlook())
+    """Time and risk."""
+    margin_ppm: Int64 = msgspec.field(default_factory=lambda: 0)
+    """The margin μ that it asks for over its costs, in parts per million."""
+    values: list[UnitValue]
+    """Unit values of what it may receive."""
+    costs: list[UnitCost]
+    """Unit costs of what it may give."""
+
+
+class Accept(Message, frozen=True, kw_only=True, tag="deal.accept"):
+    """Accepts terms, and states what they are worth to the acceptor."""
+
+    TYPE: ClassVar[str] = "deal.accept"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    terms_hash: Hash
+    """The terms."""
+    valuation: Valuation = msgspec.field(default_factory=lambda: Valuation(values=[], costs=[]))
+    """The acceptor's bounds on its own values and costs, its margin and outlook."""
+
+
+class Reject(Message, frozen=True, kw_only=True, tag="deal.reject"):
+    """Says no; the deal ends."""
+
+    TYPE: ClassVar[str] = "deal.reject"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    terms_hash: Hash | None = None
+    """The terms, when it is about terms."""
+    reason: str
+    """Why, for the other parties."""
+
+
+class Withdraw(Message, frozen=True, kw_only=True, tag="deal.withdraw"):
+    """Takes an own deal back; it ends."""
+
+    TYPE: ClassVar[str] = "deal.withdraw"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    reason: str
+    """Why, for the parties."""
+
+
+class Confirm(Message, frozen=True, kw_only=True, tag="deal.confirm"):
+    """Confirms that what a receiver was due has arrived, all of it."""
+
+    TYPE: ClassVar[str] = "deal.confirm"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    terms_hash: Hash
+    """The terms."""
+
+
+class State(enum.StrEnum):
+    """Where a deal stands."""
+
+    OPEN = "open"
+    """Opened, without terms."""
+    NEGOTIATING = "negotiating"
+    """Terms are on the table."""
+    AGREED = "agreed"
+    """Every party has accepted the same terms."""
+    CERTIFIED = "certified"
+    """Every required claim is proved; the ledger decides next."""
+    COMMITTED = "committed"
+    """On the ledger."""
+    SETTLED = "settled"
+    """Delivered. An end."""
+    REJECTED = "rejected"
+    """A party said no. An end."""
+    WITHDRAWN = "withdrawn"
+    """The opener took it back. An end."""
+    EXPIRED = "expired"
+    """Its time ran out before all had accepted. An end."""
+    REFUSED = "refused"
+    """The ledger or a rule said no. An end."""
+    FAILED = "failed"
+    """A due date passed without delivery."""
+    COMPENSATED = "compensated"
+    """What had failed was taken back on the books. An end."""
+
+
+class Moved(Message, frozen=True, kw_only=True, tag="deal.moved"):
+    """The answer to a move: what the log holds of it. The same id with the same body gets the same answer, whenever it
+    is asked.
+    """
+
+    TYPE: ClassVar[str] = "deal.moved"
+    deal: DealId
+    """The deal."""
+    move_id: MoveId
+    """The move."""
+    state: State
+    """The deal's state after the move."""
+    turn: UInt32
+    """The number of the event that records the move; the first is 0."""
+    terms_hash: Hash | None = None
+    """The terms on the table, if any."""
+
+
+class Show(Message, frozen=True, kw_only=True, tag="deal.show"):
+    """Asks `deal.show` for a deal that the asker is in."""
+
+    TYPE: ClassVar[str] = "deal.show"
+    deal: DealId
+    """The deal."""
+
+
+class Shown(Message, frozen=True, kw_only=True, tag="deal.shown"):
+    """A deal as its parties see it."""
+
+    TYPE: ClassVar[str] = "deal.shown"
+    deal: DealId
+    """The deal."""
+    state: State
+    """Where it stands."""
+    profile: Profile
+    """The rules."""
+    opener: AgentId
+    """Who opened it."""
+    parties: list[AgentId]
+    """Who takes part."""
+    terms: Terms | None = None
+    """The terms on the table."""
+    terms_hash: Hash | None = None
+    """Their hash."""
+    accepted: list[AgentId]
+    """Who has accepted them."""
+    confirmed: list[AgentId]
+    """Who has confirmed delivery."""
+    reason: str | None = None
+    """Why it ended, when it ended badly."""
+    turns: UInt32
+    """How many events it has."""
+
+
+class Signed(Record, frozen=True, kw_only=True):
+    """A signed message as it came: enough to verify it again, offline, with the key history alone."""
+
+    subject: str
+    """The subject that it was sent to."""
+    sender: str
+    """The `Agent-Sender` header as it was sent."""
+    body: bytes
+    """The exact body."""
+
+
+class Certificate(Record, frozen=True, kw_only=True):
+    """Evidence for a claim."""
+
+    claim_hash: Hash
+    """SHA-256 of the claim's bytes."""
+    certificate: bytes
+    """The certificate's bytes."""
+
+
+class DealOpened(Record, frozen=True, kw_only=True, tag_field="type", tag="opened"):
+    """A deal was opened."""
+
+    TYPE: ClassVar[str] = "opened"
+    opener: AgentId
+    """By whom."""
+    book: MarketId
+    """The ledger's book."""
+    profile: Profile
+    """The rules."""
+    terms_hash: Hash | None = None
+    """The terms, if it came with any."""
+
+
+class DealProposed(Record, frozen=True, kw_only=True, tag_field="type", tag="proposed"):
+    """Terms came onto the table."""
+
+    TYPE: ClassVar[str] = "proposed"
+    by: AgentId
+    """From whom."""
+    terms_hash: Hash
+    """The terms."""
+
+
+class DealAccepted(Record, frozen=True, kw_only=True, tag_field="type", tag="accepted"):
+    """A party accepted."""
+
+    TYPE: ClassVar[str] = "accepted"
+    by: AgentId
+    """Who."""
+    terms_hash: Hash
+    """The terms."""
+    last: bool
+    """Whether it was the last: the deal is agreed."""
+
+
+class DealCertified(Record, frozen=True, kw_only=True, tag_field="type", tag="certified"):
+    """Every required claim is proved. All that the ledger needs stands here."""
+
+    TYPE: ClassVar[str] = "certified"
+    opener: AgentId
+    """Who opened the deal, to be told of its end."""
+    book: MarketId
+    """The ledger's book."""
+    terms: bytes
+    """The exact bytes of the terms."""
+    acceptances: list[Signed]
+    """Every party's signed acceptance, in the order of the parties."""
+    certificates: list[Certificate] = msgspec.field(default_factory=list)
+    """The certificates of the claims that it required."""
+
+
+class DealCommitted(Record, frozen=True, kw_only=True, tag_field="type", tag="committed"):
+    """The ledger posted every transfer."""
+
+    TYPE: ClassVar[str] = "committed"
+    book: MarketId
+    """The ledger's book."""
+    terms: bytes
+    """The exact bytes of the terms."""
+    acceptances: list[Signed]
+    """Every party's signed acceptance, in the order of the parties."""
+    certificates: list[Certificate] = msgspec.field(default_factory=list)
+    """The certificates of the claims that it required."""
+
+
+class DealConfirmed(Record, frozen=True, kw_only=True, tag_field="type", tag="confirmed"):
+    """A receiver confirmed that what it was due has arrived."""
+
+    TYPE: ClassVar[str] = "confirmed"
+    by: AgentId
+    """Who."""
+
+
+class DealSettled(Record, frozen=True, kw_only=True, tag_field="type", tag="settled"):
+    """Everything is delivered."""
+
+    TYPE: ClassVar[str] = "settled"
+
+
+class DealRejected(Record, frozen=True, kw_only=True, tag_field="type", tag="rejected"):
+    """A party said no."""
+
+    TYPE: ClassVar[str] = "rejected"
+    by: AgentId
+    """Who."""
+    reason: str
+    """Why."""
+
+
+class DealWithdrawn(Record, frozen=True, kw_only=True, tag_field="type", tag="withdrawn"):
+    """The opener took it back."""
+
+    TYPE: ClassVar[str] = "withdrawn"
+    by: AgentId
+    """Who."""
+    reason: str
+    """Why."""
+
+
+class DealExpired(Record, frozen=True, kw_only=True, tag_field="type", tag="expired"):
+    """Its time ran out."""
+
+    TYPE: ClassVar[str] = "expired"
+
+
+class DealRefused(Record, frozen=True, kw_only=True, tag_field="type", tag="refused"):
+    """A rule, or the ledger, said no."""
+
+    TYPE: ClassVar[str] = "refused"
+    rule: str
+    """The rule, a stable word."""
+    reason: str
+    """Why, for people."""
+
+
+class DealFailed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):
+    """A due date passed without delivery."""
+
+    TYPE: ClassVar[str] = "failed"
+    undelivered: list[UInt32]
+    """The transfers that their receivers never confirmed, by index in the terms."""
+
+
+class DealCompensated(Record, frozen=True, kw_only=True, tag_field="type", tag="compensated"):
+    """What had failed was taken back on the books."""
+
+    TYPE: ClassVar[str] = "compensated"
+    reversed: list[UInt32]
+    """The transfers that were reversed, by index in the terms."""
+
+
+Happening: TypeAlias = (
+    DealOpened
+    | DealProposed
+    | DealAccepted
+    | DealCertified
+    | DealCommitted
+    | DealConfirmed
+    | DealSettled
+    | DealRejected
+    | DealWithdrawn
+    | DealExpired
+    | DealRefused
+    | DealFailed
+    | DealCompensated
+)
+"""What happened. What a move said stands in the event's cause, and not here again."""
+
+
+class DealEvent(Message, frozen=True, kw_only=True, tag="deal.event"):
+    """One entry of a deal's log."""
+
+    TYPE: ClassVar[str] = "deal.event"
+    deal: DealId
+    """The deal."""
+    turn: UInt32
+    """The entry's number; the first is 0."""
+    prev: Hash
+    """SHA-256 of the exact body of the entry before; zeros for the first."""
+    at_unix_ms: Int64
+    """When it was written, in Unix milliseconds, by the writer's clock."""
+    what: Happening
+    """What happened."""
+    cause: Signed | None = None
+    """The signed move that caused it, when a move did."""
+    trace: str | None = None
+    """The W3C trace context of the move."""
+
+
+class DealNote(Message, frozen=True, kw_only=True, tag="note.deal"):
+    """What a party, or whoever opened, hears of a deal: written in the same atomic batch as the event."""
+
+    TYPE: ClassVar[str] = "note.deal"
+    deal: DealId
+    """The deal."""
+    event: str
+    """What happened, as the log's event names it: `opened`, `committed`, …"""
+    state: State
+    """The deal's state now."""
+    turn: UInt32
+    """The number of the event."""
+    at_unix_ms: Int64
+    """When, in Unix milliseconds."""
+    book: MarketId
+    """The ledger's book."""
+    opener: AgentId | None = None
+    """Who opened the deal; left out in the ledger's notes."""
+    profile: Profile | None = None
+    """The rules; left out in the ledger's notes."""
+    terms: bytes | None = None
+    """The exact bytes of the terms, when the event is about terms."""
+    by: AgentId | None = None
+    """Who did it, when a party did."""
+    rule: str | None = None
+    """The rule that refused it, a stable word."""
+    reason: str | None = None
+    """Why, when it ended badly."""
+
+
+class PartyValuation(Record, frozen=True, kw_only=True):
+    """A party and its valuation."""
+
+    party: AgentId
+    """The party."""
+    valuation: Valuation
+    """What it states."""
+
+
+class ValueRequest(Message, frozen=True, kw_only=True, tag="trade_balance.value"):
+    """Asks `trade_balance.value`: what are these terms worth to each party?"""
+
+    TYPE: ClassVar[str] = "trade_balance.value"
+    terms: Terms
+    """The terms."""
+    valuations: list[PartyValuation]
+    """Each party's valuation."""
+
+
+class PartyWorth(Record, frozen=True, kw_only=True):
+    """What terms are worth to one party, in minor units of account, exactly."""
+
+    party: AgentId
+    """The party."""
+    received_minor: Int64
+    """Worth of what it receives at its central values, rounded down."""
+    given_minor: Int64
+    """Cost of what it gives at its central costs, rounded up."""
+    gain_minor: Int64
+    """`received − given`, central, rounded down."""
+    worst_gain_minor: Int64
+    """The same at the worst corner of its bounds, rounded down."""
+    satisfied: bool
+    """Whether it is satisfied at the worst corner with its margin: exact, no rounding."""
+
+
+class ValueReply(Message, frozen=True, kw_only=True, tag="trade_balance.valued"):
+    """The answer of `trade_balance.value`."""
+
+    TYPE: ClassVar[str] = "trade_balance.valued"
+    parties: list[PartyWorth]
+    """Each party in the order of the terms."""
+    win_win: bool
+    """Whether every party is satisfied."""
+    welfare_minor: Int64
+    """Σ of the central gains, rounded down party by party."""
+
+
+class AnalyzeRequest(Message, frozen=True, kw_only=True, tag="trade_balance.analyze"):
+    """Asks `trade_balance.analyze`: who gains what, component by component, and who is not satisfied?"""
+
+    TYPE: ClassVar[str] = "trade_balance.analyze"
+    terms: Terms
+    """The terms."""
+    valuations: list[PartyValuation]
+    """Each party's valuation."""
+
+
+class Component(Record, frozen=True, kw_only=True):
+    """One transfer's part in a party's gain, in minor units of account."""
+
+    transfer: UInt32
+    """The transfer's index in the terms."""
+    good: Good
+    """The good."""
+    gain_minor: Int64
+    """Received (positive) or given (negative), at central values, rounded towards the party's loss."""
+    factor_ppb: Int64
+    """The factor φ⁺ or φ⁻ used, in units of 10⁻⁹."""
+
+
+class PartyAnalysis(Record, frozen=True, kw_only=True):
+    """A party's gain, taken apart."""
+
+    worth: PartyWorth
+    """The totals."""
+    components: list[Component]
+    """Transfer by transfer."""
+    short_by_minor: Int64 | None = None
+    """For a party that is not satisfied: the least extra worth at its lower values, in minor units of account, that
+    would satisfy it.
+    """
+
+
+class AnalyzeReply(Message, frozen=True, kw_only=True, tag="trade_balance.analyzed"):
+    """The answer of `trade_balance.analyze`."""
+
+    TYPE: ClassVar[str] = "trade_balance.analyzed"
+    parties: list[PartyAnalysis]
+    """Each party in the order of the terms."""
+    win_win: bool
+    """Whether every party is satisfied."""
+    unsatisfied: list[AgentId]
+    """The parties that are not."""
+    least_satisfied: AgentId
+    """The party with the least worst-corner gain."""
+    welfare_minor: Int64
+    """Σ of the central gains, rounded down party by party."""
+
+
+class GoodSpec(Record, frozen=True, kw_only=True):
+    """What a market says of a good."""
+
+    good: Good
+    """The good."""
+    unit: str
+    """What one minor unit is, for people: `tonne`, `cent`, `hour`."""
+    lot: Quantity | None = None
+    """The lot that it comes in, in minor units; left out for a good that any number of minor units may be had of."""
+    reference_price: Rational | None = None
+    """Minor units of account for one minor unit; left out where there is no reference price, and then the band does not
+    apply.
+    """
+
+
+class Market(Message, frozen=True, kw_only=True, tag="market"):
+    """A book of intents. Its id is its ledger's book."""
+
+    TYPE: ClassVar[str] = "market"
+    market: MarketId
+    """Its id."""
+    unit_of_account: str
+    """The unit of account's minor unit, for people: `US cent`."""
+    goods: list[GoodSpec]
+    """The goods."""
+    band: Bounds
+    """Unit values and costs must lie within [lo, hi] times the reference price. The mechanism is not strategy-proof: an
+    exaggerated value would eat everyone's gains.
+    """
+    margin_ppm: Int64
+    """The margin that every party gets at least, in parts per million."""
+    max_ring: UInt32
+    """Longest exchange ring, in parties."""
+    clear_every_ms: UInt32
+    """Time from one clearing to the next, in milliseconds."""
+    time_limit_ms: UInt32
+    """How long one clearing may compute, in milliseconds."""
+    accept_within_ms: UInt32
+    """How long a proposed ring can be accepted, in milliseconds."""
+    delivery: Delivery
+    """Whether commit settles, or receivers confirm."""
+    deliver_within_ms: Int64
+    """How long after its expiry a deal's transfers are due, in milliseconds."""
+    requires: list[ClaimKind] = msgspec.field(default_factory=list)
+    """The claims that its deals must prove."""
+
+
+class Give(Record, frozen=True, kw_only=True):
+    """What an agent gives."""
+
+    good: Good
+    """The good."""
+    limit: Quantity
+    """At most this much, in minor units."""
+    cost: Bounds
+    """What giving one minor unit costs the agent, in minor units of account."""
+
+
+class Alternative(Record, frozen=True, kw_only=True):
+    """One way to fill a want."""
+
+    good: Good
+    """The good."""
+    limit: Quantity
+    """At most this much if it alone fills the want, in minor units."""
+    value: Bounds
+    """What one minor unit is worth to the agent, in minor units of account."""
+
+
+class Want(Record, frozen=True, kw_only=True):
+    """What an agent wants: any of these, together no more than Σ quantity/limit ≤ 1."""
+
+    any_of: list[Alternative]
+    """The alternatives; one for a plain want."""
+
+
+class Intent(Message, frozen=True, kw_only=True, tag="intent"):
+    """A standing, signed order. Publishing again replaces it."""
+
+    TYPE: ClassVar[str] = "intent"
+    market: MarketId
+    """The market."""
+    agent: AgentId
+    """Whose it is."""
+    gives: list[Give]
+    """What the agent gives."""
+    wants: list[Want]
+    """What it wants."""
+    margin_ppm: Int64 = msgspec.field(default_factory=lambda: 0)
+    """The margin that it asks for over its costs, in parts per million; the market's own is the least."""
+    outlook: Outlook = msgspec.field(default_factory=lambda: Outlook())
+    """How it looks at time and risk."""
+
+
+class IntentWithdrawn(Message, frozen=True, kw_only=True, tag="intent.withdrawn"):
+    """Takes an intent back."""
+
+    TYPE: ClassVar[str] = "intent.withdrawn"
+    market: MarketId
+    """The market."""
+    agent: AgentId
+    """Whose intent."""
+
+
+class ShowMarket(Message, frozen=True, kw_only=True, tag="maker.market"):
+    """Asks `maker.market` for a market's declaration."""
+
+    TYPE: ClassVar[str] = "maker.market"
+    market: MarketId
+    """The market."""
+
+
+class Why(Message, frozen=True, kw_only=True, tag="maker.why"):
+    """Asks `maker.why`: why did an agent get nothing in the last clearing?"""
+
+    TYPE: ClassVar[str] = "maker.why"
+    market: MarketId
+    """The market."""
+    agent: AgentId
+    """The agent."""
+
+
+class LeftOut(enum.StrEnum):
+    """Why an agent, or one of its wants or gives, got nothing in a clearing."""
+
+    NOTHING_TO_GIVE = "nothing_to_give"
+    """It gives nothing: nothing can come back to it in an exchange."""
+    NOTHING_WANTED = "nothing_wanted"
+    """It wants nothing."""
+    NOBODY_WANTS_IT = "nobody_wants_it"
+    """Nobody wants what it gives."""
+    NOBODY_GIVES_IT = "nobody_gives_it"
+    """Nobody gives what it wants."""
+    PRICED_OUT = "priced_out"
+    """There are partners, but at its stated values and costs no ring satisfies everyone."""
+    OUTBID = "outbid"
+    """Rings exist, and others made better use of the same goods."""
+    NO_RING = "no_ring"
+    """Givers and takers exist, but no ring of allowed length closes."""
+    TOO_SMALL = "too_small"
+    """Its part would round to nothing."""
+    SITTING_OUT = "sitting_out"
+    """It rejected a deal at its own stated values; it sits out until it states others."""
+    IN_OPEN_DEALS = "in_open_deals"
+    """Everything that it offers is in open deals."""
+    FILLED = "filled"
+    """Everything that it offered has been traded."""
+    REFUSED = "refused"
+    """Its intent breaks a rule of the market."""
+    NO_INTENT = "no_intent"
+    """It has no intent in this market."""
+
+
+class Because(Message, frozen=True, kw_only=True, tag="maker.because"):
+    """The answer of `maker.why`, also sent to the agent's inbox when it changes."""
+
+    TYPE: ClassVar[str] = "maker.because"
+    market: MarketId
+    """The market."""
+    agent: AgentId
+    """The agent."""
+    clearing: UInt32
+    """The number of the last clearing; the first is 1, 0 before it."""
+    deals: list[DealId]
+    """The deals that it was placed in by the last clearing."""
+    left_out: LeftOut | None = None
+    """Why it got nothing, when it got nothing."""
+    detail: str
+    """The same for people."""
+
+
+class Offer(Record, frozen=True, kw_only=True):
+    """One agent's intent as a clearing sees it: limits are what is left."""
+
+    agent: AgentId
+    """Whose it is."""
+    sequence: UInt64 | None = None
+    """The intent's sequence in its stream, when it came from one."""
+    gives: list[Give]
+    """What the agent gives."""
+    wants: list[Want]
+    """What it wants."""
+    margin_ppm: Int64 = msgspec.field(default_factory=lambda: 0)
+    """The margin that it asks for, in parts per million."""
+    outlook: Outlook = msgspec.field(default_factory=lambda: Outlook())
+    """How it looks at time and risk."""
+
+
+class Objective(enum.StrEnum):
+    """What a clearing maximises."""
+
+    WELFARE = "welfare"
+    """Σ worth received − cost given, at central values."""
+    VOLUME = "volume"
+    """Σ quantities at reference prices."""
+    SERVED = "served"
+    """The number of participations: a party in a ring counts one."""
+
+
+class Clear(Message, frozen=True, kw_only=True, tag="graph.clear"):
+    """Asks `graph.clear` for the best set of exchange rings."""
+
+    TYPE: ClassVar[str] = "graph.clear"
+    goods: list[GoodSpec]
+    """The goods of the market; an offer may name no other."""
+    offers: list[Offer]
+    """The offers."""
+    band: Bounds | None = None
+    """The band around reference prices, as the market states it; left out, none."""
+    margin_ppm: Int64 = msgspec.field(default_factory=lambda: 0)
+    """The least margin of each party in each ring, in parts per million."""
+    max_ring: UInt32
+    """Longest ring, in parties."""
+    objective: Objective = msgspec.field(default_factory=lambda: Objective.WELFARE)
+    """What to maximise."""
+    days: UInt32 = msgspec.field(default_factory=lambda: 0)
+    """Whole days from the terms' expiry to the due date, for discounting."""
+    time_limit_ms: UInt32
+    """When to stop and answer the best so far, in milliseconds of computing."""
+
+
+class Hop(Record, frozen=True, kw_only=True):
+    """One arrow of a ring: its giver gives to the next party."""
+
+    from_: AgentId = msgspec.field(name="from")
+    """The giver."""
+    to: AgentId
+    """The receiver."""
+    good: Good
+    """The good."""
+    quantity: Quantity
+    """How much, in minor units."""
+    want: UInt32
+    """Which of the receiver's wants it fills, by index."""
+
+
+class Ring(Record, frozen=True, kw_only=True):
+    """An exchange ring in which every party is satisfied at the worst corner of its bounds."""
+
+    hops: list[Hop]
+    """Its arrows, each to the next one's giver, the last back to the first."""
+    welfare_minor: Int64
+    """Its welfare at central values, in minor units of account, rounded down."""
+
+
+class Outcome(enum.StrEnum):
+    """How a clearing ended."""
+
+    OPTIMAL = "optimal"
+    """The bound was reached, up to rounding to minor units."""
+    TIME_LIMIT = "time_limit"
+    """Time ran out; the gap says how far it may be."""
+
+
+class LeftOutOffer(Record, frozen=True, kw_only=True):
+    """An offer that got nothing, and why."""
+
+    agent: AgentId
+    """Whose."""
+    reason: LeftOut
+    """Why."""
+    detail: str
+    """The same for people, with goods and numbers."""
+
+
+class Cleared(Message, frozen=True, kw_only=True, tag="graph.cleared"):
+    """The answer of `graph.clear`."""
+
+    TYPE: ClassVar[str] = "graph.cleared"
+    rings: list[Ring]
+    """The rings."""
+    objective: Int64
+    """The objective that they reach: minor units of account, or participations."""
+    bound: Int64
+    """An upper bound on what any set of rings can reach, in the same unit."""
+    gap_ppm: Int64
+    """(bound − objective) / bound, in parts per million; 0 when the bound is 0."""
+    outcome: Outcome
+    """How it ended."""
+    took_ms: UInt32
+    """Time spent, in milliseconds."""
+    left_out: list[LeftOutOffer]
+    """The offers that got nothing."""
+
+
+class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
+    """One clearing of a market: what went in, what came out and the deals that were opened on it. The market maker
+    tells of each on `clearing_topic`(crate::subject::clearing_topic), signed, so that anyone can solve it again.
+    """
+
+    TYPE: ClassVar[str] = "maker.clearing"
+    market: MarketId
+    """The market."""
+    clearing: UInt32
+    """Its number; the first is 1."""
+    at_unix_ms: Int64
+    """When the result was there, in Unix milliseconds."""
+    request: Clear | None = None
+    """What was asked: limits are what was left; left out where it does not fit a message."""
+    result: Cleared
+    """What was answered."""
+    deals: list[DealId]
+    """The deal of each ring, in the order of the rings."""
+
+
+class Limit(Record, frozen=True, kw_only=True):
+    """How much of a good a party may give in a book, all told."""
+
+    good: Good
+    """The good."""
+    quantity: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """What it may give more than it has received, in minor units; 0 takes the limit back."""
+
+
+class Declare(Message, frozen=True, kw_only=True, tag="ledger.declare"):
+    """Declares limits: a signed move to `ledger.declare`. It replaces the limits of the goods that it names and leaves
+    the others. Undeclared goods have limit 0.
+    """
+
+    TYPE: ClassVar[str] = "ledger.declare"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    book: MarketId
+    """The book."""
+    limits: list[Limit]
+    """The limits."""
+
+
+class Declared(Message, frozen=True, kw_only=True, tag="ledger.declared"):
+    """The answer to `Declare`: the limits that now hold for the goods named."""
+
+    TYPE: ClassVar[str] = "ledger.declared"
+    book: MarketId
+    """The book."""
+    move_id: MoveId
+    """The move."""
+    limits: list[Limit]
+    """The limits."""
+
+
+class LimitEvent(Message, frozen=True, kw_only=True, tag="ledger.limit"):
+    """A declaration as the log keeps it."""
+
+    TYPE: ClassVar[str] = "ledger.limit"
+    book: MarketId
+    """The book."""
+    agent: AgentId
+    """Whose limits."""
+    turn: UInt32
+    """The entry's number in the agent's limits log; the first is 0."""
+    prev: Hash
+    """SHA-256 of the exact body of the entry before; zeros for the first."""
+    at_unix_ms: Int64
+    """When, in Unix milliseconds."""
+    cause: Signed
+    """The signed declaration."""
+
+
+class Cursor(Message, frozen=True, kw_only=True, tag="ledger.cursor"):
+    """How far a book has been written. Every batch of the ledger carries it under compare-and-set: that is the fence,
+    and a writer that lost its place fails there.
+    """
+
+    TYPE: ClassVar[str] = "ledger.cursor"
+    book: MarketId
+    """The book."""
+    turn: UInt32
+    """The entry's number; the first is 0."""
+    applied_through: UInt64
+    """Every entry of the log up to this stream sequence is taken into account."""
+    state_hash: Hash
+    """The hash chain over everything posted: `H(before ‖ subject ‖ 0x00 ‖ SHA-256(entry))`."""
+
+
+class BalanceRequest(Message, frozen=True, kw_only=True, tag="ledger.balance"):
+    """Asks `ledger.balance`."""
+
+    TYPE: ClassVar[str] = "ledger.balance"
+    book: MarketId
+    """The book."""
+    party: AgentId | None = None
+    """One party only."""
+
+
+class BalanceLine(Record, frozen=True, kw_only=True):
+    """One line of the book."""
+
+    party: AgentId
+    """The party."""
+    good: Good
+    """The good."""
+    balance: Int64
+    """Received − given, in minor units."""
+    limit: Int64
+    """The declared limit, in minor units."""
+
+
+class Balances(Message, frozen=True, kw_only=True, tag="ledger.balances"):
+    """The answer of `ledger.balance`."""
+
+    TYPE: ClassVar[str] = "ledger.balances"
+    book: MarketId
+    """The book."""
+    applied_through: UInt64
+    """How far the log is applied."""
+    state_hash: Hash
+    """See `Cursor`."""
+    lines: list[BalanceLine]
+    """The lines, by party and good."""
+
+
+class TradeBalanceRequest(Message, frozen=True, kw_only=True, tag="trade_balance.balance"):
+    """Asks `trade_balance.balance`: what do these transfers sum to?"""
+
+    TYPE: ClassVar[str] = "trade_balance.balance"
+    transfers: list[Transfer]
+    """The transfers."""
+
+
+class Bilateral(Record, frozen=True, kw_only=True):
+    """What one party gave another, net, of one good."""
+
+    a: AgentId
+    """The party with the smaller id."""
+    b: AgentId
+    """The other."""
+    good: Good
+    """The good."""
+    net: Int64
+    """What a gave b less what b gave a, in minor units."""
+
+
+class Multilateral(Record, frozen=True, kw_only=True):
+    """What one party received less what it gave, of one good."""
+
+    party: AgentId
+    """The party."""
+    good: Good
+    """The good."""
+    received: Int64
+    """Received, in minor units."""
+    given: Int64
+    """Given, in minor units."""
+    balance: Int64
+    """Received − given."""
+
+
+class TradeBalanceReply(Message, frozen=True, kw_only=True, tag="trade_balance.balanced"):
+    """The answer of `trade_balance.balance`. For each good the multilateral balances sum to 0."""
+
+    TYPE: ClassVar[str] = "trade_balance.balanced"
+    bilateral: list[Bilateral]
+    """Pair by pair and good by good, where it is not 0."""
+    multilateral: list[Multilateral]
+    """Party by party and good by good."""
+
+
+class Hello(Message, frozen=True, kw_only=True, tag="registry.hello"):
+    """Asks `registry.hello`, unsigned: what does a newcomer need to know?"""
+
+    TYPE: ClassVar[str] = "registry.hello"
+
+
+PublicKey: TypeAlias = Annotated[str, Meta(pattern=r"^[AU][A-Z2-7]{55}\Z")]
+"""The public NKey of an account (A…) or a user (U…)."""
+
+
+class Welcome(Message, frozen=True, kw_only=True, tag="registry.welcome"):
+    """The answer to `Hello`."""
+
+    TYPE: ClassVar[str] = "registry.welcome"
+    account: PublicKey
+    """The account that `Agent-Sender` headers name."""
+    schema: str
+    """The version of the wire contract."""
+    now_unix_ms: Int64
+    """The registry's clock, in Unix milliseconds."""
+    max_body_bytes: UInt32
+    """Largest body that endpoints read, in bytes."""
+
+
+class Register(Message, frozen=True, kw_only=True, tag="registry.register"):
+    """Registers an agent, or renews its lease: a signed request to `registry.register`. The first to come holds the id;
+    a new key must be signed for by the old one.
+    """
+
+    TYPE: ClassVar[str] = "registry.register"
+    agent: AgentId
+    """The agent."""
+    key: PublicKey
+    """Its key from now on."""
+    kind: PartyKind = msgspec.field(default_factory=lambda: PartyKind.CORPORATE)
+    """What kind of party it is."""
+    capabilities: list[str] = msgspec.field(default_factory=list)
+    """What it can do, for others to find."""
+    subjects: list[str] = msgspec.field(default_factory=list)
+    """Subjects that it answers on."""
+    lease_ms: Int64
+    """How long it counts as here without renewing, in milliseconds."""
+
+
+class Registered(Message, frozen=True, kw_only=True, tag="registry.registered"):
+    """The answer to `Register`."""
+
+    TYPE: ClassVar[str] = "registry.registered"
+    agent: AgentId
+    """The agent."""
+    lease_until_unix_ms: Int64
+    """When its lease ends, in Unix milliseconds."""
+    inbox_sequence: UInt64
+    """The last sequence of its inbox: what comes after is new."""
+
+
+class Leave(Message, frozen=True, kw_only=True, tag="registry.leave"):
+    """Leaves: a signed request to `registry.leave`. The key history stays."""
+
+    TYPE: ClassVar[str] = "registry.leave"
+    agent: AgentId
+    """The agent."""
+
+
+class Done(Message, frozen=True, kw_only=True, tag="done"):
+    """Nothing more to say than that it is done."""
+
+    TYPE: ClassVar[str] = "done"
+
+
+class AgentRecord(Message, frozen=True, kw_only=True, tag="agent"):
+    """An agent as the bucket `HMS_AGENTS` shows it, in JSON."""
+
+    TYPE: ClassVar[str] = "agent"
+    agent: AgentId
+    """The agent."""
+    key: PublicKey
+    """Its key."""
+    kind: PartyKind = msgspec.field(default_factory=lambda: PartyKind.CORPORATE)
+    """What kind of party it is."""
+    capabilities: list[str] = msgspec.field(default_factory=lambda: [])
+    """What it can do."""
+    subjects: list[str] = msgspec.field(default_factory=lambda: [])
+    """Subjects that it answers on."""
+    lease_until_unix_ms: Int64
+    """When its lease ends, in Unix milliseconds."""
+
+
+class Find(Message, frozen=True, kw_only=True, tag="registry.find"):
+    """Asks `registry.find`: who is here?"""
+
+    TYPE: ClassVar[str] = "registry.find"
+    agent: AgentId | None = None
+    """This agent only."""
+    capability: str | None = None
+    """Those with this capability only."""
+
+
+class Found(Message, frozen=True, kw_only=True, tag="registry.found"):
+    """The answer to `Find`."""
+
+    TYPE: ClassVar[str] = "registry.found"
+    agents: list[AgentRecord]
+    """The agents, by id; no more than fit a body."""
+    total: UInt32
+    """How many there are in all."""
+
+
+class KeyEvent(Message, frozen=True, kw_only=True, tag="key.event"):
+    """One entry of an agent's permanent key history."""
+
+    TYPE: ClassVar[str] = "key.event"
+    agent: AgentId
+    """The agent, or the core."""
+    turn: UInt32
+    """The entry's number; the first is 0."""
+    prev: Hash
+    """SHA-256 of the exact body of the entry before; zeros for the first."""
+    at_unix_ms: Int64
+    """When, in Unix milliseconds."""
+    key: PublicKey
+    """The key from now on."""
+    cause: Signed | None = None
+    """The signed request: by the key itself for the first, by the one before for the others. Left out for a core's own
+    key, where the entry is signed by the key itself.
+    """
+
+
+class Send(Message, frozen=True, kw_only=True, tag="registry.send"):
+    """Sends a message to an agent's durable inbox: a signed request to `registry.send`."""
+
+    TYPE: ClassVar[str] = "registry.send"
+    move_id: MoveId
+    """Makes asking again safe: the inbox takes it once within two minutes."""
+    to: AgentId
+    """To whom."""
+    body: bytes
+    """The body, of whatever type the two understand."""
+
+
+class DirectMessage(Message, frozen=True, kw_only=True, tag="note.message"):
+    """A message from an agent, as the inbox keeps it."""
+
+    TYPE: ClassVar[str] = "note.message"
+    from_: AgentId = msgspec.field(name="from")
+    """From whom."""
+    at_unix_ms: Int64
+    """When, in Unix milliseconds."""
+    cause: Signed
+    """The signed request that sent it."""
+
+
+class ReadInbox(Message, frozen=True, kw_only=True, tag="registry.inbox"):
+    """Reads an own inbox: a signed request to `registry.inbox`."""
+
+    TYPE: ClassVar[str] = "registry.inbox"
+    agent: AgentId
+    """Whose."""
+    after_sequence: UInt64
+    """Only what came after this sequence."""
+    limit: Annotated[int, Meta(ge=1, le=256)]
+    """At most this many."""
+
+
+class InboxEntry(Record, frozen=True, kw_only=True):
+    """One entry of an inbox."""
+
+    sequence: UInt64
+    """Its sequence in `HMS_INBOX`."""
+    body: bytes
+    """The exact body."""
+
+
+class InboxPage(Message, frozen=True, kw_only=True, tag="registry.page"):
+    """The answer to `ReadInbox`."""
+
+    TYPE: ClassVar[str] = "registry.page"
+    entries: list[InboxEntry]
+    """The entries, oldest first."""
+    more: bool
+    """Whether there are more."""
+
+
+class Mover(enum.StrEnum):
+    """Who makes a move."""
+
+    OPENER = "opener"
+    """Whoever opened the deal."""
+    PARTY = "party"
+    """Any party."""
+    RECEIVER = "receiver"
+    """A party that receives something in the terms."""
+    DESK = "desk"
+    """The desk itself, when a time has come or nothing is left to wait for."""
+    LEDGER = "ledger"
+    """The ledger."""
+
+
+class Verb(enum.StrEnum):
+    """What can move a deal."""
+
+    OPEN = "open"
+    """Opens without terms."""
+    OPEN_WITH_TERMS = "open_with_terms"
+    """Opens with terms."""
+    PROPOSE = "propose"
+    """Puts terms on the table."""
+    COUNTER = "counter"
+    """Puts other terms on the table."""
+    ACCEPT = "accept"
+    """Accepts, others still missing."""
+    ACCEPT_LAST = "accept_last"
+    """Accepts as the last."""
+    REJECT = "reject"
+    """Says no."""
+    WITHDRAW = "withdraw"
+    """Takes the deal back."""
+    CONFIRM = "confirm"
+    """Confirms delivery, others still missing."""
+    CONFIRM_LAST = "confirm_last"
+    """Confirms as the last."""
+    CERTIFY = "certify"
+    """Finds every required claim proved."""
+    COMMIT = "commit"
+    """Posts."""
+    COMMIT_IMMEDIATE = "commit_immediate"
+    """Posts what is delivered at once."""
+    REFUSE = "refuse"
+    """Refuses."""
+    EXPIRE = "expire"
+    """Ends what ran out of time."""
+    FAIL = "fail"
+    """Notes a missed due date."""
+    COMPENSATE = "compensate"
+    """Takes back on the books what had failed."""
+
+
+MESSAGES: tuple[type[Message], ...] = (
+    ErrorReply,
+    Terms,
+    Open,
+    Propose,
+    Counter,
+    Accept,
+    Reject,
+    Withdraw,
+    Confirm,
+    Moved,
+    Show,
+    Shown,
+    DealEvent,
+    DealNote,
+    ValueRequest,
+    ValueReply,
+    AnalyzeRequest,
+    AnalyzeReply,
+    Market,
+    Intent,
+    IntentWithdrawn,
+    ShowMarket,
+    Why,
+    Because,
+    Clear,
+    Cleared,
+    Clearing,
+    Declare,
+    Declared,
+    LimitEvent,
+    Cursor,
+    BalanceRequest,
+    Balances,
+    TradeBalanceRequest,
+    TradeBalanceReply,
+    Hello,
+    Welcome,
+    Register,
+    Registered,
+    Leave,
+    Done,
+    AgentRecord,
+    Find,
+    Found,
+    KeyEvent,
+    Send,
+    DirectMessage,
+    ReadInbox,
+    InboxPage,
+)
+"""Every message."""

@@ -1,0 +1,291 @@
+"""What the tests stand on: a real broker, a real bus, and stand-ins for the cores where a test is about the SDK alone.
+
+`broker` is a NATS server of one's own, that can be killed and started again. `bus` is `hms up`: the cores as they are.
+`cores` are a few answers on a broker, for what the real cores won't do on request, such as not to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nats
+import nkeys
+import pytest
+
+from hms_a2a import Agent, wire
+from hms_a2a import _subjects as subjects
+from hms_a2a._codec import decode_any, encode
+from hms_a2a._keys import new_seed
+from hms_a2a._signing import Sender, signed_by, system_clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+ROOT = Path(__file__).resolve().parents[2]
+HMS = ROOT / "target" / "release" / "hms"
+
+
+def find_server() -> str:
+    """The broker that set-up brought, or the user's own."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    assert found, "no nats-server: make setup"
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, within_s: float = 10.0) -> None:
+    """Wait until somebody listens."""
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, f"nothing listens on {port}"
+            time.sleep(0.02)
+
+
+def account() -> str:
+    """An account's public key."""
+    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_ACCOUNT)
+    return str(nkeys.from_seed(seed).public_key.decode())
+
+
+class Broker:
+    """A NATS server, on a port of its own for life."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.config = folder / "server.conf"
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configure("")
+
+    def configure(self, more: str) -> None:
+        """Write its configuration; `reload` has a running one read it."""
+        store = json.dumps(str(self._folder / "store"))
+        self.config.write_text(
+            f'host: "127.0.0.1"\nport: {self.port}\njetstream {{ store_dir: {store} }}\nmax_payload: 8MB\n{more}\n'
+        )
+
+    def start(self) -> None:
+        command = [find_server(), "-c", str(self.config), "-l", str(self._folder / "server.log")]
+        self._process = subprocess.Popen(command)
+        wait_for_port(self.port)
+
+    def reload(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker of this test's own."""
+    server = Broker(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+class Asked:
+    """A request as it came to a stand-in."""
+
+    def __init__(self, msg: Msg) -> None:
+        self.subject = msg.subject
+        self.raw = msg.data
+        self.headers = msg.headers or {}
+        self.body = decode_any(msg.data)
+        self.sender: Sender | None = signed_by(self.headers.get("Agent-Sender"), msg.subject, msg.data)
+
+
+class Cores:
+    """Stand-ins for the cores: they answer what a test needs, and keep what they were asked."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.account = account()
+        self.asked: list[Asked] = []
+        self.entries: list[tuple[int, bytes]] = []
+        self.keys: dict[str, str] = {}
+        #: How often not to answer, by subject.
+        self.deaf: Counter[str] = Counter()
+        #: Another answer than the usual one, by subject.
+        self.answers: dict[str, Callable[[Asked], wire.Message | None]] = {}
+
+    async def start(self) -> None:
+        await self._client.subscribe(f"{subjects.ROOT}.*.*", cb=self._take)
+        await self._client.subscribe(f"{subjects.ROOT}.deal.*.*.*", cb=self._take)
+        await self._client.subscribe(subjects.intent("bazaar", "kenya").replace("kenya", "*"), cb=self._store)
+        await self._client.flush()
+
+    def of(self, kind: str) -> list[Asked]:
+        """What was asked of this type."""
+        return [asked for asked in self.asked if asked.body.TYPE == kind]
+
+    async def tell(self, agent: str, sequence: int, body: wire.Message, before: int | None = None) -> None:
+        """Store an entry in an inbox, and republish it as the stream does."""
+        last = max((s for s, _ in self.entries), default=0) if before is None else before
+        self.store(sequence, body)
+        headers = {"Nats-Sequence": str(sequence), "Nats-Last-Sequence": str(last)}
+        await self._client.publish(subjects.live_inbox(agent), encode(body), headers=headers)
+
+    def store(self, sequence: int, body: wire.Message) -> None:
+        """Store an entry that nobody hears live."""
+        self.entries.append((sequence, encode(body)))
+
+    async def _store(self, msg: Msg) -> None:
+        asked = Asked(msg)
+        self.asked.append(asked)
+        await msg.respond(json.dumps({"stream": "HMS_MARKET", "seq": len(self.asked)}).encode())
+
+    async def _take(self, msg: Msg) -> None:
+        asked = Asked(msg)
+        self.asked.append(asked)
+        if self.deaf[msg.subject] > 0:
+            self.deaf[msg.subject] -= 1
+            return
+        answer = self.answers.get(msg.subject, self._usual)(asked)
+        if answer is None:
+            return
+        headers = {}
+        if isinstance(answer, wire.ErrorReply):
+            headers = {"Nats-Service-Error-Code": str(answer.code), "Nats-Service-Error": answer.message}
+        await self._client.publish(msg.reply, encode(answer), headers=headers)
+
+    def _usual(self, asked: Asked) -> wire.Message | None:
+        body = asked.body
+        now = system_clock()
+        match body:
+            case wire.Hello():
+                return wire.Welcome(account=self.account, schema="1.0", now_unix_ms=now, max_body_bytes=2**20)
+            case wire.Register():
+                assert asked.sender is not None and asked.sender.name == body.agent
+                self.keys[body.agent] = body.key
+                last = max((sequence for sequence, _ in self.entries), default=0)
+                return wire.Registered(
+                    agent=body.agent, lease_until_unix_ms=now + body.lease_ms, inbox_sequence=last
+                )
+            case wire.ReadInbox():
+                after = [(s, b) for s, b in self.entries if s > body.after_sequence]
+                page = [wire.InboxEntry(sequence=s, body=b) for s, b in after[: body.limit]]
+                return wire.InboxPage(entries=page, more=len(after) > body.limit)
+            case wire.Find():
+                known = self.keys.get(body.agent or "")
+                agents = [wire.AgentRecord(agent=body.agent or "", key=known, lease_until_unix_ms=now)] if known else []
+                return wire.Found(agents=agents, total=len(agents))
+            case wire.BalanceRequest():
+                return wire.Balances(book=body.book, applied_through=0, state_hash=bytes(32), lines=[])
+            case wire.Declare():
+                return wire.Declared(book=body.book, move_id=body.move_id, limits=body.limits)
+            case wire.Accept() | wire.Reject() | wire.Confirm():
+                after_it = {"deal.accept": "agreed", "deal.reject": "rejected", "deal.confirm": "settled"}[body.TYPE]
+                return wire.Moved(deal=body.deal, move_id=body.move_id, state=wire.State(after_it), turn=1)
+            case wire.ShowMarket():
+                return None
+            case wire.Leave() | wire.Send():
+                return wire.Done()
+        return wire.ErrorReply(code=404, message=f"no stand-in for {body.TYPE}", retryable=False)
+
+
+@pytest.fixture
+async def cores(broker: Broker) -> AsyncIterator[Cores]:
+    """Stand-ins for the cores on `broker`."""
+    client = await nats.connect(broker.url, max_reconnect_attempts=-1)
+    stand_ins = Cores(client)
+    await stand_ins.start()
+    yield stand_ins
+    await client.close()
+
+
+class Bus:
+    """`hms up`, with everything that belongs to it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+
+    def hms(self, *arguments: str) -> str:
+        """What `hms` says on this bus."""
+        environment = os.environ | {"NATS_URL": self.url, "HMS_HOME": str(self.folder)}
+        done = subprocess.run([HMS, *arguments], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"hms {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+    """A bus that all tests of the whole share; so they use agents and markets of their own."""
+    if not HMS.exists():
+        assert not os.environ.get("CI"), f"{HMS} is not built"
+        pytest.skip(f"NOT TESTED: {HMS} is not built (make build)")
+    folder = tmp_path_factory.mktemp("bus")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {k: v for k, v in environment.items() if not k.startswith(("NATS_", "HMS_"))}
+    log = (folder / "log").open("wb")
+    command = [HMS, "up", "--port", str(free_port()), "--monitor-port", "0", "--dir", folder, "--json"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"hms up said nothing:\n{(folder / 'log').read_text()}"
+        yield Bus(json.loads(line)["url"], folder)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        assert process.stdout is not None
+        process.stdout.close()
+        log.close()
+
+
+@pytest.fixture
+def make_agent(broker: Broker) -> Callable[..., Agent]:
+    """Agents on `broker` with keys of their own."""
+
+    def make(agent_id: str, **more: object) -> Agent:
+        options: dict[str, object] = {"servers": broker.url, "seed": new_seed(), "connect_within_s": 5.0} | more
+        return Agent(agent_id, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+async def eventually(condition: Callable[[], object], within_s: float = 10.0) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it never came to hold"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[..., object]:
+    """Waits until a condition holds."""
+    return eventually
