@@ -15,7 +15,7 @@ from hms_a2a._codec import decode_any as decode_contract
 from hms_a2a._codec import encode
 from hms_a2a._crew import Crew
 from hms_a2a._deal import Deal, deal_id
-from hms_a2a._errors import BadWire, HmsError
+from hms_a2a._errors import BadWire, Conflict, HmsError
 from hms_a2a._inbox import Cursor, Inbox
 from hms_a2a._keys import Key, find_home, find_key
 from hms_a2a._limits import DEFAULT_LEASE_MS, MAX_CLEARING_BODY_BYTES
@@ -323,7 +323,13 @@ class Agent:
         await deal.open(ask)
         self._trading.keep(deal)
         if accept and self.id in terms.parties:
-            await deal.accept()
+            try:
+                await deal.accept()
+            except Conflict:
+                # Another party may say no before this one has said yes: that is an end, and no error.
+                shown = await deal.show()
+                if shown.state != wire.State.REJECTED:
+                    raise
         return deal
 
     # --- life

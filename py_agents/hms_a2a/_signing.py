@@ -104,7 +104,7 @@ def signed_by(header: str | None, subject: str, payload: bytes) -> Sender | None
         return None
     try:
         sender = msgspec.json.decode(header, type=Sender)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeEncodeError):
         return None
     key = public_bytes(sender.user)
     canonical = msgspec.json.encode(sender).decode() == header  # one spelling for each signed message

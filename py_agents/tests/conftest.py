@@ -30,7 +30,10 @@ from hms_a2a._keys import new_seed
 from hms_a2a._signing import Sender, signed_by, system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+    MakeAgent = Callable[..., Agent]
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -149,7 +152,7 @@ class Cores:
 
     def of(self, kind: str) -> list[Asked]:
         """What was asked of this type."""
-        return [asked for asked in self.asked if asked.body.TYPE == kind]
+        return [asked for asked in self.asked if kind == asked.body.TYPE]
 
     async def tell(self, agent: str, sequence: int, body: wire.Message, before: int | None = None) -> None:
         """Store an entry in an inbox, and republish it as the stream does."""
@@ -168,6 +171,8 @@ class Cores:
         await msg.respond(json.dumps({"stream": "HMS_MARKET", "seq": len(self.asked)}).encode())
 
     async def _take(self, msg: Msg) -> None:
+        if msg.subject.startswith(subjects.topic("x")[:-1]):
+            return
         asked = Asked(msg)
         self.asked.append(asked)
         if self.deaf[msg.subject] > 0:
@@ -188,12 +193,11 @@ class Cores:
             case wire.Hello():
                 return wire.Welcome(account=self.account, schema="1.0", now_unix_ms=now, max_body_bytes=2**20)
             case wire.Register():
-                assert asked.sender is not None and asked.sender.name == body.agent
+                assert asked.sender is not None
+                assert asked.sender.name == body.agent
                 self.keys[body.agent] = body.key
                 last = max((sequence for sequence, _ in self.entries), default=0)
-                return wire.Registered(
-                    agent=body.agent, lease_until_unix_ms=now + body.lease_ms, inbox_sequence=last
-                )
+                return wire.Registered(agent=body.agent, lease_until_unix_ms=now + body.lease_ms, inbox_sequence=last)
             case wire.ReadInbox():
                 after = [(s, b) for s, b in self.entries if s > body.after_sequence]
                 page = [wire.InboxEntry(sequence=s, body=b) for s, b in after[: body.limit]]
@@ -232,6 +236,7 @@ class Bus:
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         self.folder = folder
+        self.binary = HMS
 
     def hms(self, *arguments: str) -> str:
         """What `hms` says on this bus."""
@@ -251,7 +256,17 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment = {k: v for k, v in environment.items() if not k.startswith(("NATS_", "HMS_"))}
     log = (folder / "log").open("wb")
-    command = [HMS, "up", "--port", str(free_port()), "--monitor-port", "0", "--dir", folder, "--json"]
+    command: list[str | Path] = [
+        HMS,
+        "up",
+        "--port",
+        str(free_port()),
+        "--monitor-port",
+        "0",
+        "--dir",
+        folder,
+        "--json",
+    ]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
     try:
         assert process.stdout is not None
@@ -267,7 +282,7 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
 
 
 @pytest.fixture
-def make_agent(broker: Broker) -> Callable[..., Agent]:
+def make_agent(broker: Broker) -> MakeAgent:
     """Agents on `broker` with keys of their own."""
 
     def make(agent_id: str, **more: object) -> Agent:
@@ -286,6 +301,6 @@ async def eventually(condition: Callable[[], object], within_s: float = 10.0) ->
 
 
 @pytest.fixture(name="eventually")
-def eventually_fixture() -> Callable[..., object]:
+def eventually_fixture() -> Eventually:
     """Waits until a condition holds."""
     return eventually

@@ -13,8 +13,9 @@ from hms_a2a._link import Incoming, Link
 from hms_a2a._settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from conftest import Broker, Eventually
 
 
 async def opened(url: str, **more: object) -> Link:
@@ -35,7 +36,7 @@ class Heard:
     link: Link
 
 
-async def test_what_is_published_is_heard_with_its_headers(broker, eventually):
+async def test_what_is_published_is_heard_with_its_headers(broker: Broker, eventually: Eventually) -> None:
     link = await opened(broker.url)
     came: list[Incoming] = []
 
@@ -55,7 +56,7 @@ async def test_what_is_published_is_heard_with_its_headers(broker, eventually):
     await link.close()
 
 
-async def test_a_broker_that_is_killed_and_comes_back_is_found_again(broker, eventually):
+async def test_a_broker_that_is_killed_and_comes_back_is_found_again(broker: Broker, eventually: Eventually) -> None:
     link = await opened(broker.url)
     heard = Heard()
     await link.tap("a", heard.take)
@@ -74,7 +75,7 @@ async def test_a_broker_that_is_killed_and_comes_back_is_found_again(broker, eve
     await link.close()
 
 
-async def test_a_connection_that_the_broker_ends_for_good_is_made_anew(broker, eventually):
+async def test_a_connection_that_the_broker_ends_for_good_is_made_anew(broker: Broker, eventually: Eventually) -> None:
     broker.configure('authorization { users: [ {user: "a", password: "1"} ] }')
     broker.reload()
     await asyncio.sleep(0.3)
@@ -92,10 +93,11 @@ async def test_a_connection_that_the_broker_ends_for_good_is_made_anew(broker, e
     await eventually(lambda: link.connected)
     await link.publish("a", b"again", {})
     await eventually(lambda: heard.bodies == [b"again"])
+    assert link.client is not first
     await link.close()
 
 
-async def test_no_broker_is_an_error_in_bounded_time():
+async def test_no_broker_is_an_error_in_bounded_time() -> None:
     link = Link(Settings(servers=("nats://127.0.0.1:1",)), "test")
     began = time.monotonic()
     with pytest.raises(Disconnected, match=r"no broker at nats://127\.0\.0\.1:1"):
@@ -103,7 +105,7 @@ async def test_no_broker_is_an_error_in_bounded_time():
     assert time.monotonic() - began < 3
 
 
-async def test_a_refused_login_is_final_at_once(broker):
+async def test_a_refused_login_is_final_at_once(broker: Broker) -> None:
     broker.configure('authorization { users: [ {user: "a", password: "1"} ] }')
     broker.reload()
     await asyncio.sleep(0.3)
@@ -113,12 +115,12 @@ async def test_a_refused_login_is_final_at_once(broker):
     assert time.monotonic() - began < 3
 
 
-async def test_a_setting_that_cannot_be_used_is_named(broker, tmp_path: Path):
+async def test_a_setting_that_cannot_be_used_is_named(broker: Broker, tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match=r"none\.creds"):
         await opened(broker.url, creds=tmp_path / "none.creds")
 
 
-async def test_what_cannot_be_asked_says_why(broker, eventually: Callable[..., object]):
+async def test_what_cannot_be_asked_says_why(broker: Broker, eventually: Eventually) -> None:
     link = await opened(broker.url)
 
     async def take(_: Incoming) -> None:
@@ -138,7 +140,7 @@ async def test_what_cannot_be_asked_says_why(broker, eventually: Callable[..., o
         await link.publish("a", b"", {})
 
 
-async def test_a_flush_that_is_cancelled_leaves_a_connection_that_works(broker, eventually):
+async def test_a_flush_that_is_cancelled_leaves_a_connection_that_works(broker: Broker, eventually: Eventually) -> None:
     link = await opened(broker.url)
     heard = Heard()
     await link.tap("a", heard.take)

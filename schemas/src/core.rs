@@ -3,8 +3,6 @@
 //! The same core runs inside a test, inside Python and inside a simulator, with no broker. Clocks and
 //! random numbers are passed in.
 
-use serde::Serialize;
-
 use crate::body::{DecodeError, Message};
 use crate::error::ErrorReply;
 use crate::id::AgentId;
@@ -33,7 +31,7 @@ pub trait Core: Send + 'static {
     /// What it reads.
     type Request: Message;
     /// What it answers.
-    type Reply: Serialize;
+    type Reply: Message;
 
     /// Answers.
     ///
@@ -63,6 +61,9 @@ pub trait Decider {
     fn apply(state: Self::State, event: &Self::Event) -> Self::State;
 }
 
+/// What goes back to whoever asked: the answer's `type` and body, or an error.
+pub type Answer = Result<(&'static str, Vec<u8>), ErrorReply>;
+
 /// A decider whose log is a subject of a stream, one for each thing that it decides about. This is all
 /// that `runtime` needs to know of it.
 pub trait Logged: Decider {
@@ -87,7 +88,7 @@ pub trait Logged: Decider {
     ///
     /// # Errors
     /// An error that goes back to the mover.
-    fn answer(state: &Self::State, ask: &Self::Move) -> Result<(&'static str, Vec<u8>), ErrorReply>;
+    fn answer(state: &Self::State, ask: &Self::Move) -> Answer;
 
     /// Where a timer for this log is armed, and where it fires to; `None` where there are no timers.
     fn timer(log: &str) -> Option<(String, String)>;
@@ -163,7 +164,7 @@ pub trait Fenced {
     fn complaints(&mut self) -> Vec<String>;
 
     /// The answers that are due.
-    fn answers(&mut self) -> Vec<(u64, Result<(&'static str, Vec<u8>), ErrorReply>)>;
+    fn answers(&mut self) -> Vec<(u64, Answer)>;
 }
 
 /// One record of a plan.

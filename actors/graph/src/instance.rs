@@ -95,6 +95,13 @@ pub(crate) struct WantRow {
     pub(crate) index: u32,
     /// Into how many shares the want is divided: the least common multiple of its limits, where that fits.
     pub(crate) shares: i64,
+    takes: Range<usize>,
+}
+
+impl WantRow {
+    pub(crate) fn takes(&self) -> impl Iterator<Item = TakeId> + use<> {
+        self.takes.clone().map(TakeId::of)
+    }
 }
 
 /// One alternative of a want.
@@ -244,7 +251,8 @@ impl Instance {
         for (index, want) in offer.wants.iter().enumerate() {
             let limits: Vec<i64> = want.any_of.iter().map(|a| a.limit.get()).collect();
             let index_u32 = u32::try_from(index).unwrap_or(u32::MAX);
-            let row = self.wants.push(WantRow { index: index_u32, shares: shares_for(&limits) });
+            let takes = self.takes.len()..self.takes.len() + limits.len();
+            let row = self.wants.push(WantRow { index: index_u32, shares: shares_for(&limits), takes });
             for (which, alternative) in want.any_of.iter().enumerate() {
                 let field = |rest: &str| format!("wants[{index}].any_of[{which}].{rest}");
                 let good = find(&alternative.good, field("good"))?;
@@ -432,6 +440,12 @@ impl Instance {
     /// The good that a seat receives.
     pub(crate) fn takes_good(&self, seat: SeatId) -> GoodId {
         self.takes[self.seats[seat].take].good
+    }
+
+    /// The part of its want that 2^scale minor units fill, in fixed point, rounded down.
+    pub(crate) fn share_of_unit(&self, take: TakeId) -> i128 {
+        let take = &self.takes[take];
+        Between::ratio(1, take.full, self.goods[take.good].scale).lo
     }
 
     /// How many shares of its want a quantity takes up, rounded up.

@@ -2,6 +2,7 @@
 mod divisible;
 mod fixed;
 mod instance;
+mod master;
 mod rings;
 mod round;
 mod stopwatch;

@@ -115,16 +115,29 @@ impl<'a> Search<'a> {
     /// Sets the prices of the limits.
     pub(crate) fn price(&mut self, prices: &Prices) {
         for id in self.instance.gives.ids() {
-            self.loss[id] = plus(self.instance.gives[id].loss.lo, prices.give[id]);
+            self.price_give(id, prices.give[id]);
         }
         for id in self.instance.takes.ids() {
-            let take = &self.instance.takes[id];
-            let want_price = prices.want[take.want];
-            let scale = self.instance.goods[take.good].scale;
-            // The price of the share of the want that 2^scale minor units fill.
-            let share = Between::ratio(1, take.full, scale);
-            self.gain[id] = plus(take.gain.hi, -times_down(want_price, share.lo));
+            self.price_take(id, prices.want[self.instance.takes[id].want]);
         }
+    }
+
+    /// Sets the price of one give's limit.
+    pub(crate) fn price_give(&mut self, give: GiveId, price: i128) {
+        self.loss[give] = plus(self.instance.gives[give].loss.lo, price);
+    }
+
+    /// Sets the price of one want.
+    pub(crate) fn price_want(&mut self, want: WantId, price: i128) {
+        for take in self.instance.wants[want].takes() {
+            self.price_take(take, price);
+        }
+    }
+
+    fn price_take(&mut self, take: TakeId, want_price: i128) {
+        // The price of the share of the want that 2^scale minor units fill.
+        let share_price = times_down(want_price, self.instance.share_of_unit(take));
+        self.gain[take] = plus(self.instance.takes[take].gain.hi, -share_price);
     }
 
     /// Whether the time for searching is over.

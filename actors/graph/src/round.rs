@@ -17,9 +17,10 @@ use schemas::ErrorReply;
 use schemas::clearing::Objective;
 use terms::{Exact, hop_welfare};
 
-use crate::divisible::{Ray, Relaxed};
+use crate::divisible::Relaxed;
 use crate::fixed::FRACTION_BITS;
 use crate::instance::{Instance, whole_lots};
+use crate::master::Ray;
 use crate::stopwatch::Watch;
 use crate::table::{GiveId, Id, SeatId, Table, TakeId, WantId};
 

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use schemas::body::{Message, decode, encode};
-use schemas::core::{Call, Fenced, Planned};
+use schemas::core::{Answer, Call, Fenced, Planned};
 use schemas::error::{Code, ErrorReply};
 use schemas::event::{DealEvent, DealNote, Happening, Signed};
 use schemas::keyring::{Keyring, LogRecord, RecordFault};
@@ -56,7 +56,7 @@ pub struct Ledger {
     deferred: Vec<LogRecord>,
     /// Own entries that are on the books already and not yet seen.
     own: BTreeSet<u64>,
-    answers: Vec<(u64, Result<(&'static str, Vec<u8>), ErrorReply>)>,
+    answers: Vec<(u64, Answer)>,
     complaints: Vec<String>,
 }
 
@@ -339,7 +339,7 @@ impl Fenced for Ledger {
         std::mem::take(&mut self.complaints)
     }
 
-    fn answers(&mut self) -> Vec<(u64, Result<(&'static str, Vec<u8>), ErrorReply>)> {
+    fn answers(&mut self) -> Vec<(u64, Answer)> {
         std::mem::take(&mut self.answers)
     }
 }
@@ -381,7 +381,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Decides a declaration; gives its answer when nothing is to be written.
-    fn declare(&mut self, asked: Asked) -> Option<(u64, Result<(&'static str, Vec<u8>), ErrorReply>)> {
+    fn declare(&mut self, asked: Asked) -> Option<(u64, Answer)> {
         let now_unix_ms = self.now_unix_ms;
         let drafted = self.draft(&asked.book)?;
         let (event, declared) = match drafted.draft.decide_declare(&asked.agent, asked.signed.clone(), now_unix_ms) {

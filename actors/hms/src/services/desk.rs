@@ -7,7 +7,7 @@ use deal::{Ask, Desk};
 use futures::StreamExt;
 use runtime::{
     NoSystem,
-    journal::{self, DeciderHandle, DeciderHost, GroupCommit, Keys},
+    journal::{DeciderHandle, DeciderHost, GroupCommit, Keys},
     port::{Message, Port, ReadError, WorkSpec},
     service::{Answer, Handler},
 };
@@ -50,7 +50,7 @@ impl DeskService {
         Ok(Self { port, keys, desk })
     }
 
-    async fn moved(&self, message: Message, mut call: Call) -> journal::Answer {
+    async fn moved(&self, message: Message, mut call: Call) -> schemas::core::Answer {
         let (verb, by, deal) = subject::parse_deal_move(&message.subject).map_err(bad_subject)?;
         if verb == DealVerb::Show {
             let show: Show = decode(&message.body, MAX_BODY_BYTES)?;
@@ -67,7 +67,7 @@ impl DeskService {
         self.desk.ask(subject::deal_log(&deal), Ask::Move { by, deal, ask, signed }, call).await
     }
 
-    async fn show(&self, by: &schemas::AgentId, show: &Show) -> journal::Answer {
+    async fn show(&self, by: &schemas::AgentId, show: &Show) -> schemas::core::Answer {
         let log = subject::deal_log(&show.deal);
         let unreadable = |error: ReadError| ErrorReply::new(Code::Internal, error.to_string());
         let entries = self.port.read(stream::DEALS, &log, 0).await.map_err(unreadable)?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ::registry::Greeter;
 use anyhow::{Context, Result, bail};
 use runtime::{
-    journal::{self, Keys, sign},
+    journal::{Keys, sign},
     port::{AppendError, Port, Record},
     service::{Answer, EndpointSpec, Limits, Running, Service},
 };
@@ -194,7 +194,7 @@ fn admitting(admission: usize) -> Limits {
     Limits { admission, ..Limits::default() }
 }
 
-fn answer(answer: journal::Answer) -> Result<Answer, ErrorReply> {
+fn answer(answer: schemas::core::Answer) -> Result<Answer, ErrorReply> {
     answer.map(|(kind, body)| Answer::new(Headers::of_type(kind), body))
 }
 

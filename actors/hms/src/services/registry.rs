@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use registry::{Registration, is_own};
 use runtime::{
-    journal::{self, Keys, sign},
+    journal::{Keys, sign},
     port::{AppendError, Message, Port, ReadError, Record},
     service::{Answer, Handler},
 };
@@ -43,7 +43,7 @@ impl RegistryService {
     }
 
     /// `registry.register`: takes an id, renews a lease, or changes a key.
-    async fn register(&self, message: Message, call: Call) -> journal::Answer {
+    async fn register(&self, message: Message, call: Call) -> schemas::core::Answer {
         let ask: Register = decode(&message.body, MAX_BODY_BYTES)?;
         let (sender, signed) = Keys::signature(&message)?;
         let mut history = self.keys.look(|ring| ring.history(ask.agent.as_str()).cloned());
@@ -70,7 +70,7 @@ impl RegistryService {
         Err(ErrorReply::new(Code::Busy, "somebody else is registering this id; ask again"))
     }
 
-    async fn lease(&self, record: AgentRecord, lease_ms: i64) -> journal::Answer {
+    async fn lease(&self, record: AgentRecord, lease_ms: i64) -> schemas::core::Answer {
         let value = serde_json::to_vec(&record).map_err(|error| ErrorReply::new(Code::Internal, error.to_string()))?;
         let ttl_ms = u64::try_from(lease_ms).ok();
         let inbox = subject::inbox(&record.agent);
@@ -88,7 +88,7 @@ impl RegistryService {
     }
 
     /// `registry.leave`: ends a lease.
-    async fn leave(&self, message: Message, call: Call) -> journal::Answer {
+    async fn leave(&self, message: Message, call: Call) -> schemas::core::Answer {
         let ask: Leave = decode(&message.body, MAX_BODY_BYTES)?;
         let (sender, _) = self.keys.check(&message).await?;
         is_own(&ask.agent, &sender, &call)?;
@@ -97,7 +97,7 @@ impl RegistryService {
     }
 
     /// `registry.find`: who is here?
-    async fn find(&self, message: Message, _: Call) -> journal::Answer {
+    async fn find(&self, message: Message, _: Call) -> schemas::core::Answer {
         let ask: Find = decode(&message.body, MAX_BODY_BYTES)?;
         let entries = match &ask.agent {
             Some(agent) => self.port.kv_get(stream::AGENTS, agent.as_str()).await.map(|entry| entry.into_iter().collect()),
@@ -115,7 +115,7 @@ impl RegistryService {
     }
 
     /// `registry.send`: puts a message into an agent's inbox.
-    async fn send(&self, message: Message, call: Call) -> journal::Answer {
+    async fn send(&self, message: Message, call: Call) -> schemas::core::Answer {
         let ask: Send = decode(&message.body, MAX_BODY_BYTES)?;
         let (sender, signed) = self.keys.check(&message).await?;
         let from: schemas::AgentId = sender.name.as_deref().unwrap_or_default().parse().map_err(|bad: schemas::id::BadName| {
@@ -133,7 +133,7 @@ impl RegistryService {
     }
 
     /// `registry.inbox`: a page of an agent's own inbox.
-    async fn inbox(&self, message: Message, call: Call) -> journal::Answer {
+    async fn inbox(&self, message: Message, call: Call) -> schemas::core::Answer {
         let ask: ReadInbox = decode(&message.body, MAX_BODY_BYTES)?;
         let (sender, _) = self.keys.check(&message).await?;
         is_own(&ask.agent, &sender, &call)?;

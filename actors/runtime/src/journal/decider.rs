@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use futures::future::join_all;
 use schemas::{
-    core::{Call, Decision, Effect, Logged},
+    core::{Answer, Call, Decision, Effect, Logged},
     error::{Code, ErrorReply},
     header::{self, Headers},
     signature::Signer,
@@ -29,9 +29,6 @@ const KEPT: usize = 100_000;
 
 /// How long a fired timer waits for a desk that is away.
 const FIRED_STAYS: &str = "168h";
-
-/// What comes back to whoever asked: the answer's `type` and body.
-pub type Answer = Result<(&'static str, Vec<u8>), ErrorReply>;
 
 /// A decider that can live in an actor.
 pub trait Hosted: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use schemas::{
-    core::{Call, Fenced, Planned},
+    core::{Answer, Call, Fenced, Planned},
     error::{Code, ErrorReply},
     header::Headers,
     keyring::LogRecord,
@@ -14,7 +14,7 @@ use schemas::{
 };
 use tokio::sync::oneshot;
 
-use super::{decider::Answer, sign::sign};
+use super::sign::sign;
 use crate::stage::{NoSystem, Stage};
 use crate::port::{AppendError, Followed, Port, ReadError, Record, Start};
 

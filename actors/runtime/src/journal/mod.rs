@@ -16,7 +16,7 @@ mod sign;
 mod writer;
 
 pub use self::{
-    decider::{Answer, DeciderHandle, DeciderHost, Hosted},
+    decider::{DeciderHandle, DeciderHost, Hosted},
     fenced::{FencedHandle, FencedHost, HostError, Keeper},
     keys::Keys,
     sign::sign,

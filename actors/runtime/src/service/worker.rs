@@ -83,18 +83,18 @@ impl Bench {
     fn call(&self, admitted: &Admitted) -> (Span, Result<Call, ErrorReply>) {
         let headers = &admitted.message.headers;
         let trace = headers.get(header::TRACEPARENT).and_then(TraceParent::parse);
-        let span_id = self.spans.next();
-        let span = match trace {
-            Some(trace) => info_span!("call", service = %self.service, endpoint = admitted.endpoint.name,
+        let trace = trace.map(|trace| (trace, self.spans.next()));
+        let span = match &trace {
+            Some((trace, span_id)) => info_span!("call", service = %self.service, endpoint = admitted.endpoint.name,
                 trace_id = trace.trace, span_id, parent_id = trace.parent),
-            None => info_span!("call", service = %self.service, endpoint = admitted.endpoint.name, span_id),
+            None => info_span!("call", service = %self.service, endpoint = admitted.endpoint.name),
         };
         let now_unix_ms = self.port.now_unix_ms();
         let call = deadline(headers, now_unix_ms).map(|deadline_unix_ms| Call {
             now_unix_ms,
             deadline_unix_ms,
             sender: None,
-            traceparent: trace.map(|trace| trace.child(&span_id)),
+            traceparent: trace.map(|(trace, span_id)| trace.child(&span_id)),
         });
         (span, call)
     }
@@ -144,9 +144,8 @@ fn deadline(headers: &Headers, now_unix_ms: i64) -> Result<Option<i64>, ErrorRep
 /// Reads, computes, writes: a core around exact bytes.
 pub(super) fn compute<C: Core>(core: &C, body: &[u8], limit_bytes: usize, call: &Call) -> Result<Answer, ErrorReply> {
     let request = body::decode::<C::Request>(body, limit_bytes)?;
-    let reply = body::encode(&core.handle(request, call)?);
-    let kind = body::type_of(&reply, usize::MAX).unwrap_or_default();
-    Ok(Answer::new(Headers::of_type(kind), reply))
+    let reply = core.handle(request, call)?;
+    Ok(Answer::of(&reply))
 }
 
 /// The actor around a core.

@@ -1,0 +1,213 @@
+//! The linear programme over the columns made so far, for HiGHS.
+//!
+//! One row for each limit, every limit scaled to one; one column for each ray, scaled so that one of it fills
+//! the first of its limits. Few columns are ever worth keeping: those that the duals find far too dear are
+//! dropped, and made again should they be asked for. What comes back are floats: they guide, and every use of
+//! them is checked elsewhere.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use highs::{ColProblem, HighsModelStatus, Model, Row, Sense};
+
+use crate::fixed::FRACTION_BITS;
+use crate::instance::Instance;
+use crate::rings::Prices;
+use crate::round::hops;
+use crate::table::{GiveId, Id, SeatId, Table, WantId};
+
+/// The objective is scaled so that what fills the largest limit counts about this much.
+const LARGEST_OBJECTIVE: f64 = 1e4;
+/// From so many columns on the interior point method is faster than the simplex method from scratch.
+const MANY_COLUMNS: usize = 1_500;
+/// Columns kept for each row before the dearest are dropped.
+const COLUMNS_A_ROW: usize = 4;
+
+/// An extreme ray of a ring's cone, as a column.
+#[derive(Debug, Clone)]
+pub(crate) struct Ray {
+    /// The seats, the slack one first.
+    pub(crate) seats: Vec<SeatId>,
+    /// What each seat gives when the column is one, in minor units.
+    pub(crate) given: Vec<f64>,
+    /// What the column brings when it is one, in the objective's unit.
+    pub(crate) brings: f64,
+    /// The rows that it uses, and how much of each.
+    usage: Vec<(usize, f64)>,
+}
+
+/// An optimum of the programme.
+pub(crate) struct Solved {
+    /// In the objective's unit.
+    pub(crate) value: f64,
+    /// By column.
+    pub(crate) amounts: Vec<f64>,
+    /// By row, none negative, in the objective's unit.
+    duals: Vec<f64>,
+}
+
+/// The columns made so far.
+pub(crate) struct Master<'a> {
+    instance: &'a Instance,
+    gives: Table<GiveId, Option<usize>>,
+    wants: Table<WantId, Option<usize>>,
+    rows: usize,
+    rays: Vec<Ray>,
+    known: BTreeSet<Vec<SeatId>>,
+    /// What one unit of the solver's objective is.
+    money: f64,
+}
+
+impl<'a> Master<'a> {
+    pub(crate) fn new(instance: &'a Instance) -> Self {
+        let mut rows = 0;
+        let mut number = || {
+            rows += 1;
+            rows - 1
+        };
+        let mut gives = Table::like(&instance.gives, None);
+        let mut wants = Table::like(&instance.wants, None);
+        let mut largest = 0.0_f64;
+        for (_, seat) in instance.seats.iter() {
+            let take = &instance.takes[seat.take];
+            gives[seat.give].get_or_insert_with(&mut number);
+            wants[take.want].get_or_insert_with(&mut number);
+            #[allow(clippy::cast_precision_loss)]
+            let most = take.gain_guide * take.limit as f64;
+            largest = largest.max(most);
+        }
+        let money = if largest > 0.0 { largest / LARGEST_OBJECTIVE } else { 1.0 };
+        Self { instance, gives, wants, rows, rays: Vec::new(), known: BTreeSet::new(), money }
+    }
+
+    /// The columns.
+    pub(crate) fn rays(&self) -> &[Ray] {
+        &self.rays
+    }
+
+    /// The columns, and nothing else.
+    pub(crate) fn into_rays(self) -> Vec<Ray> {
+        self.rays
+    }
+
+    /// Makes a ray a column, unless it is one.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn add(&mut self, seats: Vec<SeatId>) -> bool {
+        if self.known.contains(&seats) {
+            return false;
+        }
+        let instance = self.instance;
+        let mut given: Vec<f64> = Vec::with_capacity(seats.len());
+        let (mut usage, mut brings, mut quantity) = (Vec::with_capacity(2 * seats.len()), 0.0, 1.0);
+        for (index, ((give, take), seat)) in hops(instance, &seats).zip(&seats).enumerate() {
+            if index > 0 {
+                quantity *= instance.seats[*seat].rate_guide;
+            }
+            given.push(quantity);
+            let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
+            brings += quantity * (taking.gain_guide - giving.loss_guide);
+            if let (Some(give_row), Some(want_row)) = (self.gives[give], self.wants[taking.want]) {
+                usage.push((give_row, quantity / giving.limit as f64));
+                usage.push((want_row, quantity / taking.full as f64));
+            }
+        }
+        let most = usage.iter().map(|(_, share)| *share).fold(0.0, f64::max);
+        if !(most > 0.0 && most.is_finite() && brings.is_finite()) {
+            return false;
+        }
+        given.iter_mut().for_each(|quantity| *quantity /= most);
+        usage.iter_mut().for_each(|(_, share)| *share /= most);
+        self.known.insert(seats.clone());
+        self.rays.push(Ray { seats, given, brings: brings / most, usage });
+        true
+    }
+
+    /// Solves it within `limit`; `None` when there was no time, or the solver failed.
+    pub(crate) fn solve(&self, limit: Duration) -> Option<Solved> {
+        if limit.is_zero() {
+            return None;
+        }
+        let mut problem = ColProblem::new();
+        let rows: Vec<Row> = (0..self.rows).map(|_| problem.add_row(..=1.0)).collect();
+        for ray in &self.rays {
+            let usage = ray.usage.iter().filter_map(|(row, share)| Some((*rows.get(*row)?, *share)));
+            problem.add_column(ray.brings / self.money, 0.0.., usage);
+        }
+        let mut model = quiet(problem)?;
+        if self.rays.len() > MANY_COLUMNS {
+            model.try_set_option("solver", "ipm").ok()?;
+        }
+        model.try_set_option("time_limit", limit.as_secs_f64()).ok()?;
+        let solved = model.try_solve().ok()?;
+        if solved.status() != HighsModelStatus::Optimal {
+            return None;
+        }
+        let solution = solved.get_solution();
+        Some(Solved {
+            value: solved.objective_value() * self.money,
+            amounts: solution.columns().to_vec(),
+            duals: solution.dual_rows().iter().map(|dual| dual.abs() * self.money).collect(),
+        })
+    }
+
+    /// Drops the columns that the duals find dearest, once there are many for the rows.
+    pub(crate) fn prune(&mut self, solved: &mut Solved) {
+        let most = (COLUMNS_A_ROW * self.rows).max(MANY_COLUMNS);
+        if self.rays.len() <= most {
+            return;
+        }
+        let cost = |ray: &Ray| ray.usage.iter().map(|(row, share)| share * solved.duals.get(*row).copied().unwrap_or(0.0)).sum::<f64>();
+        let reduced: Vec<f64> = self.rays.iter().map(|ray| ray.brings - cost(ray)).collect();
+        let mut order: Vec<f64> = reduced.clone();
+        order.sort_by(|a, b| b.total_cmp(a));
+        let least = order.get(most / 2).copied().unwrap_or(f64::NEG_INFINITY);
+        let mut keep = reduced.iter().zip(&solved.amounts).map(|(reduced, amount)| *reduced >= least || *amount > 0.0);
+        let mut keep_too = keep.by_ref().collect::<Vec<bool>>().into_iter();
+        let mut amounts = Vec::new();
+        let mut rays = Vec::new();
+        for (ray, amount) in std::mem::take(&mut self.rays).into_iter().zip(&solved.amounts) {
+            if keep_too.next().unwrap_or(true) {
+                rays.push(ray);
+                amounts.push(*amount);
+            } else {
+                self.known.remove(&ray.seats);
+            }
+        }
+        self.rays = rays;
+        solved.amounts = amounts;
+    }
+
+    /// The duals as prices in fixed point.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    pub(crate) fn prices(&self, solved: &Solved) -> Prices {
+        let instance = self.instance;
+        let mut prices = Prices::zero(instance);
+        let one = f64::powi(2.0, FRACTION_BITS);
+        let price = |row: usize| solved.duals.get(row).map_or(0.0, |dual| dual * one);
+        for give in instance.gives.ids() {
+            if let Some(row) = self.gives[give] {
+                let whole = f64::powi(2.0, instance.goods[instance.gives[give].good].scale);
+                prices.give[give] = (price(row) / instance.gives[give].limit as f64 * whole).round() as i128;
+            }
+        }
+        for want in instance.wants.ids() {
+            if let Some(row) = self.wants[want] {
+                prices.want[want] = price(row).round() as i128;
+            }
+        }
+        prices
+    }
+}
+
+/// A model that says nothing, on one thread with one seed.
+pub(crate) fn quiet(problem: ColProblem) -> Option<Model> {
+    let mut model = problem.try_optimise(Sense::Maximise).ok()?;
+    for option in ["output_flag", "log_to_console"] {
+        model.try_set_option(option, false).ok()?;
+    }
+    for (option, value) in [("threads", 1), ("random_seed", 1)] {
+        model.try_set_option(option, value).ok()?;
+    }
+    model.try_set_option("parallel", "off").ok()?;
+    Some(model)
+}

@@ -1,0 +1,191 @@
+"""Agents talking: topics with wildcards, questions and answers, who said what."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import nats
+import pytest
+
+from hms_a2a import Agent, BadMessage, BadWire, Disconnected, Internal, Message, NoResponders, NotFound, TimedOut, wire
+from hms_a2a import _subjects as subjects
+from hms_a2a._message import decode_any, encode_any
+
+if TYPE_CHECKING:
+    from conftest import Broker, Cores, Eventually, MakeAgent
+
+
+class Price(msgspec.Struct, tag="price"):
+    """A message of an author's own."""
+
+    good: str
+    cents: int
+
+
+async def test_a_handler_hears_what_matches(cores: Cores, make_agent: MakeAgent, eventually: Eventually) -> None:
+    heard: list[Message[Any]] = []
+    kenya, ghana = make_agent("kenya"), make_agent("ghana")
+
+    @kenya.on_topic("prices.>")
+    async def on_price(message: Message[Any]) -> None:
+        heard.append(message)
+
+    async with kenya, ghana:
+        await ghana.publish("prices.wheat.now", Price("wheat", 2000))
+        await ghana.publish("prices", {"not": "matched"})
+        await ghana.publish("prices.tea", {"cents": 5, "raw": b"\x00", "list": [1, None, 2.5]}, signed=True)
+        await ghana.publish("prices.empty", b"")
+        await eventually(lambda: len(heard) == 3)
+    heard.sort(key=lambda message: message.topic or "")
+    assert [(m.topic, m.body, m.sender) for m in heard] == [
+        ("prices.empty", None, None),
+        ("prices.tea", {"cents": 5, "raw": b"\x00", "list": [1, None, 2.5]}, "ghana"),
+        ("prices.wheat.now", {"type": "price", "good": "wheat", "cents": 2000}, None),
+    ]
+
+
+async def test_a_signature_by_another_key_than_the_registry_knows_is_nobodys(
+    cores: Cores, make_agent: MakeAgent, eventually: Eventually
+) -> None:
+    kenya, ghana = make_agent("kenya"), make_agent("ghana")
+    senders: list[str | None] = []
+    kenya.on_topic("a")(lambda message: senders.append(message.sender))
+    async with kenya, ghana:
+        cores.keys["ghana"] = kenya.key
+        await ghana.publish("a", {}, signed=True)
+        await eventually(lambda: senders)
+    assert senders == [None]
+
+
+async def test_typed_messages_in_order(cores: Cores, make_agent: MakeAgent, caplog: pytest.LogCaptureFixture) -> None:
+    async with make_agent("kenya") as kenya, make_agent("ghana") as ghana:
+        async with kenya.subscribe("prices.*", Price) as prices:
+            await kenya.nats.flush()
+            for cents in range(5):
+                await ghana.publish("prices.wheat", Price("wheat", cents))
+                await ghana.publish("prices.wheat", {"type": "price", "good": 5})
+            came = [await anext(prices) for _ in range(5)]
+            assert [message.body.cents for message in came] == [0, 1, 2, 3, 4]
+        assert [message async for message in prices] == []
+    assert caplog.text.count("not understood") >= 4
+
+
+async def test_who_iterates_is_released_when_the_subscription_stops(cores: Cores, make_agent: MakeAgent) -> None:
+    async with make_agent("kenya") as kenya:
+        prices = kenya.subscribe("prices")
+        waiting = asyncio.ensure_future(anext(prices))
+        await asyncio.sleep(0.1)
+        await prices.stop()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+
+
+async def test_a_question_gets_the_handlers_answer(cores: Cores, make_agent: MakeAgent) -> None:
+    kenya = make_agent("kenya")
+
+    @kenya.on_topic("quote.kenya", Price)
+    def quote(message: Message[Price]) -> Price:
+        assert message.sender == "ghana"
+        return Price(message.body.good, message.body.cents + 1)
+
+    @kenya.on_topic("fails")
+    async def fail(message: Message[Any]) -> None:
+        raise RuntimeError("a secret of kenya's")
+
+    async with kenya, make_agent("ghana") as ghana:
+        assert await ghana.request("quote.kenya", Price("tea", 1), of=Price) == Price("tea", 2)
+        assert await ghana.request("quote.kenya", Price("tea", 1)) == {"type": "price", "good": "tea", "cents": 2}
+        with pytest.raises(BadMessage):
+            await ghana.request("quote.kenya", {"type": "price"})
+        with pytest.raises(Internal) as failed:
+            await ghana.request("fails", {})
+        assert "secret" not in str(failed.value)
+        with pytest.raises(NoResponders):
+            await ghana.request("nobody.here", {})
+
+
+async def test_an_answer_goes_to_reply_inboxes_only(
+    broker: Broker, cores: Cores, make_agent: MakeAgent, eventually: Eventually
+) -> None:
+    kenya = make_agent("kenya")
+    asked: list[bool] = []
+
+    @kenya.on_topic("quote")
+    def quote(message: Message[Any]) -> dict[str, int]:
+        asked.append(message.wants_reply)
+        return {"cents": 1}
+
+    client = await nats.connect(broker.url)
+    log = await client.subscribe(subjects.intent("bazaar", "kenya"))
+    async with kenya:
+        await client.publish(subjects.topic("quote"), b"\x80", reply=subjects.intent("bazaar", "kenya"))
+        await eventually(lambda: asked == [False])
+        await kenya.nats.flush()
+        with pytest.raises(nats.errors.TimeoutError):
+            await log.next_msg(timeout=0.2)
+    await client.close()
+
+
+@pytest.mark.parametrize("topic", ["", "a..b", "a b", "*", ">", "a.*"])
+async def test_what_is_no_topic_is_refused(cores: Cores, make_agent: MakeAgent, topic: str) -> None:
+    async with make_agent("kenya") as kenya:
+        with pytest.raises(ValueError, match="topic"):
+            await kenya.publish(topic, {})
+
+
+def test_patterns_are_checked_at_once() -> None:
+    agent = Agent("kenya")
+    with pytest.raises(ValueError, match="pattern"):
+        agent.subscribe("a.>.b")
+    with pytest.raises(ValueError, match="pattern"):
+        agent.on_topic("")(lambda _: None)
+
+
+async def test_an_agent_that_was_not_started_says_so() -> None:
+    agent = Agent("kenya")
+    with pytest.raises(Disconnected, match="not connected"):
+        await agent.publish("a", {})
+    with pytest.raises(Disconnected, match="has not been started"):
+        await agent.join("bazaar")
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"\x81\xa1a", "ends inside"),
+        (b"\x80\x80", "follow"),
+        (b"\x82\xa1a\x01\xa1a\x02", "twice"),
+        (b"\x91" * 40, "deep"),
+    ],
+)
+def test_plain_bodies_are_read_strictly_too(raw: bytes, reason: str) -> None:
+    with pytest.raises(BadWire, match=reason):
+        decode_any(raw, None)
+
+
+def test_bodies_of_the_contract_come_back_as_what_they_are() -> None:
+    message = wire.Why(market="bazaar", agent="kenya")
+    raw, kind = encode_any(message)
+    assert kind == "maker.why"
+    assert decode_any(raw, None) == message
+    assert decode_any(raw, wire.Why) == message
+    with pytest.raises(BadWire):
+        decode_any(raw, wire.Because)
+
+
+async def test_calling_a_core(cores: Cores, make_agent: MakeAgent) -> None:
+    async with make_agent("kenya") as kenya:
+        found = await kenya.call("registry.find", wire.Find(agent="kenya"))
+        assert isinstance(found, wire.Found)
+        assert found.agents[0].key == kenya.key
+        assert cores.asked[-1].sender is not None
+        with pytest.raises(NotFound, match="no stand-in"):
+            await kenya.call("graph.clear", wire.Clear(goods=[], offers=[], max_ring=3, time_limit_ms=1))
+        cores.deaf[subjects.endpoint("registry", "find")] = 1
+        with pytest.raises(TimedOut):
+            await kenya.call("registry.find", wire.Find(), timeout_s=0.2)
+        for bad in ("find", "a.b.c", "registry.*"):
+            with pytest.raises(ValueError, match=r"a service|an endpoint"):
+                await kenya.call(bad, wire.Find())

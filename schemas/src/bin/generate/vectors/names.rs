@@ -1,0 +1,128 @@
+//! Vectors of deal ids, ratios and subjects.
+
+use schemas::id::{AgentId, DealId, MoveId};
+use schemas::subject;
+use serde_json::{Value, json};
+
+use crate::Outcome;
+
+/// Ratios that are refused, why, and whether a pattern sees it.
+pub const BAD_RATIONALS: [(&str, &str, bool); 24] = [
+    ("", "empty", true),
+    ("-", "no digits", true),
+    ("+1", "a plus", true),
+    ("-0", "a negative nought", true),
+    ("01", "a leading zero", true),
+    ("1/02", "a leading zero", true),
+    ("1/", "no denominator", true),
+    ("/2", "no numerator", true),
+    ("1/2/3", "two denominators", true),
+    ("1/-2", "the sign in the denominator", true),
+    ("1.5", "a point", true),
+    ("1e3", "an exponent", true),
+    (" 1", "a space", true),
+    ("1 ", "a space", true),
+    ("1/2\n", "a line feed", false),
+    ("0x10", "not decimal", true),
+    ("\u{663}", "digits that are not ASCII", true),
+    ("1/0", "a denominator of nought", true),
+    ("0/5", "not in lowest terms", true),
+    ("3/1", "a denominator of one is not written", false),
+    ("2/4", "not in lowest terms", false),
+    ("-6/4", "not in lowest terms", false),
+    ("9223372036854775808", "the numerator needs 65 bits", false),
+    ("1/9223372036854775808", "the denominator needs 65 bits", false),
+];
+
+/// Ratios.
+pub fn rationals() -> Outcome<Vec<Value>> {
+    let good: [(&str, i64, i64); 11] = [
+        ("0", 0, 1),
+        ("1", 1, 1),
+        ("-1", -1, 1),
+        ("3", 3, 1),
+        ("-3/10", -3, 10),
+        ("1/3", 1, 3),
+        ("22/7", 22, 7),
+        ("9223372036854775807", i64::MAX, 1),
+        ("-9223372036854775808", i64::MIN, 1),
+        ("1/9223372036854775807", 1, i64::MAX),
+        ("-9223372036854775808/9223372036854775807", i64::MIN, i64::MAX),
+    ];
+    let good = good.map(|(text, top, bottom)| json!({ "name": text, "text": text, "verdict": "good", "numerator": top, "denominator": bottom }));
+    let huge = "7".repeat(5000);
+    let bad = BAD_RATIONALS
+        .into_iter()
+        .chain([("-9223372036854775809", "the numerator needs 65 bits", false), (huge.as_str(), "the numerator needs thousands of bits", false)])
+        .map(|(text, reason, _)| json!({ "name": text.chars().take(24).collect::<String>(), "text": text, "verdict": "bad", "reason": reason }));
+    Ok(good.into_iter().chain(bad).collect())
+}
+
+/// Deal ids: how they are made, and which texts are none.
+pub fn deal_ids() -> Outcome<Vec<Value>> {
+    // Made apart from this crate: base32 of SHA-256(opener ‖ 0x00 ‖ move_id), 26 characters, lowercase.
+    let known = [("kenya", "m1"), ("maker", "ring-1-1"), ("a", "A"), ("_", "-"), ("ab", "c"), ("a", "bc")];
+    let mut vectors = Vec::new();
+    for (opener, move_id) in known {
+        let deal = DealId::of(&AgentId::parse(opener)?, &MoveId::parse(move_id)?);
+        vectors.push(json!({ "name": format!("{opener} {move_id}"), "opener": opener, "move_id": move_id, "deal": deal.as_str(), "verdict": "good" }));
+    }
+    let a26 = "a".repeat(26);
+    let bad = [
+        ("empty", String::new()),
+        ("25 characters", "a".repeat(25)),
+        ("27 characters", "a".repeat(27)),
+        ("capitals", "A".repeat(26)),
+        ("a 1", format!("{}1", "a".repeat(25))),
+        ("an 8", format!("{}8", "a".repeat(25))),
+        ("a wildcard", format!("{}*", "a".repeat(25))),
+        ("a dot", format!("{}.{}", "a".repeat(12), "a".repeat(13))),
+        ("padding", format!("{}=", "a".repeat(25))),
+        ("a line feed", format!("{a26}\n")),
+    ];
+    vectors.extend(bad.map(|(name, deal)| json!({ "name": name, "deal": deal, "verdict": "bad", "reason": name })));
+    Ok(vectors)
+}
+
+/// Subjects: what each reader reads in them.
+pub fn subjects() -> Outcome<Vec<Value>> {
+    let deal = DealId::of(&AgentId::parse("kenya")?, &MoveId::parse("m1")?);
+    let (kenya, market) = (AgentId::parse("kenya")?, "african".parse()?);
+    let live = |stored: &str| stored.replacen(subject::ROOT, &format!("{}.live", subject::ROOT), 1);
+    let mut vectors = vec![
+        json!({ "reader": "deal_move", "subject": subject::deal_move(subject::DealVerb::Accept, &kenya, &deal), "parts": ["accept", "kenya", deal.as_str()] }),
+        json!({ "reader": "deal_log", "subject": subject::deal_log(&deal), "parts": [deal.as_str()] }),
+        json!({ "reader": "live_deal_log", "subject": live(&subject::deal_log(&deal)), "parts": [deal.as_str()] }),
+        json!({ "reader": "inbox", "subject": subject::inbox(&kenya), "parts": ["kenya"] }),
+        json!({ "reader": "live_inbox", "subject": subject::live_inbox(&kenya), "parts": ["kenya"] }),
+        json!({ "reader": "intent", "subject": subject::intent(&market, &kenya), "parts": ["african", "kenya"] }),
+        json!({ "reader": "live_intent", "subject": live(&subject::intent(&market, &kenya)), "parts": ["african", "kenya"] }),
+    ];
+    let good = vectors.clone();
+    for vector in &mut vectors {
+        if let Some(members) = vector.as_object_mut() {
+            members.insert("verdict".into(), "good".into());
+        }
+    }
+    for vector in good {
+        let text = |key: &str| vector.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (reader, subject) = (text("reader"), text("subject"));
+        let last = subject.rsplit('.').next().unwrap_or_default().to_owned();
+        let stem = subject.trim_end_matches(last.as_str());
+        let cases = [
+            ("a wildcard", format!("{stem}*")),
+            ("the rest", format!("{stem}>")),
+            ("an empty token", stem.to_owned()),
+            ("a token too few", stem.trim_end_matches('.').to_owned()),
+            ("a token too many", format!("{subject}.x")),
+            ("capitals", format!("{stem}{}", last.to_uppercase())),
+            ("another root", subject.replacen(subject::ROOT, "hms.v2", 1)),
+            ("a space", format!("{subject} ")),
+            ("a line feed", format!("{subject}\n")),
+            ("a prefix", format!("x.{subject}")),
+        ];
+        vectors.extend(cases.map(|(reason, subject)| json!({ "reader": reader, "subject": subject, "verdict": "bad", "reason": reason })));
+    }
+    vectors.push(json!({ "reader": "deal_move", "subject": format!("{}.deal.haggle.kenya.{deal}", subject::ROOT), "verdict": "bad", "reason": "no such verb" }));
+    Ok(vectors)
+}

@@ -1,0 +1,130 @@
+//! Vectors of the header `Agent-Sender`: who says so, and who does not.
+//!
+//! The keys are test keys: their seeds are made of one repeated byte and stand here for all to see.
+
+use nkeys::{KeyPair, KeyPairType};
+use schemas::header;
+use schemas::signature::{PublicKey, Signer};
+use serde_json::{Value, json};
+
+use super::tree::hex;
+use crate::Outcome;
+
+/// A key that is nobody's.
+pub struct TestKey {
+    pair: KeyPair,
+    public: String,
+}
+
+impl TestKey {
+    fn new(kind: KeyPairType, byte: u8) -> Outcome<Self> {
+        let pair = KeyPair::new_from_raw(kind, [byte; 32])?;
+        let public = pair.public_key();
+        Ok(Self { pair, public })
+    }
+
+    /// The public key.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+}
+
+/// The keys of all vectors.
+pub struct TestKeys {
+    /// An agent's.
+    pub user: TestKey,
+    /// Another agent's.
+    pub other: TestKey,
+    /// The bus's account.
+    pub account: TestKey,
+}
+
+impl TestKeys {
+    /// The keys, always the same.
+    pub fn new() -> Outcome<Self> {
+        Ok(Self {
+            user: TestKey::new(KeyPairType::User, 7)?,
+            other: TestKey::new(KeyPairType::User, 8)?,
+            account: TestKey::new(KeyPairType::Account, 9)?,
+        })
+    }
+}
+
+/// The vectors. A good one says what signing must give; a bad one is refused with its subject and payload.
+pub fn vectors(keys: &TestKeys) -> Outcome<Vec<Value>> {
+    const SUBJECT: &str = "a.subject.of_a-test";
+    const NONCE: &str = "n0nce_-";
+    const TS: &str = "2026-11-22T08:00:00Z";
+    let now_unix_ms: i64 = 1_795_334_400_000;
+    let payload = b"\x81\xa4type\xa4test".as_slice();
+    let account: PublicKey = keys.account.public().parse()?;
+    let seed = keys.user.pair.seed()?;
+    let signer = Signer::from_seed(&seed, account.clone(), "kenya")?;
+    let header = signer.sign(SUBJECT, payload, now_unix_ms, NONCE)?;
+    if !header.contains(TS) {
+        return Err("the time and its text have come apart".into());
+    }
+    let mut vectors = Vec::new();
+    let long_name = "x".repeat(1500);
+    let goods: [(&str, &str, &[u8], i64, &str, &str); 6] = [
+        ("plain", SUBJECT, payload, now_unix_ms, NONCE, "kenya"),
+        ("an empty payload", SUBJECT, b"", now_unix_ms, "A", "kenya"),
+        ("within a second", SUBJECT, payload, now_unix_ms + 999, NONCE, "kenya"),
+        ("the longest nonce", "s", payload, 0, &"Z".repeat(64), "a"),
+        ("a name to escape", SUBJECT, payload, now_unix_ms, NONCE, "a \"quoted\" \\ name"),
+        ("a long name", SUBJECT, payload, now_unix_ms, NONCE, &long_name),
+    ];
+    for (name, subject, payload, at, nonce, who) in goods {
+        let header = Signer::from_seed(&seed, account.clone(), who)?.sign(subject, payload, at, nonce)?;
+        vectors.push(json!({ "name": name, "header_name": header::SENDER, "test_seed": seed, "account": account.as_str(), "user": keys.user.public(),
+            "agent": who, "subject": subject, "payload_hex": hex(payload), "now_unix_ms": at, "nonce": nonce, "header": header, "verdict": "good" }));
+    }
+    let mut bad = |name: &str, header: String, subject: &str, payload: &[u8]| {
+        vectors.push(json!({ "name": name, "subject": subject, "payload_hex": hex(payload), "header": header, "verdict": "bad", "reason": name }));
+    };
+    bad("for another subject", header.clone(), "a.subject.of_a-tesu", payload);
+    bad("for a longer subject", header.clone(), "a.subject.of_a-test.x", payload);
+    bad("of another payload", header.clone(), SUBJECT, b"\x81\xa4type\xa4tess");
+    bad("of a longer payload", header.clone(), SUBJECT, b"\x81\xa4type\xa4test\x00");
+    bad("of an empty payload", header.clone(), SUBJECT, b"");
+    let change = |from: &str, to: &str| -> Outcome<String> {
+        let changed = header.replacen(from, to, 1);
+        if changed == header { Err(format!("nothing to change: {from}").into()) } else { Ok(changed) }
+    };
+    bad("another key's", change(keys.user.public(), keys.other.public())?, SUBJECT, payload);
+    bad("another time", change("08:00:00Z", "08:00:01Z")?, SUBJECT, payload);
+    bad("another nonce", change(NONCE, "n0nce_+".replace('+', "x").as_str())?, SUBJECT, payload);
+    bad("a bad nonce", change(NONCE, "n0nce+/")?, SUBJECT, payload);
+    bad("an empty nonce", change(&format!("\"{NONCE}\""), "\"\"")?, SUBJECT, payload);
+    bad("a nonce of 65", change(NONCE, &"n".repeat(65))?, SUBJECT, payload);
+    bad("version 2", change("\"v\":1", "\"v\":2")?, SUBJECT, payload);
+    bad("version as text", change("\"v\":1", "\"v\":\"1\"")?, SUBJECT, payload);
+    bad("no version", change("\"v\":1,", "")?, SUBJECT, payload);
+    bad("spaces", change("\",\"user\"", "\", \"user\"")?, SUBJECT, payload);
+    bad("a line feed at the end", format!("{header}\n"), SUBJECT, payload);
+    bad("fields in another order", change(&format!("\"name\":\"kenya\",\"sub\":\"{SUBJECT}\""), &format!("\"sub\":\"{SUBJECT}\",\"name\":\"kenya\""))?, SUBJECT, payload);
+    bad("a field twice", change("\"v\":1,", "\"v\":1,\"v\":1,")?, SUBJECT, payload);
+    bad("a field too many", change("\"v\":1,", "\"v\":1,\"x\":1,")?, SUBJECT, payload);
+    bad("no account", change(&format!("\"account\":\"{account}\","), "")?, SUBJECT, payload);
+    bad("an account that is no key", change(account.as_str(), &account.as_str().replacen('A', "X", 1))?, SUBJECT, payload);
+    bad("a user that is no key", change(keys.user.public(), "kenya")?, SUBJECT, payload);
+    let checksum: String = keys.user.public().chars().rev().enumerate().map(|(at, c)| if at == 1 { if c == 'A' { 'B' } else { 'A' } } else { c }).collect();
+    bad("a user with a wrong checksum", change(keys.user.public(), &checksum.chars().rev().collect::<String>())?, SUBJECT, payload);
+    bad("signed as the account", change(&format!("\"user\":\"{}", keys.user.public()), &format!("\"user\":\"{account}"))?, SUBJECT, payload);
+    bad("a time that is none", change(TS, "yesterday")?, SUBJECT, payload);
+    let sig = header.rsplit("\"sig\":\"").next().unwrap_or_default().trim_end_matches("\"}").to_owned();
+    let first = if sig.starts_with('A') { "B" } else { "A" };
+    bad("a signature of other bytes", change(&sig, &format!("{first}{}", sig.chars().skip(1).collect::<String>()))?, SUBJECT, payload);
+    bad("a signature too short", change(&sig, &sig.chars().skip(1).collect::<String>())?, SUBJECT, payload);
+    bad("a signature with padding", change(&sig, &format!("{sig}=="))?, SUBJECT, payload);
+    bad("a signature in standard base64", change(&sig, &format!("+/{}", sig.chars().skip(2).collect::<String>()))?, SUBJECT, payload);
+    // 64 bytes leave four bits of the last character unused: a set one is a second spelling.
+
+    let last: String = sig.chars().enumerate().map(|(at, c)| if at == 85 { 'B' } else { c }).collect();
+    bad("a signature with loose bits", change(&sig, &last)?, SUBJECT, payload);
+    bad("nothing", String::new(), SUBJECT, payload);
+    bad("not JSON", "Agent-Sender".into(), SUBJECT, payload);
+    bad("an array", format!("[{header}]"), SUBJECT, payload);
+    bad("too long", Signer::from_seed(&seed, account.clone(), "x".repeat(2000))?.sign(SUBJECT, payload, now_unix_ms, NONCE)?, SUBJECT, payload);
+    Ok(vectors)
+}
