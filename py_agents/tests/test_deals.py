@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,3 +123,15 @@ async def test_an_id_belongs_to_its_key(bus: Bus) -> None:
         with pytest.raises((Forbidden, Conflict, Refused)):
             async with thief:
                 pass
+
+
+def test_the_example_runs(bus: Bus) -> None:
+    done = subprocess.run(
+        [sys.executable, bus.binary.parents[2] / "py_agents" / "examples" / "two_agents.py"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "it ended settled" in done.stdout
+    assert "holds: settled, 8 entries" in done.stdout

@@ -87,7 +87,9 @@ impl From<DecodeError> for ErrorReply {
     fn from(error: DecodeError) -> Self {
         let reply = match &error {
             DecodeError::Field(refused) => Self::new(Code::BadMessage, refused.reason.clone()),
-            DecodeError::NotUnderstood { .. } => Self::new(Code::BadMessage, error.to_string()).by_rule("not_understood"),
+            DecodeError::NotUnderstood { .. } => {
+                Self::new(Code::BadMessage, error.to_string()).by_rule("not_understood")
+            }
             _ => Self::new(Code::BadMessage, error.to_string()),
         };
         reply.at_field(error.field())
@@ -139,7 +141,9 @@ pub(crate) fn read<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Decode
     refuse_at_path(serde_path_to_error::deserialize(&mut Reader::new(body)))
 }
 
-fn refuse_at_path<T: Check, E: fmt::Display>(outcome: Result<T, serde_path_to_error::Error<E>>) -> Result<T, DecodeError> {
+fn refuse_at_path<T: Check, E: fmt::Display>(
+    outcome: Result<T, serde_path_to_error::Error<E>>,
+) -> Result<T, DecodeError> {
     let message = outcome.map_err(|error| {
         let reason = error.inner().to_string();
         Refused::new(missing_field(&error.path().to_string(), &reason), reason)
@@ -174,9 +178,8 @@ pub fn to_json(body: &[u8], limit_bytes: usize) -> Result<serde_json::Value, Dec
     }
     check_size(body, limit_bytes)?;
     scan(body, Strictness::Anything)?;
-    json::value(&mut Reader::new(body)).map_err(|error| {
-        DecodeError::Malformed(ScanError { field: error.to_string(), reason: Fault::Extension })
-    })
+    json::value(&mut Reader::new(body))
+        .map_err(|error| DecodeError::Malformed(ScanError { field: error.to_string(), reason: Fault::Extension }))
 }
 
 mod json {

@@ -117,7 +117,8 @@ impl ReadTerms {
     pub fn read(bytes: &[u8]) -> Result<Self, Refused> {
         let terms = body::decode::<Terms>(bytes, MAX_BODY_BYTES).map_err(|error| {
             let field = if error.field().is_empty() { "terms".to_owned() } else { format!("terms.{}", error.field()) };
-            let reason = if let DecodeError::Field(refused) = &error { refused.reason.clone() } else { error.to_string() };
+            let reason =
+                if let DecodeError::Field(refused) = &error { refused.reason.clone() } else { error.to_string() };
             Refused::new(field, reason)
         })?;
         Ok(Self { terms, hash: Hash::of(bytes) })

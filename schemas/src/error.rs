@@ -33,8 +33,15 @@ pub enum Code {
 impl Code {
     /// Every code.
     pub const ALL: [Self; 9] = [
-        Self::BadMessage, Self::Unsigned, Self::Forbidden, Self::Unknown, Self::Conflict,
-        Self::Late, Self::Refused, Self::Busy, Self::Internal,
+        Self::BadMessage,
+        Self::Unsigned,
+        Self::Forbidden,
+        Self::Unknown,
+        Self::Conflict,
+        Self::Late,
+        Self::Refused,
+        Self::Busy,
+        Self::Internal,
     ];
 
     /// The number.

@@ -131,11 +131,7 @@ pub mod bytes {
                 data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(E::custom)
             }
         }
-        if from.is_human_readable() {
-            from.deserialize_str(Hex)
-        } else {
-            from.deserialize_bytes(Bytes)
-        }
+        if from.is_human_readable() { from.deserialize_str(Hex) } else { from.deserialize_bytes(Bytes) }
     }
 
     /// The JSON Schema of a byte string.

@@ -53,10 +53,7 @@ impl Headers {
     /// The headers that every body of type `kind` carries.
     #[must_use]
     pub fn of_type(kind: &str) -> Self {
-        Self::new()
-            .with(CONTENT_TYPE, MSGPACK)
-            .with(TYPE, kind)
-            .with(SCHEMA, crate::SCHEMA_VERSION)
+        Self::new().with(CONTENT_TYPE, MSGPACK).with(TYPE, kind).with(SCHEMA, crate::SCHEMA_VERSION)
     }
 
     /// These and one more.

@@ -108,9 +108,7 @@ macro_rules! name {
 
 fn is_token(text: &str) -> bool {
     (1..=MAX_TOKEN_CHARS).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
 name!(

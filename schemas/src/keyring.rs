@@ -65,7 +65,9 @@ impl LogRecord {
     /// # Errors
     /// The header at fault.
     pub fn sender(&self, kind: &str) -> Result<Sender, RecordFault> {
-        for (name, want) in [(header::CONTENT_TYPE, header::MSGPACK), (header::TYPE, kind), (header::SCHEMA, crate::SCHEMA_VERSION)] {
+        for (name, want) in
+            [(header::CONTENT_TYPE, header::MSGPACK), (header::TYPE, kind), (header::SCHEMA, crate::SCHEMA_VERSION)]
+        {
             if self.headers.get(name) != Some(want) {
                 return Err(RecordFault::Header(name));
             }
@@ -156,7 +158,9 @@ impl Keyring {
         match &event.cause {
             // A core's own key: signed by the key itself, or by the one before.
             None => {
-                let by_itself = sender.name.as_deref() == Some(event.agent.as_str()) && history.is_none() && sender.user == event.key;
+                let by_itself = sender.name.as_deref() == Some(event.agent.as_str())
+                    && history.is_none()
+                    && sender.user == event.key;
                 let by_former = history.is_some_and(|h| h.keys.last() == Some(&sender.user));
                 if !by_itself && !by_former {
                     return Err(RecordFault::Writer { signer: sender.name.unwrap_or_default() });
@@ -170,12 +174,17 @@ impl Keyring {
                 asked.verify(&cause.subject, &cause.body)?;
                 let register: Register = decode(&cause.body, MAX_BODY_BYTES)?;
                 let signer = history.and_then(|h| h.keys.last()).unwrap_or(&register.key);
-                if register.agent != event.agent || register.key != event.key || asked.user != *signer || asked.name.as_deref() != Some(event.agent.as_str()) {
+                if register.agent != event.agent
+                    || register.key != event.key
+                    || asked.user != *signer
+                    || asked.name.as_deref() != Some(event.agent.as_str())
+                {
                     return Err(RecordFault::Chain("the signed request asks for something else"));
                 }
             }
         }
-        let history = self.agents.entry(event.agent).or_insert(History { keys: Vec::new(), turns: 0, head: Hash::ZERO });
+        let history =
+            self.agents.entry(event.agent).or_insert(History { keys: Vec::new(), turns: 0, head: Hash::ZERO });
         history.keys.push(event.key);
         history.turns += 1;
         history.head = hash;

@@ -144,7 +144,12 @@ pub struct Intent {
     pub outlook: Outlook,
 }
 
-crate::message!(Intent, "intent", |intent| check_offer(&intent.gives, &intent.wants, intent.margin_ppm, &intent.outlook));
+crate::message!(Intent, "intent", |intent| check_offer(
+    &intent.gives,
+    &intent.wants,
+    intent.margin_ppm,
+    &intent.outlook
+));
 
 /// Checks what an intent gives and wants: goods once each, sound bounds, and a good that is both
 /// given and wanted valued no higher than it costs.
@@ -161,7 +166,10 @@ pub fn check_offer(gives: &[Give], wants: &[Want], margin_ppm: i64, outlook: &Ou
     }
     for (index, want) in wants.iter().enumerate() {
         if want.any_of.is_empty() || want.any_of.len() > MAX_ALTERNATIVES {
-            return Err(Refused::new(format!("wants[{index}].any_of"), format!("1 to {MAX_ALTERNATIVES} alternatives")));
+            return Err(Refused::new(
+                format!("wants[{index}].any_of"),
+                format!("1 to {MAX_ALTERNATIVES} alternatives"),
+            ));
         }
         for (at, alternative) in want.any_of.iter().enumerate() {
             let place = format!("wants[{index}].any_of[{at}]");

@@ -38,14 +38,27 @@ pub enum State {
 impl State {
     /// Every state, in the order of a deal's life.
     pub const ALL: [Self; 12] = [
-        Self::Open, Self::Negotiating, Self::Agreed, Self::Certified, Self::Committed, Self::Settled,
-        Self::Rejected, Self::Withdrawn, Self::Expired, Self::Refused, Self::Failed, Self::Compensated,
+        Self::Open,
+        Self::Negotiating,
+        Self::Agreed,
+        Self::Certified,
+        Self::Committed,
+        Self::Settled,
+        Self::Rejected,
+        Self::Withdrawn,
+        Self::Expired,
+        Self::Refused,
+        Self::Failed,
+        Self::Compensated,
     ];
 
     /// Whether nothing can follow.
     #[must_use]
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Settled | Self::Rejected | Self::Withdrawn | Self::Expired | Self::Refused | Self::Compensated)
+        matches!(
+            self,
+            Self::Settled | Self::Rejected | Self::Withdrawn | Self::Expired | Self::Refused | Self::Compensated
+        )
     }
 
     /// The state as a word.

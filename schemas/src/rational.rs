@@ -116,9 +116,8 @@ impl FromStr for Rational {
             None => (text, None),
         };
         let digits = top.strip_prefix('-').unwrap_or(top);
-        let plain = |d: &str| {
-            !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()) && (d == "0" || !d.starts_with('0'))
-        };
+        let plain =
+            |d: &str| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()) && (d == "0" || !d.starts_with('0'));
         if !plain(digits) || !bottom.is_none_or(plain) || top == "-0" {
             return Err(BadRational::Form(shown()));
         }
@@ -136,11 +135,7 @@ impl FromStr for Rational {
 }
 impl fmt::Display for Rational {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.denominator == 1 {
-            self.numerator.fmt(f)
-        } else {
-            write!(f, "{}/{}", self.numerator, self.denominator)
-        }
+        if self.denominator == 1 { self.numerator.fmt(f) } else { write!(f, "{}/{}", self.numerator, self.denominator) }
     }
 }
 impl fmt::Debug for Rational {
@@ -177,7 +172,9 @@ mod tests {
         for good in ["0", "3", "-3", "3/10", "-1/2", "9223372036854775807"] {
             assert_eq!(good.parse::<Rational>().unwrap().to_string(), good);
         }
-        for bad in ["", "-0", "3/1", "2/4", "1/0", "+1", "01", "1/02", "1.5", "1/-2", " 1", "9223372036854775808", "0/5"] {
+        for bad in
+            ["", "-0", "3/1", "2/4", "1/0", "+1", "01", "1/02", "1.5", "1/-2", " 1", "9223372036854775808", "0/5"]
+        {
             assert!(bad.parse::<Rational>().is_err(), "{bad:?}");
         }
     }

@@ -49,7 +49,8 @@ impl<'de> Reader<'de> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'de [u8], Error> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| Error::custom("the body ends inside a value"))?;
+        let (taken, rest) =
+            self.rest.split_at_checked(count).ok_or_else(|| Error::custom("the body ends inside a value"))?;
         self.rest = rest;
         Ok(taken)
     }

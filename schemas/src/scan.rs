@@ -188,11 +188,23 @@ impl<'a> Scanner<'a> {
             Marker::Bin16 => self.length(2)?,
             Marker::Bin32 => self.length(4)?,
             Marker::FixArray(count) => return self.array(usize::from(count), depth),
-            Marker::Array16 => { let count = self.length(2)?; return self.array(count, depth) }
-            Marker::Array32 => { let count = self.length(4)?; return self.array(count, depth) }
+            Marker::Array16 => {
+                let count = self.length(2)?;
+                return self.array(count, depth);
+            }
+            Marker::Array32 => {
+                let count = self.length(4)?;
+                return self.array(count, depth);
+            }
             Marker::FixMap(count) => return self.map(usize::from(count), depth),
-            Marker::Map16 => { let count = self.length(2)?; return self.map(count, depth) }
-            Marker::Map32 => { let count = self.length(4)?; return self.map(count, depth) }
+            Marker::Map16 => {
+                let count = self.length(2)?;
+                return self.map(count, depth);
+            }
+            Marker::Map32 => {
+                let count = self.length(4)?;
+                return self.map(count, depth);
+            }
             _ => return Err(Fault::Extension),
         };
         self.take(plain).map(|_| ())

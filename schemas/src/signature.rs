@@ -242,8 +242,8 @@ impl Signer {
     /// # Errors
     /// [`BadSignature::Malformed`] when the time is out of range or the key cannot sign.
     pub fn sign(&self, subject: &str, payload: &[u8], now_unix_ms: i64, nonce: &str) -> Result<String, BadSignature> {
-        let time = jiff::Timestamp::from_second(now_unix_ms.div_euclid(1000))
-            .map_err(|_| BadSignature::Malformed("ts"))?;
+        let time =
+            jiff::Timestamp::from_second(now_unix_ms.div_euclid(1000)).map_err(|_| BadSignature::Malformed("ts"))?;
         let ts = time.to_string();
         let signed = to_sign(&self.account, &self.key, subject, &ts, nonce, payload);
         let raw = self.pair.sign(&signed).map_err(|_| BadSignature::Malformed("key"))?;

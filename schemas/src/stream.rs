@@ -55,10 +55,16 @@ pub fn streams(replicas: u8) -> Vec<Value> {
     };
     vec![
         with(
-            base(DEALS, json!([
-                format!("{ROOT}.log.deal.*"), format!("{ROOT}.log.ledger.*"), format!("{ROOT}.log.limit.*.*"),
-                format!("{ROOT}.log.key.*"), format!("{ROOT}.note.*"),
-            ])),
+            base(
+                DEALS,
+                json!([
+                    format!("{ROOT}.log.deal.*"),
+                    format!("{ROOT}.log.ledger.*"),
+                    format!("{ROOT}.log.limit.*.*"),
+                    format!("{ROOT}.log.key.*"),
+                    format!("{ROOT}.note.*"),
+                ]),
+            ),
             json!({
                 "description": "What happened: deals, keys, limits, the ledger's cursors, and the notes that tell of it",
                 "discard": "new", "deny_delete": true, "deny_purge": true, "allow_rollup_hdrs": false,

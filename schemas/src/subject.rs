@@ -38,7 +38,14 @@ pub enum DealVerb {
 impl DealVerb {
     /// Every verb.
     pub const ALL: [Self; 8] = [
-        Self::Open, Self::Propose, Self::Counter, Self::Accept, Self::Reject, Self::Withdraw, Self::Confirm, Self::Show,
+        Self::Open,
+        Self::Propose,
+        Self::Counter,
+        Self::Accept,
+        Self::Reject,
+        Self::Withdraw,
+        Self::Confirm,
+        Self::Show,
     ];
 
     /// The verb as a token.
@@ -288,7 +295,8 @@ pub fn parse_timer_due(subject: &str) -> Result<DealId, BadSubject> {
 /// # Errors
 /// When the topic has an empty token, a wildcard, or a character that no subject has.
 pub fn topic(topic: &str) -> Result<String, BadSubject> {
-    let ok = |token: &str| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'>'));
+    let ok =
+        |token: &str| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'>'));
     if topic.split('.').all(ok) {
         Ok(format!("{ROOT}.topic.{topic}"))
     } else {
@@ -303,9 +311,15 @@ pub fn topic(topic: &str) -> Result<String, BadSubject> {
 pub fn all_topics(pattern: &str) -> Result<String, BadSubject> {
     let last = pattern.split('.').count().saturating_sub(1);
     let ok = pattern.split('.').enumerate().all(|(at, token)| {
-        token == "*" || (token == ">" && at == last) || (!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'>')))
+        token == "*"
+            || (token == ">" && at == last)
+            || (!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'>')))
     });
-    if ok { Ok(format!("{ROOT}.topic.{pattern}")) } else { Err(BadSubject::new(pattern, "not a pattern of tokens, * and >")) }
+    if ok {
+        Ok(format!("{ROOT}.topic.{pattern}"))
+    } else {
+        Err(BadSubject::new(pattern, "not a pattern of tokens, * and >"))
+    }
 }
 
 /// `hms.v1.topic.clearing.<market>`: the market maker tells of each clearing.
@@ -344,7 +358,9 @@ pub fn discovery(verb: &str, name: Option<&str>, id: Option<&str>) -> String {
 }
 
 fn tokens<'a, const N: usize>(subject: &'a str, prefix: &str) -> Result<[&'a str; N], BadSubject> {
-    let rest = subject.strip_prefix(prefix).ok_or_else(|| BadSubject::new(subject, format!("does not begin with {prefix}")))?;
+    let rest = subject
+        .strip_prefix(prefix)
+        .ok_or_else(|| BadSubject::new(subject, format!("does not begin with {prefix}")))?;
     let parts: Vec<&str> = rest.split('.').collect();
     parts.try_into().map_err(|_| BadSubject::new(subject, format!("wants {N} tokens after {prefix}")))
 }

@@ -16,7 +16,19 @@ fn allowed(name: &str) -> &'static [&'static str] {
         "schemas" | "e2e" => &[],
         "terms" | "runtime" => &["schemas"],
         "swarm" => &["runtime", "schemas"],
-        "hms" => &["schemas", "terms", "runtime", "swarm", "registry", "deal", "trade_balance", "mac", "graph", "genetic", "proof"],
+        "hms" => &[
+            "schemas",
+            "terms",
+            "runtime",
+            "swarm",
+            "registry",
+            "deal",
+            "trade_balance",
+            "mac",
+            "graph",
+            "genetic",
+            "proof",
+        ],
         core if CORES.contains(&core) => &["terms", "schemas"],
         other => panic!("{other} has no place in the house: say which arrows it may have"),
     }
@@ -90,7 +102,12 @@ fn a_subject_is_written_in_schemas_and_nowhere_else() {
             let said = line.trim_start();
             let comment = said.starts_with("//") || said.starts_with('#');
             for root in ["\"hms.v1", "'hms.v1", "\"$SRV", "\"$KV.", "\"$JS."] {
-                assert!(comment || !line.contains(root), "{}:{}: a subject literal: {said}", file.display(), number + 1);
+                assert!(
+                    comment || !line.contains(root),
+                    "{}:{}: a subject literal: {said}",
+                    file.display(),
+                    number + 1
+                );
             }
         }
     }

@@ -30,7 +30,7 @@ pub enum Ask {
         /// The deal in the subject.
         deal: DealId,
         /// What the body says.
-        ask: Move,
+        ask: Box<Move>,
         /// The signed bytes.
         signed: Signed,
     },
@@ -116,7 +116,14 @@ fn undelivered(deal: &Deal) -> Vec<u32> {
     (0..).zip(transfers).filter(|(_, t)| !deal.confirmed.contains(&t.to)).map(|(index, _)| index).collect()
 }
 
-fn decide_move(deal: Option<&Deal>, by: &AgentId, id: &DealId, ask: &Move, signed: &Signed, call: &Call) -> Result<Decision<Entry>, ErrorReply> {
+fn decide_move(
+    deal: Option<&Deal>,
+    by: &AgentId,
+    id: &DealId,
+    ask: &Move,
+    signed: &Signed,
+    call: &Call,
+) -> Result<Decision<Entry>, ErrorReply> {
     if ask.deal().is_some_and(|named| named != id) {
         return Err(bad("deal", "names another deal than the subject"));
     }
@@ -137,10 +144,18 @@ fn decide_move(deal: Option<&Deal>, by: &AgentId, id: &DealId, ask: &Move, signe
     if sender.name.as_deref() != Some(by.as_str()) {
         return Err(forbidden("the signer is not the party in the subject"));
     }
-    sender.check_fresh(call.now_unix_ms).map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
+    sender
+        .check_fresh(call.now_unix_ms)
+        .map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
 
     let mut effects = Vec::new();
-    let mut chain = Chain::after(id.clone(), deal.map_or(0, |d| d.turns), deal.map_or(Hash::ZERO, |d| d.head), call.now_unix_ms, call.traceparent.clone());
+    let mut chain = Chain::after(
+        id.clone(),
+        deal.map_or(0, |d| d.turns),
+        deal.map_or(Hash::ZERO, |d| d.head),
+        call.now_unix_ms,
+        call.traceparent.clone(),
+    );
     match (ask, deal) {
         (Move::Open(open), None) => {
             let (what, timer) = decide_open(open, by, id, call.now_unix_ms)?;
@@ -172,7 +187,9 @@ fn decide_open(open: &Open, by: &AgentId, id: &DealId, now_unix_ms: i64) -> Resu
     }
     let verb = if open.terms.is_some() { Verb::OpenWithTerms } else { Verb::Open };
     if open.profile.row(None, verb).is_none() {
-        return Err(ErrorReply::refused("profile", format!("{} must be opened with terms", open.profile)).at_field("terms"));
+        return Err(
+            ErrorReply::refused("profile", format!("{} must be opened with terms", open.profile)).at_field("terms")
+        );
     }
     check_expiry(open.expires_unix_ms, "expires_unix_ms", now_unix_ms)?;
     let mut terms_hash = None;
@@ -191,7 +208,15 @@ fn decide_open(open: &Open, by: &AgentId, id: &DealId, now_unix_ms: i64) -> Resu
     Ok((what, Effect::Timer { at_unix_ms: open.expires_unix_ms }))
 }
 
-fn moved(deal: &Deal, by: &AgentId, ask: &Move, signed: &Signed, call: &Call, chain: &mut Chain, effects: &mut Vec<Effect>) -> Result<(), ErrorReply> {
+fn moved(
+    deal: &Deal,
+    by: &AgentId,
+    ask: &Move,
+    signed: &Signed,
+    call: &Call,
+    chain: &mut Chain,
+    effects: &mut Vec<Effect>,
+) -> Result<(), ErrorReply> {
     let now = call.now_unix_ms;
     let is_opener = *by == deal.opener;
     if !is_opener && !deal.is_party(by) {
@@ -203,7 +228,11 @@ fn moved(deal: &Deal, by: &AgentId, ask: &Move, signed: &Signed, call: &Call, ch
     let what = match ask {
         Move::Open(_) => return Err(not_now(deal, "the deal is already open")),
         Move::Counter(_) => {
-            return Err(ErrorReply::refused("profile", format!("{} knows no counter-offers: reject, and open another deal", deal.profile)).in_state(deal.state));
+            return Err(ErrorReply::refused(
+                "profile",
+                format!("{} knows no counter-offers: reject, and open another deal", deal.profile),
+            )
+            .in_state(deal.state));
         }
         Move::Propose(propose) => {
             may(deal, Verb::Propose)?;
@@ -247,7 +276,15 @@ fn moved(deal: &Deal, by: &AgentId, ask: &Move, signed: &Signed, call: &Call, ch
     Ok(())
 }
 
-fn accepted(deal: &Deal, by: &AgentId, accept: &Accept, signed: &Signed, now: i64, chain: &mut Chain, effects: &mut Vec<Effect>) -> Result<(), ErrorReply> {
+fn accepted(
+    deal: &Deal,
+    by: &AgentId,
+    accept: &Accept,
+    signed: &Signed,
+    now: i64,
+    chain: &mut Chain,
+    effects: &mut Vec<Effect>,
+) -> Result<(), ErrorReply> {
     must_be_party(deal, by)?;
     in_time(deal, now)?;
     let table = on_the_table(deal, accept.terms_hash)?;
@@ -286,7 +323,13 @@ fn accepted(deal: &Deal, by: &AgentId, accept: &Accept, signed: &Signed, now: i6
     Ok(())
 }
 
-fn confirmed(deal: &Deal, by: &AgentId, confirm: &Confirm, signed: &Signed, chain: &mut Chain) -> Result<(), ErrorReply> {
+fn confirmed(
+    deal: &Deal,
+    by: &AgentId,
+    confirm: &Confirm,
+    signed: &Signed,
+    chain: &mut Chain,
+) -> Result<(), ErrorReply> {
     on_the_table(deal, confirm.terms_hash)?;
     let receivers = deal.receivers();
     if !receivers.contains(by) {
@@ -350,7 +393,11 @@ fn check_terms(profile: Profile, terms: &Terms, parties: &[AgentId], now_unix_ms
         return Err(bad(&format!("terms.transfers[{index}].due_unix_ms"), &format!("at most {MAX_DUE_MS} ms ahead")));
     }
     if profile == Profile::Ring && !is_ring(terms) {
-        return Err(ErrorReply::refused("one_ring", "in ring/1 the transfers form one ring, in order: each party gives to the next, once").at_field("terms.transfers"));
+        return Err(ErrorReply::refused(
+            "one_ring",
+            "in ring/1 the transfers form one ring, in order: each party gives to the next, once",
+        )
+        .at_field("terms.transfers"));
     }
     Ok(())
 }
@@ -362,7 +409,9 @@ fn is_ring(terms: &Terms) -> bool {
     let mut givers: Vec<&AgentId> = transfers.iter().map(|t| &t.from).collect();
     givers.sort();
     givers.dedup();
-    transfers.len() == terms.parties.len() && givers.len() == transfers.len() && transfers.iter().zip(next).all(|(t, next)| t.to == next.from)
+    transfers.len() == terms.parties.len()
+        && givers.len() == transfers.len()
+        && transfers.iter().zip(next).all(|(t, next)| t.to == next.from)
 }
 
 fn bad(name: &str, reason: &str) -> ErrorReply {

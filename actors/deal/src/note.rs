@@ -35,7 +35,9 @@ pub(crate) fn notes(deal: &Deal, entry: &Entry) -> Vec<Effect> {
         terms: about_terms.then(|| deal.table.as_ref().map(|table| table.bytes.clone())).flatten(),
         by: by.cloned(),
         rule: rule.cloned(),
-        reason: reason.cloned().or_else(|| deal.state.is_end().then(|| deal.ended.as_ref().map(|(_, why)| why.clone())).flatten()),
+        reason: reason
+            .cloned()
+            .or_else(|| deal.state.is_end().then(|| deal.ended.as_ref().map(|(_, why)| why.clone())).flatten()),
     };
     let mut to: Vec<&AgentId> = deal.parties.iter().collect();
     if !deal.is_party(&deal.opener) {
@@ -47,7 +49,5 @@ pub(crate) fn notes(deal: &Deal, entry: &Entry) -> Vec<Effect> {
 
 fn each(to: Vec<&AgentId>, note: &DealNote) -> Vec<Effect> {
     let body = encode(note);
-    to.into_iter()
-        .map(|agent| Effect::Note { to: agent.clone(), kind: DealNote::TYPE, body: body.clone() })
-        .collect()
+    to.into_iter().map(|agent| Effect::Note { to: agent.clone(), kind: DealNote::TYPE, body: body.clone() }).collect()
 }

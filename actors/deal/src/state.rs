@@ -137,7 +137,11 @@ impl Deal {
             Happening::Expired => self.end(State::Expired, None, "its time ran out before all had accepted"),
             Happening::Refused { rule, reason } => self.end(State::Refused, Some(rule), reason),
             Happening::Failed { undelivered } => {
-                self.end(State::Failed, None, &format!("{} transfers were not confirmed when they were due", undelivered.len()));
+                self.end(
+                    State::Failed,
+                    None,
+                    &format!("{} transfers were not confirmed when they were due", undelivered.len()),
+                );
             }
             Happening::Compensated { .. } => self.state = State::Compensated,
         }

@@ -147,7 +147,9 @@ impl Reader<'_> {
         }
         let (ask, call) = match &entry.event.cause {
             Some(cause) => self.caused(cause, &entry.event)?,
-            None => (Ask::Due { deal: self.id.clone() }, Call { now_unix_ms: entry.event.at_unix_ms, ..Call::default() }),
+            None => {
+                (Ask::Due { deal: self.id.clone() }, Call { now_unix_ms: entry.event.at_unix_ms, ..Call::default() })
+            }
         };
         let decision = Desk.decide(&self.deal, &ask, &call).map_err(|error| Fault::Rules(error.to_string()))?;
         let mut events = decision.events.into_iter();
@@ -162,8 +164,13 @@ impl Reader<'_> {
         if deal != *self.id {
             return Err(Fault::Cause("its subject is another deal's".into()));
         }
-        let ask = Move::decode(verb, &cause.body).map_err(|e| Fault::Cause(e.to_string()))?;
-        let call = Call { now_unix_ms: event.at_unix_ms, deadline_unix_ms: None, sender: Some(sender), traceparent: event.trace.clone() };
+        let ask = Box::new(Move::decode(verb, &cause.body).map_err(|e| Fault::Cause(e.to_string()))?);
+        let call = Call {
+            now_unix_ms: event.at_unix_ms,
+            deadline_unix_ms: None,
+            sender: Some(sender),
+            traceparent: event.trace.clone(),
+        };
         Ok((Ask::Move { by, deal, ask, signed: cause.clone() }, call))
     }
 
@@ -197,11 +204,18 @@ impl Reader<'_> {
                 if *book != deal.book || *terms != table.bytes || !certificates.is_empty() {
                     return Err(rules("it commits other terms than were agreed"));
                 }
-                if !acceptances.iter().eq(deal.parties.iter().filter_map(|party| deal.accepted.get(party))) || acceptances.len() != deal.parties.len() {
+                if !acceptances.iter().eq(deal.parties.iter().filter_map(|party| deal.accepted.get(party)))
+                    || acceptances.len() != deal.parties.len()
+                {
                     return Err(rules("its acceptances are not those of every party"));
                 }
                 if verb == Verb::CommitImmediate {
-                    let settled = DealEvent { turn: entry.event.turn + 1, prev: entry.hash, what: Happening::Settled, ..entry.event.clone() };
+                    let settled = DealEvent {
+                        turn: entry.event.turn + 1,
+                        prev: entry.hash,
+                        what: Happening::Settled,
+                        ..entry.event.clone()
+                    };
                     self.expected = vec![Entry::write(settled)];
                 }
             }
@@ -224,7 +238,11 @@ fn writer_of(what: &Happening, deal: Option<&Deal>) -> &'static str {
         Happening::Committed { .. } | Happening::Compensated { .. } => LEDGER,
         Happening::Refused { .. } if certified => LEDGER,
         // Settled at once: written together with the commit.
-        Happening::Settled if deal.is_some_and(|d| d.table.as_ref().is_some_and(|t| t.terms.delivery == Delivery::Immediate)) => LEDGER,
+        Happening::Settled
+            if deal.is_some_and(|d| d.table.as_ref().is_some_and(|t| t.terms.delivery == Delivery::Immediate)) =>
+        {
+            LEDGER
+        }
         _ => DESK,
     }
 }
@@ -234,6 +252,10 @@ fn same(expected: &Entry, entry: &Entry) -> Result<(), Fault> {
         return Ok(());
     }
     let (want, got) = (expected.event.what.name(), entry.event.what.name());
-    let detail = if want == got { format!("this {got} differs from what its cause makes") } else { format!("{want} must stand here, not {got}") };
+    let detail = if want == got {
+        format!("this {got} differs from what its cause makes")
+    } else {
+        format!("{want} must stand here, not {got}")
+    };
     Err(Fault::Rules(detail))
 }

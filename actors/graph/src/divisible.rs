@@ -60,7 +60,13 @@ pub(crate) struct Relaxed {
 /// Solves the relaxation as far as time allows.
 pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
     let market = prices_by_goods(instance);
-    let mut best = Relaxed { rays: Vec::new(), amounts: Vec::new(), bound: market.total(instance), prices: market, complete: false };
+    let mut best = Relaxed {
+        rays: Vec::new(),
+        amounts: Vec::new(),
+        bound: market.total(instance),
+        prices: market,
+        complete: false,
+    };
     let mut master = Master::new(instance);
     let mut search = Search::new(instance, watch, UNTIL_PERCENT);
     let (mut duals, mut value, mut effort, mut is_smoothed) = (Prices::zero(instance), 0.0, FIRST_EFFORT, true);
@@ -70,7 +76,11 @@ pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
         if std::env::var("GRAPH_DEBUG").is_ok() {
             eprintln!(
                 "round: smoothed {is_smoothed} made {} complete {} bound {:.6e} best {:.6e} value {value:.6e} effort {effort} {:?}",
-                round.made, round.complete, fixed_guide(round.prices.total(instance)), fixed_guide(best.bound), watch.elapsed()
+                round.made,
+                round.complete,
+                fixed_guide(round.prices.total(instance)),
+                fixed_guide(best.bound),
+                watch.elapsed()
             );
         }
         best.keep(instance, round.prices);
@@ -128,7 +138,13 @@ struct Round {
     complete: bool,
 }
 
-fn make_columns(instance: &Instance, search: &mut Search<'_>, prices: &Prices, effort: u64, master: &mut Master<'_>) -> Round {
+fn make_columns(
+    instance: &Instance,
+    search: &mut Search<'_>,
+    prices: &Prices,
+    effort: u64,
+    master: &mut Master<'_>,
+) -> Round {
     search.price(prices);
     let mut round = Round { made: 0, prices: prices.clone(), complete: true };
     for start in instance.gives.ids() {
@@ -171,7 +187,9 @@ fn prove(instance: &Instance, search: &mut Search<'_>, mut prices: Prices, effor
                 break;
             }
             let mend = match &dearest {
-                Some((seats, worth)) if mends < MENDS && for_limit(instance, start, explored.ceiling) > trifle => cheapest_mend(instance, seats, *worth),
+                Some((seats, worth)) if mends < MENDS && for_limit(instance, start, explored.ceiling) > trifle => {
+                    cheapest_mend(instance, seats, *worth)
+                }
                 _ => None,
             };
             match mend {

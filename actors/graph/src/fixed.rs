@@ -82,7 +82,9 @@ pub(crate) fn times_up(a: i128, b: i128) -> i128 {
     if a == ENDLESS || b == ENDLESS {
         return ENDLESS;
     }
-    a.checked_mul(b).and_then(|product| product.checked_add(ONE - 1)).map_or(ENDLESS, |product| product >> FRACTION_BITS)
+    a.checked_mul(b)
+        .and_then(|product| product.checked_add(ONE - 1))
+        .map_or(ENDLESS, |product| product >> FRACTION_BITS)
 }
 
 /// A product of two numbers that are not negative, rounded down.
@@ -120,7 +122,11 @@ pub(crate) fn shifted_down(number: i128, shift: i32) -> i128 {
 
 /// A sum of two upper bounds, of which an endless one makes the sum endless.
 pub(crate) fn plus(a: i128, b: i128) -> i128 {
-    if a == ENDLESS || b == ENDLESS { ENDLESS } else { a.checked_add(b).unwrap_or(if b > 0 { ENDLESS } else { i128::MIN + 1 }) }
+    if a == ENDLESS || b == ENDLESS {
+        ENDLESS
+    } else {
+        a.checked_add(b).unwrap_or(if b > 0 { ENDLESS } else { i128::MIN + 1 })
+    }
 }
 
 #[cfg(test)]

@@ -193,8 +193,11 @@ impl Instance {
         let mut goods = Table::new();
         for (index, spec) in request.goods.iter().enumerate() {
             if request.objective == Objective::Volume && spec.reference_price.is_none() {
-                return Err(ErrorReply::refused("no_reference_price", format!("volume counts goods at reference prices, and {} has none", spec.good))
-                    .at_field(&format!("goods[{index}].reference_price")));
+                return Err(ErrorReply::refused(
+                    "no_reference_price",
+                    format!("volume counts goods at reference prices, and {} has none", spec.good),
+                )
+                .at_field(&format!("goods[{index}].reference_price")));
             }
             if request.objective == Objective::Served && spec.lot.is_none() {
                 return Err(ErrorReply::refused(
@@ -229,7 +232,13 @@ impl Instance {
         })
     }
 
-    fn seat_offer(&mut self, request: &Clear, names: &BTreeMap<&str, GoodId>, place: usize, offer: &Offer) -> Result<(), ErrorReply> {
+    fn seat_offer(
+        &mut self,
+        request: &Clear,
+        names: &BTreeMap<&str, GoodId>,
+        place: usize,
+        offer: &Offer,
+    ) -> Result<(), ErrorReply> {
         let at = |field: String| format!("offers[{place}].{field}");
         let find = |good: &Good, field: String| {
             names.get(good.as_str()).copied().ok_or_else(|| {
@@ -243,7 +252,8 @@ impl Instance {
             let good = find(&give.good, format!("gives[{index}].good"))?;
             self.check_band(request.band, good, give.cost, || at(format!("gives[{index}].cost")))?;
             let limit = whole_lots(give.limit.get(), self.goods[good].lot);
-            let id = self.gives.push(Give { party, good, limit, cost: give.cost, loss: Between::NOTHING, loss_guide: 0.0 });
+            let id =
+                self.gives.push(Give { party, good, limit, cost: give.cost, loss: Between::NOTHING, loss_guide: 0.0 });
             if limit > 0 {
                 self.goods[good].givers.push(id);
             }
@@ -259,7 +269,16 @@ impl Instance {
                 self.check_band(request.band, good, alternative.value, || at(field("value")))?;
                 let full = alternative.limit.get();
                 let limit = whole_lots(full, self.goods[good].lot);
-                let take = Take { party, want: row, good, limit, full, value: alternative.value, gain: Between::NOTHING, gain_guide: 0.0 };
+                let take = Take {
+                    party,
+                    want: row,
+                    good,
+                    limit,
+                    full,
+                    value: alternative.value,
+                    gain: Between::NOTHING,
+                    gain_guide: 0.0,
+                };
                 let id = self.takes.push(take);
                 if limit > 0 {
                     self.goods[good].takers.push(id);
@@ -276,14 +295,23 @@ impl Instance {
         Ok(())
     }
 
-    fn check_band(&self, band: Option<Bounds>, good: GoodId, stated: Bounds, field: impl Fn() -> String) -> Result<(), ErrorReply> {
+    fn check_band(
+        &self,
+        band: Option<Bounds>,
+        good: GoodId,
+        stated: Bounds,
+        field: impl Fn() -> String,
+    ) -> Result<(), ErrorReply> {
         let (Some(band), Some(price)) = (band, self.goods[good].reference_price) else { return Ok(()) };
         let price = Exact::from(price);
         let (lo, hi) = (price.product(&band.lo.into()), price.product(&band.hi.into()));
         if Exact::from(stated.lo) >= lo && Exact::from(stated.hi) <= hi {
             return Ok(());
         }
-        let message = format!("{} to {} lies outside the market's band for {}, {lo} to {hi}", stated.lo, stated.hi, self.goods[good].name);
+        let message = format!(
+            "{} to {} lies outside the market's band for {}, {lo} to {hi}",
+            stated.lo, stated.hi, self.goods[good].name
+        );
         Err(ErrorReply::refused("outside_band", message).at_field(&field()))
     }
 
@@ -291,7 +319,11 @@ impl Instance {
     fn scale_goods(&mut self) {
         for good in self.goods.ids() {
             let row = &self.goods[good];
-            let stated = row.takers.iter().map(|t| self.takes[*t].value.hi.to_f64()).chain(row.givers.iter().map(|g| self.gives[*g].cost.hi.to_f64()));
+            let stated = row
+                .takers
+                .iter()
+                .map(|t| self.takes[*t].value.hi.to_f64())
+                .chain(row.givers.iter().map(|g| self.gives[*g].cost.hi.to_f64()));
             let price = match (self.objective, row.reference_price) {
                 #[allow(clippy::cast_precision_loss)]
                 (Objective::Served, _) => 1.0 / row.lot as f64,
@@ -337,8 +369,16 @@ impl Instance {
     /// Makes the seats of everyone who can sit in some ring as far as goods and limits go.
     fn seat_everyone(&mut self, watch: &Watch) -> Result<(), ErrorReply> {
         self.seats_of = Table::like(&self.gives, Vec::new());
-        let most_given: Vec<i64> = self.goods.iter().map(|(_, g)| g.givers.iter().map(|id| self.gives[*id].limit).max().unwrap_or(0)).collect();
-        let most_taken: Vec<i64> = self.goods.iter().map(|(_, g)| g.takers.iter().map(|id| self.takes[*id].limit).max().unwrap_or(0)).collect();
+        let most_given: Vec<i64> = self
+            .goods
+            .iter()
+            .map(|(_, g)| g.givers.iter().map(|id| self.gives[*id].limit).max().unwrap_or(0))
+            .collect();
+        let most_taken: Vec<i64> = self
+            .goods
+            .iter()
+            .map(|(_, g)| g.takers.iter().map(|id| self.takes[*id].limit).max().unwrap_or(0))
+            .collect();
         let most = |of: &[i64], good: GoodId| of.get(good.row()).copied().unwrap_or(0);
         let mut seats: Vec<(GoodId, GoodId, Seat)> = Vec::new();
         'parties: for (id, party) in self.parties.iter() {
@@ -357,7 +397,11 @@ impl Instance {
                         seats.push((self.takes[take].good, self.gives[give].good, seat));
                     }
                     if seats.len() > MAX_SEATS {
-                        return Err(ErrorReply::refused("too_large", format!("more than {MAX_SEATS} ways to receive one good for another")).at_field("offers"));
+                        return Err(ErrorReply::refused(
+                            "too_large",
+                            format!("more than {MAX_SEATS} ways to receive one good for another"),
+                        )
+                        .at_field("offers"));
                     }
                     if seats.len().is_multiple_of(1024) && watch.spent_percent() > READING_PERCENT {
                         self.all_seated = false;
@@ -451,7 +495,8 @@ impl Instance {
     /// How many shares of its want a quantity takes up, rounded up.
     pub(crate) fn shares(&self, take: TakeId, quantity: i64) -> i64 {
         let take = &self.takes[take];
-        let (quantity, shares, full) = (i128::from(quantity), i128::from(self.wants[take.want].shares), i128::from(take.full));
+        let (quantity, shares, full) =
+            (i128::from(quantity), i128::from(self.wants[take.want].shares), i128::from(take.full));
         i64::try_from((quantity * shares + full - 1) / full).unwrap_or(i64::MAX)
     }
 
@@ -494,4 +539,3 @@ fn gcd(mut a: i64, mut b: i64) -> i64 {
     }
     a
 }
-

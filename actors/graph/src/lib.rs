@@ -14,11 +14,11 @@ use schemas::clearing::{Clear as Request, Cleared, Hop, Outcome, Ring};
 use schemas::core::{Call, Core};
 use schemas::{ErrorReply, Quantity};
 
-pub use crate::stopwatch::{Monotonic, Stopwatch};
 use crate::fixed::FRACTION_BITS;
 use crate::instance::Instance;
 use crate::round::{Book, hops, objective_of, welfare_of};
 use crate::stopwatch::Watch;
+pub use crate::stopwatch::{Monotonic, Stopwatch};
 
 /// The core.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +35,11 @@ impl<S: Stopwatch> Core for Clear<S> {
     fn handle(&self, request: Request, call: &Call) -> Result<Cleared, ErrorReply> {
         let _ = call;
         let watch = Watch::new(self.stopwatch.start(), Duration::from_millis(request.time_limit_ms.into()));
-        let dbg = |what: &str| if std::env::var("GRAPH_DEBUG").is_ok() { eprintln!("{what} {:?}", watch.elapsed()) };
+        let dbg = |what: &str| {
+            if std::env::var("GRAPH_DEBUG").is_ok() {
+                eprintln!("{what} {:?}", watch.elapsed())
+            }
+        };
         let instance = Instance::read(&request, &watch)?;
         dbg(&format!("read: {} seats", instance.seats.len()));
         let relaxed = divisible::relax(&instance, &watch);
@@ -56,7 +60,8 @@ fn answer(instance: &Instance, book: &Book<'_>, bound: i128, watch: &Watch) -> R
                 from: instance.parties[give.party].agent.clone(),
                 to: instance.parties[take.party].agent.clone(),
                 good: instance.goods[give.good].name.clone(),
-                quantity: Quantity::new(*quantity).map_err(|e| ErrorReply::new(schemas::Code::Internal, e.to_string()))?,
+                quantity: Quantity::new(*quantity)
+                    .map_err(|e| ErrorReply::new(schemas::Code::Internal, e.to_string()))?,
                 want: instance.wants[take.want].index,
             });
         }

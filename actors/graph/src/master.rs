@@ -156,7 +156,9 @@ impl<'a> Master<'a> {
         if self.rays.len() <= most {
             return;
         }
-        let cost = |ray: &Ray| ray.usage.iter().map(|(row, share)| share * solved.duals.get(*row).copied().unwrap_or(0.0)).sum::<f64>();
+        let cost = |ray: &Ray| {
+            ray.usage.iter().map(|(row, share)| share * solved.duals.get(*row).copied().unwrap_or(0.0)).sum::<f64>()
+        };
         let reduced: Vec<f64> = self.rays.iter().map(|ray| ray.brings - cost(ray)).collect();
         let mut order: Vec<f64> = reduced.clone();
         order.sort_by(|a, b| b.total_cmp(a));

@@ -164,9 +164,15 @@ impl<'a> Search<'a> {
         }
         let own = instance.gives[start].party;
         self.tabulate(start, own);
-        let from = Standing { good, quantity: Between::ONE, worth: plus(0, -self.loss[start]), seats_left: instance.max_ring - 1 };
+        let from = Standing {
+            good,
+            quantity: Between::ONE,
+            worth: plus(0, -self.loss[start]),
+            seats_left: instance.max_ring - 1,
+        };
         let (worth, reach) = self.outlook(from.good, from.seats_left, own);
-        let ceiling = if worth == NONE || reach < ONE { 0 } else { plus(from.worth, from.quantity.at_most_times(worth)).max(0) };
+        let ceiling =
+            if worth == NONE || reach < ONE { 0 } else { plus(from.worth, from.quantity.at_most_times(worth)).max(0) };
         if ceiling > self.floor {
             self.seated[own] = true;
             self.extend(start, from, found);
@@ -322,7 +328,13 @@ impl<'a> Search<'a> {
     }
 
     /// Closes the ring at the start, with `last` before it.
-    fn try_to_close(&mut self, start: GiveId, last: SeatId, at: Standing, found: &mut dyn FnMut(&[SeatId], i128) -> i128) {
+    fn try_to_close(
+        &mut self,
+        start: GiveId,
+        last: SeatId,
+        at: Standing,
+        found: &mut dyn FnMut(&[SeatId], i128) -> i128,
+    ) {
         if plus(at.worth, at.quantity.at_most_times(self.close[at.good])) <= self.floor {
             return;
         }

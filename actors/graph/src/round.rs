@@ -243,7 +243,12 @@ pub(crate) fn round<'a>(instance: &'a Instance, relaxed: &Relaxed, watch: &Watch
 }
 
 /// Places a ring with quantities just below what was asked for, or just above where below fails.
-pub(crate) fn place_near(instance: &Instance, book: &mut Book<'_>, seats: &[SeatId], quantities: &[f64]) -> Result<bool, ErrorReply> {
+pub(crate) fn place_near(
+    instance: &Instance,
+    book: &mut Book<'_>,
+    seats: &[SeatId],
+    quantities: &[f64],
+) -> Result<bool, ErrorReply> {
     let room = book.room(seats);
     for round in [f64::floor, f64::ceil] {
         let start = seats.iter().zip(quantities).zip(&room).map(|((seat, quantity), room)| {
@@ -269,7 +274,12 @@ fn nearest_lots(quantity: f64, lot: i64, round: fn(f64) -> f64) -> i64 {
 }
 
 /// Lets the rings grow into what rounding left, the best first, and adds rings where what is left is worth it.
-pub(crate) fn use_what_is_left(instance: &Instance, book: &mut Book<'_>, relaxed: &Relaxed, watch: &Watch) -> Result<(), ErrorReply> {
+pub(crate) fn use_what_is_left(
+    instance: &Instance,
+    book: &mut Book<'_>,
+    relaxed: &Relaxed,
+    watch: &Watch,
+) -> Result<(), ErrorReply> {
     let mut placed: Vec<(i64, Vec<SeatId>)> = Vec::new();
     for (seats, given) in book.rings() {
         placed.push((objective_of(instance, seats, given)?, seats.to_vec()));
@@ -292,7 +302,8 @@ pub(crate) fn use_what_is_left(instance: &Instance, book: &mut Book<'_>, relaxed
     let worth_a_ring = i64::try_from((relaxed.bound >> FRACTION_BITS) / WORTH_A_RING).unwrap_or(i64::MAX).max(1);
     #[allow(clippy::cast_precision_loss)]
     let least = worth_a_ring as f64;
-    let mut ways: Vec<(f64, &Ray)> = relaxed.rays.iter().map(|ray| (guide(instance, book, ray), ray)).filter(|(gain, _)| *gain >= least).collect();
+    let mut ways: Vec<(f64, &Ray)> =
+        relaxed.rays.iter().map(|ray| (guide(instance, book, ray), ray)).filter(|(gain, _)| *gain >= least).collect();
     ways.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.seats.cmp(&b.1.seats)));
     for (_, ray) in ways {
         if watch.spent_percent() >= UNTIL_PERCENT {

@@ -91,7 +91,8 @@ impl Evidence {
         let mut ring = Keyring::default();
         for record in &self.keys {
             ring.add(record).map_err(|fault| Unproved::Key {
-                agent: subject::parse_key_log(&record.subject).map_or_else(|_| record.subject.clone(), |agent| agent.to_string()),
+                agent: subject::parse_key_log(&record.subject)
+                    .map_or_else(|_| record.subject.clone(), |agent| agent.to_string()),
                 sequence: record.sequence,
                 fault,
             })?;
@@ -122,8 +123,10 @@ impl Evidence {
         let mut evidence = Self::default();
         for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
             let bad = |reason: String| BadLine { line, reason };
-            let Line { sequence, subject, headers, body } = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-            let body = data_encoding::HEXLOWER.decode(body.as_bytes()).map_err(|error| bad(format!("body: {error}")))?;
+            let Line { sequence, subject, headers, body } =
+                serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+            let body =
+                data_encoding::HEXLOWER.decode(body.as_bytes()).map_err(|error| bad(format!("body: {error}")))?;
             let record = LogRecord { sequence, subject, headers: headers.into_iter().collect::<Headers>(), body };
             if subject::parse_key_log(&record.subject).is_ok() {
                 evidence.keys.push(record);
@@ -182,7 +185,14 @@ mod tests {
     fn a_line_that_is_no_record_is_named() {
         let log = subject::deal_log(&"a".repeat(26).parse().unwrap());
         let good = format!(r#"{{"sequence":1,"subject":"{log}","headers":[],"body":"00"}}"#);
-        for bad in ["x", "{}", &good.replace("00", "0"), &good.replace("00", "0G"), &good.replace(&log, "a.b"), &good.replace("\"body\"", "\"x\":1,\"body\"")] {
+        for bad in [
+            "x",
+            "{}",
+            &good.replace("00", "0"),
+            &good.replace("00", "0G"),
+            &good.replace(&log, "a.b"),
+            &good.replace("\"body\"", "\"x\":1,\"body\""),
+        ] {
             let error = Evidence::parse(&format!("{good}\n\n{bad}\n")).unwrap_err();
             assert_eq!(error.line, 3, "{bad}");
         }

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::{
-    broker::Broker,
-    port::Port,
-};
+use runtime::{broker::Broker, port::Port};
 
 use crate::{
     command::provision::provision,
@@ -47,7 +44,9 @@ impl House {
         let gone = std::pin::pin!(broker_gone(self.port.as_ref(), &mut self.broker));
         match futures::future::select(interrupted, gone).await {
             futures::future::Either::Left((heard, _)) => heard.or_exit(Exit::Bad),
-            futures::future::Either::Right(((), _)) => Err(Stop::say(Exit::NoBus, "the broker ended; its log says why")),
+            futures::future::Either::Right(((), _)) => {
+                Err(Stop::say(Exit::NoBus, "the broker ended; its log says why"))
+            }
         }
     }
 

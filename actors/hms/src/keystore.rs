@@ -108,7 +108,8 @@ impl KeyStore {
     /// [`KeyError`].
     pub fn signer_in(&self, name: &AgentId, account: PublicKey) -> Result<Signer, KeyError> {
         let Key { path, seed, .. } = found_or_made(self.path(name), Kind::User)?;
-        Signer::from_seed(&seed, account, name.as_str()).map_err(|_| KeyError::NoSeed { path, kind: Kind::User.words() })
+        Signer::from_seed(&seed, account, name.as_str())
+            .map_err(|_| KeyError::NoSeed { path, kind: Kind::User.words() })
     }
 
     /// The key of `name`, which must be there.

@@ -112,7 +112,8 @@ fn program(pid: u32) -> Option<String> {
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         String::from_utf8_lossy(line.split(|byte| *byte == 0).next()?).into_owned()
     } else {
-        let listed = Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).stdin(Stdio::null()).output().ok()?;
+        let listed =
+            Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).stdin(Stdio::null()).output().ok()?;
         String::from_utf8_lossy(&listed.stdout).trim().to_owned()
     };
     let name = Path::new(&name).file_name()?.to_string_lossy().into_owned();
@@ -125,7 +126,11 @@ fn program(pid: u32) -> Option<String> {
 /// When the signal cannot be sent.
 pub fn terminate(pid: u32) -> io::Result<()> {
     // The shell's own `kill`: small containers have no other.
-    let status = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null()).status()?;
+    let status = Command::new("sh")
+        .args(["-c", "kill -TERM \"$0\"", &pid.to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("no signal reaches process {pid}"))) }
 }
 
@@ -156,10 +161,12 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let stranger = LocalBus { broker_pid: Some(child.id()), ..bus(child.id()) };
         // For an instant after it was started a process has no command line yet.
-        let until = |wanted: Option<&str>| (0..500).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            program(child.id()).as_deref() == wanted
-        });
+        let until = |wanted: Option<&str>| {
+            (0..500).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                program(child.id()).as_deref() == wanted
+            })
+        };
         assert!(until(Some("sleep")));
         assert!(!stranger.is_running());
         assert_eq!(stranger.orphan(), None);

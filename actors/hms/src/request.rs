@@ -47,12 +47,20 @@ pub async fn send(port: &dyn Port, message: Message, timeout_ms: u64) -> Outcome
 ///
 /// # Errors
 /// When nobody answers, or what comes cannot be read.
-pub async fn ask<Q: Body, A: Body>(port: &dyn Port, service: &str, verb: &str, ask: &Q, timeout_ms: u64) -> Outcome<Reply<A>> {
+pub async fn ask<Q: Body, A: Body>(
+    port: &dyn Port,
+    service: &str,
+    verb: &str,
+    ask: &Q,
+    timeout_ms: u64,
+) -> Outcome<Reply<A>> {
     let deadline = port.now_unix_ms().saturating_add(i64::try_from(timeout_ms).unwrap_or(i64::MAX));
     let headers = Headers::of_type(Q::TYPE).with(header::DEADLINE, deadline.to_string());
     let message = Message::new(subject::endpoint(service, verb), body::encode(ask)).with_headers(headers);
     match send(port, message, timeout_ms).await? {
-        Reply::Answer(reply) => body::decode(&reply.body, MAX_CLEARING_BODY_BYTES).map(Reply::Answer).or_exit(Exit::Bad),
+        Reply::Answer(reply) => {
+            body::decode(&reply.body, MAX_CLEARING_BODY_BYTES).map(Reply::Answer).or_exit(Exit::Bad)
+        }
         Reply::Refused(refused) => Ok(Reply::Refused(refused)),
     }
 }
@@ -73,7 +81,8 @@ pub fn typed<T: Body>(json: Value) -> Outcome<T> {
 /// # Errors
 /// Exit code 2, naming the field.
 pub fn body_of(kind: &str, mut json: Value) -> Outcome<Vec<u8>> {
-    let entry = catalogue::find(kind).ok_or_else(|| Stop::say(Exit::Input, format_args!("no body is of type {kind:?}")))?;
+    let entry =
+        catalogue::find(kind).ok_or_else(|| Stop::say(Exit::Input, format_args!("no body is of type {kind:?}")))?;
     let Some(fields) = json.as_object_mut() else {
         return Err(Stop::say(Exit::Input, format_args!("{kind} is a JSON object")));
     };
@@ -84,7 +93,9 @@ pub fn body_of(kind: &str, mut json: Value) -> Outcome<Vec<u8>> {
     let kept = (entry.to_json)(&bytes).map_err(|error| Stop::say(Exit::Input, fault(&error)))?;
     match stray(&json, &kept, "") {
         None => Ok(bytes),
-        Some((field, true)) => Err(Stop::say(Exit::Input, format_args!("{field}: null is no value here: leave the field out"))),
+        Some((field, true)) => {
+            Err(Stop::say(Exit::Input, format_args!("{field}: null is no value here: leave the field out")))
+        }
         Some((field, false)) => Err(Stop::say(Exit::Input, format_args!("{field}: {kind} has no such field"))),
     }
 }
@@ -108,9 +119,11 @@ fn stray(given: &Value, kept: &Value, path: &str) -> Option<(String, bool)> {
                 None => Some((field, value.is_null())),
             }
         }),
-        (Value::Array(given), Value::Array(kept)) => {
-            given.iter().zip(kept).enumerate().find_map(|(index, (given, kept))| stray(given, kept, &format!("{path}[{index}]")))
-        }
+        (Value::Array(given), Value::Array(kept)) => given
+            .iter()
+            .zip(kept)
+            .enumerate()
+            .find_map(|(index, (given, kept))| stray(given, kept, &format!("{path}[{index}]"))),
         _ => None,
     }
 }

@@ -56,17 +56,31 @@ pub const CORE_NAMES: [&str; 8] = ["deal", "ledger", REGISTRY, "trade_balance", 
 ///
 /// # Errors
 /// 401 when it is stale, 403 when the id is someone else's or a core's.
-pub fn register(register: &Register, sender: &Sender, signed: &Signed, history: Option<&History>, call: &Call) -> Result<Registration, ErrorReply> {
-    sender.check_fresh(call.now_unix_ms).map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
+pub fn register(
+    register: &Register,
+    sender: &Sender,
+    signed: &Signed,
+    history: Option<&History>,
+    call: &Call,
+) -> Result<Registration, ErrorReply> {
+    sender
+        .check_fresh(call.now_unix_ms)
+        .map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
     if CORE_NAMES.contains(&register.agent.as_str()) {
-        return Err(ErrorReply::new(Code::Forbidden, format!("{} is the name of a core", register.agent)).at_field("agent").by_rule("reserved_name"));
+        return Err(ErrorReply::new(Code::Forbidden, format!("{} is the name of a core", register.agent))
+            .at_field("agent")
+            .by_rule("reserved_name"));
     }
     if sender.name.as_deref() != Some(register.agent.as_str()) {
         return Err(ErrorReply::new(Code::Forbidden, "the signer is not the agent that it registers").at_field("agent"));
     }
     let current = history.and_then(|history| history.keys.last());
     if sender.user != *current.unwrap_or(&register.key) {
-        let why = if current.is_some() { "this id is held by another key, which must sign for a new one" } else { "the request must be signed by the key that it registers" };
+        let why = if current.is_some() {
+            "this id is held by another key, which must sign for a new one"
+        } else {
+            "the request must be signed by the key that it registers"
+        };
         return Err(ErrorReply::new(Code::Forbidden, why).at_field("key").by_rule("key_holder"));
     }
     let key_event = (current != Some(&register.key)).then(|| {
@@ -103,7 +117,9 @@ pub fn core_key(core: &AgentId, key: &PublicKey, at_unix_ms: i64) -> (&'static s
 /// # Errors
 /// 401 or 403.
 pub fn is_own(agent: &AgentId, sender: &Sender, call: &Call) -> Result<(), ErrorReply> {
-    sender.check_fresh(call.now_unix_ms).map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
+    sender
+        .check_fresh(call.now_unix_ms)
+        .map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
     if sender.name.as_deref() == Some(agent.as_str()) {
         Ok(())
     } else {

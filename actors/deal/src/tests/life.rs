@@ -48,7 +48,10 @@ fn a_party_that_says_no_ends_it_and_everyone_hears_why() {
     for effect in &world.effects {
         let Effect::Note { to, body, .. } = effect else { continue };
         let note: DealNote = schemas::decode(body, 10_000).unwrap();
-        assert_eq!((note.event.as_str(), note.reason.as_deref(), note.by), ("rejected", Some("too dear"), Some(agent("ghana"))));
+        assert_eq!(
+            (note.event.as_str(), note.reason.as_deref(), note.by),
+            ("rejected", Some("too dear"), Some(agent("ghana")))
+        );
         told.push(to.to_string());
     }
     assert_eq!(told, ["egypt", "kenya", "maker"]);
@@ -78,7 +81,9 @@ fn time_ends_what_nobody_agreed_to_and_fails_what_nobody_delivered() {
     let confirm = world.confirmation(&terms);
     world.send("kenya", DealVerb::Confirm, &confirm).unwrap();
     assert_eq!(world.time_is(DUE), State::Failed);
-    let Happening::Failed { undelivered } = Entry::read(&world.log.last().unwrap().body).unwrap().event.what else { panic!() };
+    let Happening::Failed { undelivered } = Entry::read(&world.log.last().unwrap().body).unwrap().event.what else {
+        panic!()
+    };
     assert_eq!(undelivered, [0, 1], "what kenya confirmed is delivered");
     world.ledger(Happening::Compensated { reversed: undelivered });
     assert_eq!(world.verify().unwrap().deal.state, State::Compensated);
@@ -167,7 +172,12 @@ fn in_fixed_1_terms_may_come_later_and_only_from_the_opener() {
     assert_eq!(world.send("kenya", DealVerb::Open, &open).unwrap(), State::Open);
     let accept = world.acceptance(&terms);
     assert_eq!(world.send("ghana", DealVerb::Accept, &accept).unwrap_err().kind(), Code::Conflict);
-    let propose = Move::Propose(Propose { move_id: world.next_id(), deadline_unix_ms: world.now + 1, deal: world.id.clone(), terms: encode(&terms) });
+    let propose = Move::Propose(Propose {
+        move_id: world.next_id(),
+        deadline_unix_ms: world.now + 1,
+        deal: world.id.clone(),
+        terms: encode(&terms),
+    });
     assert_eq!(world.send("ghana", DealVerb::Propose, &propose).unwrap_err().rule.as_deref(), Some("opener_proposes"));
     assert_eq!(world.send("kenya", DealVerb::Propose, &propose).unwrap(), State::Negotiating);
     world.verify().unwrap();

@@ -49,7 +49,12 @@ impl World {
         let account: schemas::signature::PublicKey = KeyPair::new_account().public_key().parse().unwrap();
         let signers: BTreeMap<_, _> = ["registry", DESK, LEDGER, "kenya", "ghana", "egypt", "maker"]
             .into_iter()
-            .map(|name| (name.to_owned(), Signer::from_seed(&KeyPair::new_user().seed().unwrap(), account.clone(), name).unwrap()))
+            .map(|name| {
+                (
+                    name.to_owned(),
+                    Signer::from_seed(&KeyPair::new_user().seed().unwrap(), account.clone(), name).unwrap(),
+                )
+            })
             .collect();
         let mut world = Self {
             signers,
@@ -81,7 +86,14 @@ impl World {
 
     fn register(&mut self, name: &str, cause: Option<Signed>) {
         let writer = if cause.is_some() { "registry" } else { name };
-        let event = KeyEvent { agent: agent(name), turn: 0, prev: Hash::ZERO, at_unix_ms: NOW, key: self.signers[name].key().clone(), cause };
+        let event = KeyEvent {
+            agent: agent(name),
+            turn: 0,
+            prev: Hash::ZERO,
+            at_unix_ms: NOW,
+            key: self.signers[name].key().clone(),
+            cause,
+        };
         let record = self.record(writer, subject::key_log(&agent(name)), KeyEvent::TYPE, encode(&event), 1);
         self.keys.add(&record).unwrap();
     }
@@ -114,7 +126,7 @@ impl World {
         let signed = self.signed(by, &subject, ask.encode());
         let sender = Sender::parse(&signed.sender).unwrap();
         let call = Call { now_unix_ms: self.now, sender: Some(sender), ..Call::default() };
-        let ask = Ask::Move { by: agent(claimed), deal: self.id.clone(), ask: ask.clone(), signed };
+        let ask = Ask::Move { by: agent(claimed), deal: self.id.clone(), ask: Box::new(ask.clone()), signed };
         self.decide(&ask, &call)
     }
 
@@ -140,12 +152,25 @@ impl World {
     /// What the ledger writes, for tests of the whole chain.
     pub(super) fn ledger(&mut self, what: Happening) {
         let (turn, prev) = self.deal.as_ref().map(|deal| (deal.turns, deal.head)).unwrap();
-        self.write(LEDGER, Entry::write(DealEvent { deal: self.id.clone(), turn, prev, at_unix_ms: self.now, what, cause: None, trace: None }));
+        self.write(
+            LEDGER,
+            Entry::write(DealEvent {
+                deal: self.id.clone(),
+                turn,
+                prev,
+                at_unix_ms: self.now,
+                what,
+                cause: None,
+                trace: None,
+            }),
+        );
     }
 
     pub(super) fn commit(&mut self) {
         let last = Entry::read(&self.log.last().unwrap().body).unwrap();
-        let Happening::Certified { book, terms, acceptances, certificates, .. } = last.event.what else { panic!("not certified") };
+        let Happening::Certified { book, terms, acceptances, certificates, .. } = last.event.what else {
+            panic!("not certified")
+        };
         self.ledger(Happening::Committed { book, terms, acceptances, certificates });
     }
 
@@ -177,15 +202,31 @@ impl World {
     }
 
     pub(super) fn confirmation(&mut self, terms: &Terms) -> Move {
-        Move::Confirm(Confirm { move_id: self.next_id(), deadline_unix_ms: self.now + 5_000, deal: self.id.clone(), terms_hash: Hash::of(&encode(terms)) })
+        Move::Confirm(Confirm {
+            move_id: self.next_id(),
+            deadline_unix_ms: self.now + 5_000,
+            deal: self.id.clone(),
+            terms_hash: Hash::of(&encode(terms)),
+        })
     }
 
     pub(super) fn rejection(&mut self) -> Move {
-        Move::Reject(Reject { move_id: self.next_id(), deadline_unix_ms: self.now + 5_000, deal: self.id.clone(), terms_hash: None, reason: "too dear".into() })
+        Move::Reject(Reject {
+            move_id: self.next_id(),
+            deadline_unix_ms: self.now + 5_000,
+            deal: self.id.clone(),
+            terms_hash: None,
+            reason: "too dear".into(),
+        })
     }
 
     pub(super) fn withdrawal(&mut self) -> Move {
-        Move::Withdraw(Withdraw { move_id: self.next_id(), deadline_unix_ms: self.now + 5_000, deal: self.id.clone(), reason: "no more".into() })
+        Move::Withdraw(Withdraw {
+            move_id: self.next_id(),
+            deadline_unix_ms: self.now + 5_000,
+            deal: self.id.clone(),
+            reason: "no more".into(),
+        })
     }
 
     /// Opens `terms` as the market maker, and lets every party accept.
@@ -212,7 +253,11 @@ pub(super) fn ring() -> Terms {
     Terms {
         book: "africa".parse().unwrap(),
         parties: vec![agent("egypt"), agent("ghana"), agent("kenya")],
-        transfers: vec![hop("kenya", "ghana", "tea", 5), hop("ghana", "egypt", "cocoa", 3), hop("egypt", "kenya", "cotton", 7)],
+        transfers: vec![
+            hop("kenya", "ghana", "tea", 5),
+            hop("ghana", "egypt", "cocoa", 3),
+            hop("egypt", "kenya", "cotton", 7),
+        ],
         delivery: Delivery::Confirmed,
         expires_unix_ms: EXPIRES,
     }

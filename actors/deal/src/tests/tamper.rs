@@ -93,7 +93,8 @@ fn a_writer_that_may_not_write_it_is_named() {
     world.agree(&ring());
     let (turn, prev) = world.deal.as_ref().map(|deal| (deal.turns, deal.head)).unwrap();
     let what = Happening::Refused { rule: "x".into(), reason: "y".into() };
-    let entry = Entry::write(DealEvent { deal: world.id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None });
+    let entry =
+        Entry::write(DealEvent { deal: world.id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None });
     world.write(DESK, entry);
     let broken = world.verify().unwrap_err();
     assert!(matches!(broken.fault, Fault::Record(schemas::keyring::RecordFault::Writer { .. })), "{broken}");

@@ -34,12 +34,28 @@ use crate::{
 
 /// What can be called; a request's `type` is the name of the call.
 const CALLS: [&str; 22] = [
-    "registry.hello", "registry.register", "registry.leave", "registry.find", "registry.send", "registry.inbox",
-    "deal.open", "deal.propose", "deal.counter", "deal.accept", "deal.reject", "deal.withdraw", "deal.confirm", "deal.show",
-    "ledger.declare", "ledger.balance",
-    "trade_balance.value", "trade_balance.analyze", "trade_balance.balance",
+    "registry.hello",
+    "registry.register",
+    "registry.leave",
+    "registry.find",
+    "registry.send",
+    "registry.inbox",
+    "deal.open",
+    "deal.propose",
+    "deal.counter",
+    "deal.accept",
+    "deal.reject",
+    "deal.withdraw",
+    "deal.confirm",
+    "deal.show",
+    "ledger.declare",
+    "ledger.balance",
+    "trade_balance.value",
+    "trade_balance.analyze",
+    "trade_balance.balance",
     "graph.clear",
-    "maker.why", "maker.market",
+    "maker.why",
+    "maker.market",
 ];
 
 /// Send a request to a service: JSON in, JSON out
@@ -90,7 +106,10 @@ struct Target {
 impl FromStr for Target {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = CALLS.iter().find(|kind| **kind == text).and_then(|kind| kind.split_once('.').map(|(service, verb)| (kind, service, verb)));
+        let known = CALLS
+            .iter()
+            .find(|kind| **kind == text)
+            .and_then(|kind| kind.split_once('.').map(|(service, verb)| (kind, service, verb)));
         let (kind, service, verb) = known.ok_or_else(|| format!("one of {}", CALLS.join(", ")))?;
         Ok(Self { kind, service, verb })
     }
@@ -120,7 +139,10 @@ impl Call {
         let message = match &self.sender {
             Some(agent) => self.signed(&port, agent, fields).await?,
             None if self.target.service == DEAL => {
-                return Err(Stop::say(Exit::Usage, format_args!("{} is signed: say who asks with --as AGENT", self.target.kind)));
+                return Err(Stop::say(
+                    Exit::Usage,
+                    format_args!("{} is signed: say who asks with --as AGENT", self.target.kind),
+                ));
             }
             None => {
                 let subject = subject::endpoint(self.target.service, self.target.verb);
@@ -171,11 +193,15 @@ impl Call {
                 &[("move_id", move_id.into()), ("deadline_unix_ms", self.deadline_unix_ms(now_unix_ms).into())]
             }
             "registry.send" => &[("move_id", move_id.into())],
-            "registry.register" => {
-                &[("agent", signer.name().into()), ("key", signer.key().as_str().into()), ("lease_ms", DEFAULT_LEASE_MS.into())]
-            }
+            "registry.register" => &[
+                ("agent", signer.name().into()),
+                ("key", signer.key().as_str().into()),
+                ("lease_ms", DEFAULT_LEASE_MS.into()),
+            ],
             "registry.leave" => &[("agent", signer.name().into())],
-            "registry.inbox" => &[("agent", signer.name().into()), ("after_sequence", 0.into()), ("limit", MAX_INBOX_PAGE.into())],
+            "registry.inbox" => {
+                &[("agent", signer.name().into()), ("after_sequence", 0.into()), ("limit", MAX_INBOX_PAGE.into())]
+            }
             _ => &[],
         };
         for (field, value) in missing {
@@ -185,12 +211,15 @@ impl Call {
 
     /// Where the request goes: a move names its mover and its deal.
     fn subject(&self, agent: &AgentId, fields: &Map<String, Value>) -> Outcome<String> {
-        let verb = DealVerb::ALL.into_iter().find(|verb| self.target.service == DEAL && verb.as_str() == self.target.verb);
+        let verb =
+            DealVerb::ALL.into_iter().find(|verb| self.target.service == DEAL && verb.as_str() == self.target.verb);
         let Some(verb) = verb else { return Ok(subject::endpoint(self.target.service, self.target.verb)) };
         let text = |field: &str| fields.get(field).and_then(Value::as_str).unwrap_or_default();
         let at = |field: &str, error: &dyn std::fmt::Display| Stop::say(Exit::Input, format_args!("{field}: {error}"));
         let deal = match verb {
-            DealVerb::Open => DealId::of(agent, &MoveId::parse(text("move_id")).map_err(|error| at("move_id", &error))?),
+            DealVerb::Open => {
+                DealId::of(agent, &MoveId::parse(text("move_id")).map_err(|error| at("move_id", &error))?)
+            }
             _ => DealId::parse(text("deal")).map_err(|error| at("deal", &error))?,
         };
         Ok(subject::deal_move(verb, agent, &deal))
@@ -221,8 +250,11 @@ fn once(parts: &[&[u8]], now_unix_ms: i64) -> String {
 
 fn read(file: &Path) -> Outcome<Map<String, Value>> {
     let at = |stop: Stop| stop.while_doing(file.display());
-    let from: Box<dyn Read> =
-        if file.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(file).or_exit(Exit::Input).map_err(at)?) };
+    let from: Box<dyn Read> = if file.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file).or_exit(Exit::Input).map_err(at)?)
+    };
     match serde_json::from_reader(io::BufReader::new(from)).or_exit(Exit::Input).map_err(at)? {
         Value::Object(fields) => Ok(fields),
         _ => Err(at(Stop::say(Exit::Input, "a request is a JSON object"))),
@@ -232,7 +264,10 @@ fn read(file: &Path) -> Outcome<Map<String, Value>> {
 fn body(kind: &str, mut fields: Map<String, Value>) -> Outcome<Vec<u8>> {
     for (field, default) in [("terms", Some("terms")), ("body", None)] {
         // Only where the wire has bytes there: in a valuation the terms stand as they are.
-        let is_bytes = matches!((kind, field), ("deal.open" | "deal.propose" | "deal.counter", "terms") | ("registry.send", "body"));
+        let is_bytes = matches!(
+            (kind, field),
+            ("deal.open" | "deal.propose" | "deal.counter", "terms") | ("registry.send", "body")
+        );
         let Some(inner) = fields.get(field).filter(|inner| is_bytes && inner.is_object()).cloned() else { continue };
         let inner_kind = inner.get("type").and_then(Value::as_str).or(default).unwrap_or_default().to_owned();
         let bytes = request::body_of(&inner_kind, inner).map_err(|stop| stop.while_doing(field))?;
@@ -248,7 +283,10 @@ fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
         "trade_balance.analyze" => handled(&trade_balance::Analyze, body),
         "trade_balance.balance" => handled(&trade_balance::Balance, body),
         "graph.clear" => handled(&<graph::Clear>::default(), body),
-        _ => Err(Stop::say(Exit::Usage, format_args!("{kind} needs a bus: only graph and trade_balance run with --local"))),
+        _ => Err(Stop::say(
+            Exit::Usage,
+            format_args!("{kind} needs a bus: only graph and trade_balance run with --local"),
+        )),
     }
 }
 

@@ -117,7 +117,8 @@ pub struct Verify {
 
 /// Reads a state by its name.
 fn states() -> impl TypedValueParser<Value = State> {
-    let named = |name: String| State::ALL.into_iter().find(|state| state.as_str() == name).ok_or("no state has this name");
+    let named =
+        |name: String| State::ALL.into_iter().find(|state| state.as_str() == name).ok_or("no state has this name");
     PossibleValuesParser::new(State::ALL.map(State::as_str)).try_map(named)
 }
 
@@ -128,7 +129,8 @@ impl Deal {
             Self::Show(show) => on_runtime(show.run()),
             Self::Log(log) => on_runtime(log.run()),
             Self::Verify(Verify { id, from: Some(file), json, .. }) => {
-                let evidence = Evidence::parse(&text_of(&file)?).map_err(|bad| Stop::new(Exit::Input, bad).while_doing(file.display()))?;
+                let evidence = Evidence::parse(&text_of(&file)?)
+                    .map_err(|bad| Stop::new(Exit::Input, bad).while_doing(file.display()))?;
                 let ids: Vec<DealId> = id.map_or_else(|| evidence.deals.keys().cloned().collect(), |id| vec![id]);
                 if ids.is_empty() {
                     return Err(Stop::say(Exit::Input, format_args!("{}: no entry of a deal's log", file.display())));
@@ -175,7 +177,13 @@ impl List {
             } else {
                 let events = entry.event.turn.saturating_add(1).to_string();
                 let last = entry.event.what.name().to_owned();
-                rows.push([entry.event.deal.to_string(), state.to_string(), events, last, output::time(entry.event.at_unix_ms)]);
+                rows.push([
+                    entry.event.deal.to_string(),
+                    state.to_string(),
+                    events,
+                    last,
+                    output::time(entry.event.at_unix_ms),
+                ]);
             }
         }
         if self.json { Ok(()) } else { output::table(["DEAL", "STATE", "EVENTS", "LAST", "AT"], rows, "no deals") }
@@ -186,17 +194,25 @@ impl Show {
     async fn run(self) -> Outcome {
         let port = self.bus.connect().await?;
         let entries = Writers::of(port.as_ref()).await?.log(&port, &subject::deal_log(&self.id)).await?;
-        let deal = entries.iter().fold(None, |deal, (_, entry)| Folded::apply(deal, entry)).ok_or_else(|| unknown(&self.id))?;
+        let deal = entries
+            .iter()
+            .fold(None, |deal, (_, entry)| Folded::apply(deal, entry))
+            .ok_or_else(|| unknown(&self.id))?;
         if self.json {
             return output::json(&serde_json::to_value(deal.show()).or_exit(Exit::Bad)?);
         }
-        let parties: Vec<String> = deal.parties.iter().map(|party| {
-            let marks: Vec<&str> = [(deal.accepted.contains_key(party), "accepted"), (deal.confirmed.contains(party), "confirmed")]
-                .into_iter()
-                .filter_map(|(is, mark)| is.then_some(mark))
-                .collect();
-            if marks.is_empty() { party.to_string() } else { format!("{party} ({})", marks.join(", ")) }
-        }).collect();
+        let parties: Vec<String> = deal
+            .parties
+            .iter()
+            .map(|party| {
+                let marks: Vec<&str> =
+                    [(deal.accepted.contains_key(party), "accepted"), (deal.confirmed.contains(party), "confirmed")]
+                        .into_iter()
+                        .filter_map(|(is, mark)| is.then_some(mark))
+                        .collect();
+                if marks.is_empty() { party.to_string() } else { format!("{party} ({})", marks.join(", ")) }
+            })
+            .collect();
         let state = match &deal.ended {
             Some((Some(rule), reason)) => format!("{} by rule {rule}: {reason}", deal.state),
             Some((None, reason)) => format!("{}: {reason}", deal.state),
@@ -233,7 +249,11 @@ impl Log {
                 rows.push(as_row(record, &read));
             }
         }
-        if self.json { Ok(()) } else { output::table(["TURN", "SEQUENCE", "AT", "EVENT", "BY", "WHAT"], rows, "nothing happened") }
+        if self.json {
+            Ok(())
+        } else {
+            output::table(["TURN", "SEQUENCE", "AT", "EVENT", "BY", "WHAT"], rows, "nothing happened")
+        }
     }
 }
 
@@ -314,7 +334,9 @@ fn verdicts(evidence: &Evidence, ids: &[DealId], json: bool) -> Outcome {
 
 fn verdict_in_words(id: &DealId, verdict: &Result<Verified, Unproved>) -> String {
     match verdict {
-        Ok(Verified { deal, signatures }) => format!("{id} holds: {}, {} entries, {signatures} signatures", deal.state, deal.turns),
+        Ok(Verified { deal, signatures }) => {
+            format!("{id} holds: {}, {} entries, {signatures} signatures", deal.state, deal.turns)
+        }
         Err(unproved) => format!("{id} DOES NOT HOLD: {unproved}"),
     }
 }
@@ -337,7 +359,9 @@ fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
 fn state_after(what: &Happening) -> State {
     match what {
         Happening::Opened { terms_hash: None, .. } => State::Open,
-        Happening::Opened { .. } | Happening::Proposed { .. } | Happening::Accepted { last: false, .. } => State::Negotiating,
+        Happening::Opened { .. } | Happening::Proposed { .. } | Happening::Accepted { last: false, .. } => {
+            State::Negotiating
+        }
         Happening::Accepted { last: true, .. } => State::Agreed,
         Happening::Certified { .. } => State::Certified,
         Happening::Committed { .. } | Happening::Confirmed { .. } => State::Committed,
@@ -363,7 +387,8 @@ fn as_row(record: &LogRecord, read: &Result<Entry, RecordFault>) -> [String; 6] 
 }
 
 fn as_json(record: &LogRecord, read: &Result<Entry, RecordFault>) -> Value {
-    let body = to_json(&record.body, MAX_CLEARING_BODY_BYTES).unwrap_or_else(|_| data_encoding::HEXLOWER.encode(&record.body).into());
+    let body = to_json(&record.body, MAX_CLEARING_BODY_BYTES)
+        .unwrap_or_else(|_| data_encoding::HEXLOWER.encode(&record.body).into());
     let mut line = json!({ "sequence": record.sequence, "event": body });
     if let (Err(fault), Some(line)) = (read, line.as_object_mut()) {
         line.insert("fault".into(), fault.to_string().into());
@@ -376,7 +401,8 @@ fn told(event: &DealEvent) -> (String, String) {
     let short = |hash: &schemas::Hash| hash.to_string().chars().take(12).collect::<String>();
     match &event.what {
         Happening::Opened { opener, book, profile, terms_hash } => {
-            let terms = terms_hash.as_ref().map_or_else(|| "without terms".to_owned(), |hash| format!("terms {}", short(hash)));
+            let terms =
+                terms_hash.as_ref().map_or_else(|| "without terms".to_owned(), |hash| format!("terms {}", short(hash)));
             (opener.to_string(), format!("{profile} in book {book}, {terms}"))
         }
         Happening::Proposed { by, terms_hash } => (by.to_string(), format!("terms {}", short(terms_hash))),

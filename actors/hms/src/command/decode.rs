@@ -39,7 +39,8 @@ impl Decode {
         let most = u64::try_from(self.limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         io::stdin().lock().take(most).read_to_end(&mut bytes).or_exit(Exit::Input)?;
-        let value = body::to_json(&bytes, self.limit_bytes).map_err(|error| Stop::say(Exit::Input, fault(&error, self.limit_bytes)))?;
+        let value = body::to_json(&bytes, self.limit_bytes)
+            .map_err(|error| Stop::say(Exit::Input, fault(&error, self.limit_bytes)))?;
         if self.compact { output::json(&value) } else { output::pretty(&value) }
     }
 }

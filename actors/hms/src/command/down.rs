@@ -39,14 +39,20 @@ impl Down {
             (false, Some(broker)) => (broker, "the broker that was left"),
             (false, None) => {
                 local::forget(dir).or_exit(Exit::Bad)?;
-                return Err(Stop::say(Exit::NoBus, format_args!("the bus that ran from {} is gone already", dir.display())));
+                return Err(Stop::say(
+                    Exit::NoBus,
+                    format_args!("the bus that ran from {} is gone already", dir.display()),
+                ));
             }
         };
         local::terminate(pid).or_exit(Exit::Bad)?;
         let deadline = Instant::now() + Duration::from_secs(self.within);
         while bus.is_running() || bus.orphan() == Some(pid) {
             if Instant::now() >= deadline {
-                return Err(Stop::say(Exit::Bad, format_args!("{what} (process {pid}) still runs after {} s", self.within)));
+                return Err(Stop::say(
+                    Exit::Bad,
+                    format_args!("{what} (process {pid}) still runs after {} s", self.within),
+                ));
             }
             thread::sleep(Duration::from_millis(50));
         }

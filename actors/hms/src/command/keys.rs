@@ -4,12 +4,7 @@ use clap::{Args, Subcommand};
 use schemas::AgentId;
 use serde_json::{Value, json};
 
-use crate::{
-    bus::DirArgs,
-    exit::Outcome,
-    keystore::Key,
-    output,
-};
+use crate::{bus::DirArgs, exit::Outcome, keystore::Key, output};
 
 /// Make and show the keys that agents and cores sign with
 ///
@@ -69,7 +64,8 @@ fn print(keys: Vec<(AgentId, Key)>, json: bool) -> Outcome {
     if json {
         return keys.iter().try_for_each(|(name, key)| output::json(&shown(name, key)));
     }
-    let rows = keys.into_iter().map(|(name, key)| [name.to_string(), key.public.to_string(), key.path.display().to_string()]);
+    let rows =
+        keys.into_iter().map(|(name, key)| [name.to_string(), key.public.to_string(), key.path.display().to_string()]);
     output::table(["NAME", "PUBLIC KEY", "FILE"], rows.collect(), "no keys")
 }
 

@@ -128,7 +128,12 @@ impl Create {
                 port.kv_update(stream::MARKETS, key, bytes.into(), None, stored.revision).await.map_err(moved_on)?;
                 "replaced"
             }
-            Some(_) => return Err(Stop::say(Exit::Bad, format_args!("market {key} exists, and otherwise; --replace replaces it"))),
+            Some(_) => {
+                return Err(Stop::say(
+                    Exit::Bad,
+                    format_args!("market {key} exists, and otherwise; --replace replaces it"),
+                ));
+            }
             None => {
                 port.kv_put(stream::MARKETS, key, bytes.into(), None).await?;
                 "created"
@@ -167,7 +172,11 @@ impl List {
                 goods.join(" "),
             ]);
         }
-        if self.json { Ok(()) } else { output::table(["MARKET", "UNIT OF ACCOUNT", "RINGS TO", "CLEARS EVERY", "GOODS"], rows, "no markets") }
+        if self.json {
+            Ok(())
+        } else {
+            output::table(["MARKET", "UNIT OF ACCOUNT", "RINGS TO", "CLEARS EVERY", "GOODS"], rows, "no markets")
+        }
     }
 }
 
@@ -204,7 +213,11 @@ impl WhyArgs {
                 output::line(in_words(&because))?;
             }
         }
-        if is_anywhere { Ok(()) } else { Err(Stop::say(Exit::Bad, format_args!("{} has no intent in any market", self.agent))) }
+        if is_anywhere {
+            Ok(())
+        } else {
+            Err(Stop::say(Exit::Bad, format_args!("{} has no intent in any market", self.agent)))
+        }
     }
 
     async fn ask(&self, port: &Arc<dyn Port>, market: MarketId) -> Outcome<Because> {
@@ -223,7 +236,10 @@ fn in_words(because: &Because) -> String {
             let deals: Vec<&str> = deals.iter().map(schemas::DealId::as_str).collect();
             format!("in {}", deals.join(", "))
         }
-        Some(reason) => serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(|word| word.replace('_', " "))).unwrap_or_default(),
+        Some(reason) => serde_json::to_value(reason)
+            .ok()
+            .and_then(|word| word.as_str().map(|word| word.replace('_', " ")))
+            .unwrap_or_default(),
         None => "in no deal".into(),
     };
     format!("{agent} in {market}, clearing {clearing}: {outcome}. {detail}")
@@ -234,7 +250,11 @@ fn read(file: &PathBuf) -> Outcome<(Declaration, Value)> {
     let at = |stop: Stop| stop.while_doing(file.display());
     let text = fs::read_to_string(file).or_exit(Exit::Input).map_err(at)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");
-    let value: Value = if is_toml { toml::from_str(&text).or_exit(Exit::Input).map_err(at)? } else { serde_json::from_str(&text).or_exit(Exit::Input).map_err(at)? };
+    let value: Value = if is_toml {
+        toml::from_str(&text).or_exit(Exit::Input).map_err(at)?
+    } else {
+        serde_json::from_str(&text).or_exit(Exit::Input).map_err(at)?
+    };
     let market: Declaration = request::typed(value).map_err(at)?;
     let value = serde_json::to_value(&market).or_exit(Exit::Input)?;
     Ok((market, value))
@@ -242,7 +262,8 @@ fn read(file: &PathBuf) -> Outcome<(Declaration, Value)> {
 
 fn parse(entry: &KvEntry) -> Outcome<Declaration> {
     let value = serde_json::from_slice(&entry.value).or_exit(Exit::Bad)?;
-    request::typed(value).map_err(|stop| Stop { exit: Exit::Bad, ..stop }.while_doing(format_args!("market {}", entry.key)))
+    request::typed(value)
+        .map_err(|stop| Stop { exit: Exit::Bad, ..stop }.while_doing(format_args!("market {}", entry.key)))
 }
 
 /// Every market, by id; what is none is passed over with a word.
@@ -251,10 +272,11 @@ async fn markets(port: &Arc<dyn Port>) -> Outcome<Vec<Declaration>> {
     for entry in port.kv_list(stream::MARKETS).await? {
         match parse(&entry) {
             Ok(market) => markets.push(market),
-            Err(stop) => tracing::warn!(key = entry.key, error = stop.error.map(|error| format!("{error:#}")), "not a market"),
+            Err(stop) => {
+                tracing::warn!(key = entry.key, error = stop.error.map(|error| format!("{error:#}")), "not a market")
+            }
         }
     }
     markets.sort_by(|a, b| a.market.cmp(&b.market));
     Ok(markets)
 }
-

@@ -76,8 +76,10 @@ fn as_json(name: &str, done: &Provisioned) -> Value {
         Provisioned::Created => json!({ "stream": name, "outcome": "created" }),
         Provisioned::Unchanged => json!({ "stream": name, "outcome": "unchanged" }),
         Provisioned::Updated(differences) => {
-            let changes: Vec<Value> =
-                differences.iter().map(|Difference { setting, was, is }| json!({ "setting": setting, "was": was, "is": is })).collect();
+            let changes: Vec<Value> = differences
+                .iter()
+                .map(|Difference { setting, was, is }| json!({ "setting": setting, "was": was, "is": is }))
+                .collect();
             json!({ "stream": name, "outcome": "changed", "changes": changes })
         }
     }

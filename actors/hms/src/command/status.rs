@@ -53,17 +53,22 @@ impl Status {
         let services = services(&port, self.wait_ms).await?;
         let is_whole = streams.iter().all(|(_, state)| state.is_some());
         let agents = if is_whole { Some(port.kv_list(stream::AGENTS).await?.len()) } else { None };
-        let missing: Vec<&str> = Core::ALL.map(Core::name).into_iter().filter(|core| !services.contains_key(*core)).collect();
+        let missing: Vec<&str> =
+            Core::ALL.map(Core::name).into_iter().filter(|core| !services.contains_key(*core)).collect();
         if self.json {
-            let streams: Vec<Value> = streams.iter().map(|(name, state)| match state {
-                Some(StreamState { messages, bytes, last_seq, .. }) => {
-                    json!({ "name": name, "messages": messages, "bytes": bytes, "last_sequence": last_seq })
-                }
-                None => json!({ "name": name, "missing": true }),
-            }).collect();
-            let services: Vec<Value> = services.iter().map(|(name, (instances, version))| {
-                json!({ "name": name, "instances": instances, "version": version })
-            }).collect();
+            let streams: Vec<Value> = streams
+                .iter()
+                .map(|(name, state)| match state {
+                    Some(StreamState { messages, bytes, last_seq, .. }) => {
+                        json!({ "name": name, "messages": messages, "bytes": bytes, "last_sequence": last_seq })
+                    }
+                    None => json!({ "name": name, "missing": true }),
+                })
+                .collect();
+            let services: Vec<Value> = services
+                .iter()
+                .map(|(name, (instances, version))| json!({ "name": name, "instances": instances, "version": version }))
+                .collect();
             output::json(&json!({
                 "url": server.url, "server": server.name, "version": server.version,
                 "streams": streams, "services": services, "missing_services": missing, "agents": agents,
@@ -76,7 +81,9 @@ impl Status {
             });
             output::table(["STREAM", "MESSAGES", "BYTES"], rows.collect(), "no streams")?;
             output::line("")?;
-            let here = services.iter().map(|(name, (instances, version))| [name.clone(), instances.to_string(), version.clone()]);
+            let here = services
+                .iter()
+                .map(|(name, (instances, version))| [name.clone(), instances.to_string(), version.clone()]);
             let away = missing.iter().map(|name| [(*name).to_owned(), "missing".into(), "-".into()]);
             output::table(["SERVICE", "INSTANCES", "VERSION"], here.chain(away).collect(), "no service answers")?;
             if let Some(agents) = agents {
@@ -91,7 +98,8 @@ impl Status {
 fn names() -> Vec<(String, String)> {
     let of = |specs: Vec<Value>| specs.into_iter().filter_map(|spec| Some(spec.get("name")?.as_str()?.to_owned()));
     let streams = of(stream::streams(1)).map(|name| (name.clone(), name));
-    let buckets = of(stream::buckets(1)).map(|name| (name.clone(), format!("{} (bucket)", name.trim_start_matches("KV_"))));
+    let buckets =
+        of(stream::buckets(1)).map(|name| (name.clone(), format!("{} (bucket)", name.trim_start_matches("KV_"))));
     streams.chain(buckets).collect()
 }
 

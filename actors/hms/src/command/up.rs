@@ -66,11 +66,18 @@ impl Up {
             (None, true) => Some(self.start_broker(&dir)?),
             (Some(bus), true) => {
                 let LocalBus { pid, url, .. } = bus;
-                return Err(Stop::say(Exit::Bad, format_args!("a bus runs from {} already: {url}, process {pid}", dir.display())));
+                return Err(Stop::say(
+                    Exit::Bad,
+                    format_args!("a bus runs from {} already: {url}, process {pid}", dir.display()),
+                ));
             }
         };
         let port = match &broker {
-            Some(broker) => BusArgs { nats: Some(broker.url()), context: None, ..self.bus.clone() }.connect_service("hms-up").await?,
+            Some(broker) => {
+                BusArgs { nats: Some(broker.url()), context: None, ..self.bus.clone() }
+                    .connect_service("hms-up")
+                    .await?
+            }
             None => self.bus.connect_service("hms-up").await?,
         };
         let told = LocalBus {
@@ -84,7 +91,11 @@ impl Up {
         let announced = match running {
             None => Some(told.announce(&dir).or_exit(Exit::Input)?),
             Some(bus) => {
-                tracing::warn!(url = bus.url, pid = bus.pid, "another bus runs from this folder; `hms down` means that one");
+                tracing::warn!(
+                    url = bus.url,
+                    pid = bus.pid,
+                    "another bus runs from this folder; `hms down` means that one"
+                );
                 None
             }
         };
@@ -99,10 +110,14 @@ impl Up {
         if let Some(orphan) = LocalBus::read(dir).and_then(|bus| bus.orphan()) {
             return Err(Stop::say(
                 Exit::Bad,
-                format_args!("a bus that was killed left its broker (process {orphan}) in {}: `hms down` ends it", dir.display()),
+                format_args!(
+                    "a bus that was killed left its broker (process {orphan}) in {}: `hms down` ends it",
+                    dir.display()
+                ),
             ));
         }
-        let monitor_port = self.monitor_port.unwrap_or_else(|| if is_free(DEFAULT_MONITOR_PORT) { DEFAULT_MONITOR_PORT } else { 0 });
+        let monitor_port =
+            self.monitor_port.unwrap_or_else(|| if is_free(DEFAULT_MONITOR_PORT) { DEFAULT_MONITOR_PORT } else { 0 });
         let spec = BrokerSpec {
             port: self.port.unwrap_or(DEFAULT_PORT),
             monitor_port: Some(monitor_port),
@@ -116,15 +131,25 @@ impl Up {
         let LocalBus { url, monitor_url, pid, .. } = bus;
         let cores = Core::ALL.map(Core::name);
         if self.json {
-            return output::json(&json!({ "url": url, "pid": pid, "dir": dir.display().to_string(), "monitor_url": monitor_url, "cores": cores }));
+            return output::json(
+                &json!({ "url": url, "pid": pid, "dir": dir.display().to_string(), "monitor_url": monitor_url, "cores": cores }),
+            );
         }
-        let whose = if bus.port.is_some() { format!("state in {}", dir.display()) } else { format!("keys in {}", dir.display()) };
+        let whose = if bus.port.is_some() {
+            format!("state in {}", dir.display())
+        } else {
+            format!("keys in {}", dir.display())
+        };
         output::line(format_args!("bus      {url} (nats-server {}, {whose})", port.server().version))?;
         if let Some(monitor) = monitor_url {
             output::line(format_args!("monitor  {monitor}"))?;
         }
         output::line(format_args!("serving  {}", cores.join(", ")))?;
-        output::line(format_args!("watch    nats --server {url} sub --translate '{} decode' '{}'", own_name(), subject::all_live()))?;
+        output::line(format_args!(
+            "watch    nats --server {url} sub --translate '{} decode' '{}'",
+            own_name(),
+            subject::all_live()
+        ))?;
         output::line(format_args!("         nats --server {url} service list"))?;
         output::line("stop     Ctrl-C, or `hms down`")
     }
@@ -136,7 +161,8 @@ fn is_free(port: u16) -> bool {
 
 /// How this program is called from elsewhere: by name if the path finds it, else by its file.
 fn own_name() -> String {
-    let is_on_path = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("hms").is_file()));
+    let is_on_path = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("hms").is_file()));
     match std::env::current_exe() {
         Ok(file) if !is_on_path => file.display().to_string(),
         _ => "hms".to_owned(),

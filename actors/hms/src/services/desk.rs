@@ -61,7 +61,7 @@ impl DeskService {
             }
             return self.show(&by, &show).await;
         }
-        let ask = Move::decode(verb, &message.body)?;
+        let ask = Box::new(Move::decode(verb, &message.body)?);
         let (sender, signed) = self.keys.check(&message).await?;
         call.sender = Some(sender);
         self.desk.ask(subject::deal_log(&deal), Ask::Move { by, deal, ask, signed }, call).await
@@ -71,7 +71,10 @@ impl DeskService {
         let log = subject::deal_log(&show.deal);
         let unreadable = |error: ReadError| ErrorReply::new(Code::Internal, error.to_string());
         let entries = self.port.read(stream::DEALS, &log, 0).await.map_err(unreadable)?;
-        let deal = entries.iter().filter_map(|stored| Desk::read(&stored.body).ok()).fold(None, |deal, entry| deal::Deal::apply(deal, &entry));
+        let deal = entries
+            .iter()
+            .filter_map(|stored| Desk::read(&stored.body).ok())
+            .fold(None, |deal, entry| deal::Deal::apply(deal, &entry));
         match deal {
             Some(deal) if deal.is_party(by) || deal.opener == *by => Ok((Shown::TYPE, encode(&deal.show()))),
             // Whoever is not in it does not even learn whether it exists.

@@ -49,7 +49,8 @@ impl Handler for LedgerService {
             "declare" => {
                 let (sender, signed) = self.keys.check(&message).await?;
                 let agent = sender.name.as_deref().unwrap_or_default().parse();
-                let agent = agent.map_err(|bad: schemas::id::BadName| ErrorReply::new(Code::Unsigned, bad.to_string()))?;
+                let agent =
+                    agent.map_err(|bad: schemas::id::BadName| ErrorReply::new(Code::Unsigned, bad.to_string()))?;
                 call.sender = Some(sender);
                 LedgerAsk::Declare { agent, signed }
             }

@@ -87,7 +87,10 @@ impl FromStr for Core {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let known = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|core| core.name() == text).ok_or_else(|| format!("no core is named {text:?}; there are {}", known()))
+        Self::ALL
+            .into_iter()
+            .find(|core| core.name() == text)
+            .ok_or_else(|| format!("no core is named {text:?}; there are {}", known()))
     }
 }
 
@@ -136,7 +139,11 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core]) -> Res
                     }
                 });
                 let moves = DealVerb::ALL.map(|verb| EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)));
-                service.described("The desk: the conversation of deals").handler(moves, admitting(ADMISSION), move || desk.clone())
+                service.described("The desk: the conversation of deals").handler(
+                    moves,
+                    admitting(ADMISSION),
+                    move || desk.clone(),
+                )
             }
             Core::Ledger => {
                 let keys = Keys::follow(port.clone()).await?;
@@ -153,7 +160,12 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core]) -> Res
                 .core(Limits::default(), || trade_balance::Analyze)
                 .core(Limits::default(), || trade_balance::Balance),
             Core::Graph => {
-                let limits = Limits { admission: CLEARINGS, max_body_bytes: MAX_CLEARING_BODY_BYTES, actors: 1, own_threads: true };
+                let limits = Limits {
+                    admission: CLEARINGS,
+                    max_body_bytes: MAX_CLEARING_BODY_BYTES,
+                    actors: 1,
+                    own_threads: true,
+                };
                 service.described("Who could trade with whom: clearing").core(limits, <graph::Clear>::default)
             }
         };
@@ -181,7 +193,11 @@ async fn publish_key(port: &dyn Port, signer: &Signer) -> Result<()> {
     let last = port.last(stream::DEALS, &log).await?.context("the key log moved on and is now empty")?;
     let event: schemas::registry::KeyEvent = schemas::decode(&last.body, schemas::limit::MAX_BODY_BYTES)?;
     if event.key != *signer.key() {
-        bail!("this bus knows {core} by the key {}, and our key folder holds {}: start with the folder that the bus was made with", event.key, signer.key());
+        bail!(
+            "this bus knows {core} by the key {}, and our key folder holds {}: start with the folder that the bus was made with",
+            event.key,
+            signer.key()
+        );
     }
     Ok(())
 }

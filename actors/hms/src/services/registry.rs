@@ -16,7 +16,10 @@ use schemas::{
     error::{Code, ErrorReply},
     header::{self, Headers},
     limit::MAX_BODY_BYTES,
-    registry::{AgentRecord, DirectMessage, Done, Find, Found, InboxEntry, InboxPage, KeyEvent, Leave, ReadInbox, Register, Registered, Send},
+    registry::{
+        AgentRecord, DirectMessage, Done, Find, Found, InboxEntry, InboxPage, KeyEvent, Leave, ReadInbox, Register,
+        Registered, Send,
+    },
     signature::Signer,
     stream, subject,
 };
@@ -50,7 +53,8 @@ impl RegistryService {
         let mut expect = None;
         // Twice at most: a second registrar may have written the key just now.
         for _ in 0..2 {
-            let Registration { key_event, record } = registry::register(&ask, &sender, &signed, history.as_ref(), &call)?;
+            let Registration { key_event, record } =
+                registry::register(&ask, &sender, &signed, history.as_ref(), &call)?;
             let Some((log, body)) = key_event else { return self.lease(record, ask.lease_ms).await };
             let Some(last) = expect else {
                 // What is known of the agent may be old: a new key is only written on what was just read.
@@ -100,11 +104,14 @@ impl RegistryService {
     async fn find(&self, message: Message, _: Call) -> schemas::core::Answer {
         let ask: Find = decode(&message.body, MAX_BODY_BYTES)?;
         let entries = match &ask.agent {
-            Some(agent) => self.port.kv_get(stream::AGENTS, agent.as_str()).await.map(|entry| entry.into_iter().collect()),
+            Some(agent) => {
+                self.port.kv_get(stream::AGENTS, agent.as_str()).await.map(|entry| entry.into_iter().collect())
+            }
             None => self.port.kv_list(stream::AGENTS).await,
         };
         let entries: Vec<_> = entries.map_err(unreadable)?;
-        let mut agents: Vec<AgentRecord> = entries.iter().filter_map(|entry| serde_json::from_slice(&entry.value).ok()).collect();
+        let mut agents: Vec<AgentRecord> =
+            entries.iter().filter_map(|entry| serde_json::from_slice(&entry.value).ok()).collect();
         agents.retain(|agent| ask.capability.as_ref().is_none_or(|wanted| agent.capabilities.contains(wanted)));
         agents.sort_by(|a, b| a.agent.cmp(&b.agent));
         let total = u32::try_from(agents.len()).unwrap_or(u32::MAX);
@@ -118,17 +125,25 @@ impl RegistryService {
     async fn send(&self, message: Message, call: Call) -> schemas::core::Answer {
         let ask: Send = decode(&message.body, MAX_BODY_BYTES)?;
         let (sender, signed) = self.keys.check(&message).await?;
-        let from: schemas::AgentId = sender.name.as_deref().unwrap_or_default().parse().map_err(|bad: schemas::id::BadName| {
-            ErrorReply::new(Code::Unsigned, bad.to_string())
-        })?;
+        let from: schemas::AgentId = sender
+            .name
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|bad: schemas::id::BadName| ErrorReply::new(Code::Unsigned, bad.to_string()))?;
         is_own(&from, &sender, &call)?;
-        if self.keys.look(|ring| ring.current(ask.to.as_str()).is_none()) && self.keys.refresh(&ask.to).await.map_err(unreadable)?.is_none() {
+        if self.keys.look(|ring| ring.current(ask.to.as_str()).is_none())
+            && self.keys.refresh(&ask.to).await.map_err(unreadable)?.is_none()
+        {
             return Err(ErrorReply::new(Code::Unknown, format!("nobody has registered as {}", ask.to)).at_field("to"));
         }
         let once = format!("{from}/{}", ask.move_id);
         let body = encode(&DirectMessage { from, at_unix_ms: call.now_unix_ms, cause: signed });
         let headers = Headers::of_type(DirectMessage::TYPE).with(header::MESSAGE_ID, once);
-        self.port.append(stream::INBOX, vec![Record::new(subject::inbox(&ask.to), body).with_headers(headers)]).await.map_err(unwritten)?;
+        self.port
+            .append(stream::INBOX, vec![Record::new(subject::inbox(&ask.to), body).with_headers(headers)])
+            .await
+            .map_err(unwritten)?;
         Ok((Done::TYPE, encode(&Done {})))
     }
 
@@ -137,7 +152,8 @@ impl RegistryService {
         let ask: ReadInbox = decode(&message.body, MAX_BODY_BYTES)?;
         let (sender, _) = self.keys.check(&message).await?;
         is_own(&ask.agent, &sender, &call)?;
-        let stored = self.port.read(stream::INBOX, &subject::inbox(&ask.agent), ask.after_sequence).await.map_err(unreadable)?;
+        let stored =
+            self.port.read(stream::INBOX, &subject::inbox(&ask.agent), ask.after_sequence).await.map_err(unreadable)?;
         let all = stored.len();
         let mut room = MAX_BODY_BYTES - ENVELOPE_BYTES;
         let entries: Vec<InboxEntry> = stored

@@ -30,7 +30,8 @@ struct Story {
 impl Story {
     fn settled() -> (Self, DealId) {
         let account: schemas::signature::PublicKey = KeyPair::new_account().public_key().parse().unwrap();
-        let signer = |name: &&str| Signer::from_seed(&KeyPair::new_user().seed().unwrap(), account.clone(), *name).unwrap();
+        let signer =
+            |name: &&str| Signer::from_seed(&KeyPair::new_user().seed().unwrap(), account.clone(), *name).unwrap();
         let signers = ["registry", "deal", "ledger", "angola", "kenya"].iter().map(signer).collect();
         let mut story = Self { signers, lines: Vec::new() };
         for core in ["registry", "deal", "ledger"] {
@@ -121,7 +122,9 @@ impl Story {
         let before = deal.unwrap();
         let acceptances = parties.iter().map(|party| before.accepted[party].clone()).collect();
         let committed = Happening::Committed { book: before.book.clone(), terms, acceptances, certificates: vec![] };
-        let entry = |turn, prev, what| Entry::write(DealEvent { deal: id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None });
+        let entry = |turn, prev, what| {
+            Entry::write(DealEvent { deal: id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None })
+        };
         let committed = entry(before.turns, before.head, committed);
         let settled = entry(before.turns + 1, committed.hash, Happening::Settled);
         for entry in [committed, settled] {
@@ -161,7 +164,10 @@ fn a_settled_deal_holds_anywhere() {
     check(&ran, 0, "\"holds\":true");
     let verdict: Value = serde_json::from_str(&ran.out).unwrap();
     // opened, accepted twice, certified, committed, settled; each signed, and three moves behind them.
-    assert_eq!((&verdict["entries"], &verdict["signatures"], &verdict["state"]), (&json!(6), &json!(9), &json!("settled")));
+    assert_eq!(
+        (&verdict["entries"], &verdict["signatures"], &verdict["state"]),
+        (&json!(6), &json!(9), &json!("settled"))
+    );
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("deal.jsonl"), story.text()).unwrap();

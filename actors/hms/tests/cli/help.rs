@@ -23,7 +23,19 @@ fn each_command_has_help_with_an_example_of_itself() {
     let mut commands = Vec::new();
     every_command(&[], &mut commands);
     let names: Vec<String> = commands.iter().map(|path| path.join(" ")).collect();
-    for wanted in ["up", "node", "provision", "status", "down", "agents", "call", "decode", "deal verify", "keys new", "market why"] {
+    for wanted in [
+        "up",
+        "node",
+        "provision",
+        "status",
+        "down",
+        "agents",
+        "call",
+        "decode",
+        "deal verify",
+        "keys new",
+        "market why",
+    ] {
         assert!(names.iter().any(|name| name == wanted), "{wanted} is not among {names:?}");
     }
     for (path, name) in commands.iter().zip(&names) {

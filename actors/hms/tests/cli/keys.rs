@@ -12,7 +12,10 @@ fn a_key_is_made_once_and_shown_without_its_seed() {
     check(&made, 0, "\"name\":\"kenya\"");
     let file = folder.path().join(".hms/keys/kenya.nk");
     let seed = std::fs::read_to_string(&file).unwrap();
-    assert!(seed.starts_with("SU") && seed.ends_with('\n') && seed.len() == 59, "the file's form is shared with Python");
+    assert!(
+        seed.starts_with("SU") && seed.ends_with('\n') && seed.len() == 59,
+        "the file's form is shared with Python"
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test that cannot go on has failed
 
 mod call;
-mod decode;
 mod deal;
+mod decode;
 mod help;
 mod keys;
 mod nobus;

@@ -49,7 +49,8 @@ fn what_a_killed_bus_left_behind_is_no_bus() {
     let dir = folder.path().join(".hms");
     std::fs::create_dir(&dir).unwrap();
     // This process is there, and is neither a bus nor a broker.
-    let told = format!(r#"{{"pid":1,"url":"nats://127.0.0.1:1","broker_pid":{}}}"#, std::os::unix::process::parent_id());
+    let told =
+        format!(r#"{{"pid":1,"url":"nats://127.0.0.1:1","broker_pid":{}}}"#, std::os::unix::process::parent_id());
     std::fs::write(dir.join("up.json"), told).unwrap();
     check(&hms_in(folder.path(), &["down"], b""), 69, "gone already");
     assert!(!dir.join("up.json").exists());

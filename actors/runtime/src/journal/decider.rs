@@ -15,8 +15,8 @@ use schemas::{
 use tokio::sync::oneshot;
 
 use super::{GroupCommit, sign::sign};
-use crate::stage::{NoSystem, Stage};
 use crate::port::{AppendError, Port, ReadError, Record};
+use crate::stage::{NoSystem, Stage};
 
 /// How often a decision is taken again after a lost compare-and-set or an unknown outcome.
 const ATTEMPTS: u32 = 7;
@@ -101,7 +101,12 @@ impl<D: Hosted> DeciderHost<D> {
     ///
     /// # Errors
     /// Outside of an actor system.
-    pub fn start(decider: D, port: Arc<dyn Port>, writer: GroupCommit, signer: Signer) -> Result<DeciderHandle<D>, NoSystem> {
+    pub fn start(
+        decider: D,
+        port: Arc<dyn Port>,
+        writer: GroupCommit,
+        signer: Signer,
+    ) -> Result<DeciderHandle<D>, NoSystem> {
         let shared = Arc::new(Shared { decider, port, writer, signer });
         let stage = Stage::new(1)?;
         let thread = stage.of(0).ok_or(NoSystem)?;
@@ -134,7 +139,8 @@ impl<D: Hosted> DeciderHost<D> {
 
     /// Keeps what is likely to be asked about again, within bounds.
     fn rest(&mut self, log: &str) {
-        let live = self.logs.get(log).and_then(|slot| slot.folded.as_ref()).is_some_and(|folded| D::is_live(&folded.state));
+        let live =
+            self.logs.get(log).and_then(|slot| slot.folded.as_ref()).is_some_and(|folded| D::is_live(&folded.state));
         if !live {
             self.logs.remove(log);
         } else if self.logs.len() > KEPT {
@@ -152,7 +158,8 @@ impl<D: Hosted> Handler<Ask<D>> for DeciderHost<D> {
 
     fn handle(&mut self, ask: Ask<D>, ctx: &mut Self::Context) {
         let log = ask.log.clone();
-        let slot = self.logs.entry(log.clone()).or_insert_with(|| Slot { queue: VecDeque::new(), busy: false, folded: None });
+        let slot =
+            self.logs.entry(log.clone()).or_insert_with(|| Slot { queue: VecDeque::new(), busy: false, folded: None });
         slot.queue.push_back(ask);
         if !slot.busy {
             self.next(log, ctx);
@@ -173,7 +180,12 @@ enum Again {
 impl<D: Hosted> Shared<D> {
     /// Decides asks of one log, writes what happened, and answers. Gives back the state, unless it is
     /// not known any more.
-    async fn serve(&self, log: &str, mut folded: Option<Folded<D::State>>, asks: Vec<Ask<D>>) -> Option<Folded<D::State>> {
+    async fn serve(
+        &self,
+        log: &str,
+        mut folded: Option<Folded<D::State>>,
+        asks: Vec<Ask<D>>,
+    ) -> Option<Folded<D::State>> {
         let mut fresh = false;
         let mut pause_ms = PAUSE_MS;
         let mut trouble = String::new();
@@ -208,7 +220,12 @@ impl<D: Hosted> Shared<D> {
     }
 
     /// The state at hand, or else read from the log.
-    async fn ready(&self, log: &str, at_hand: Option<Folded<D::State>>, fresh: &mut bool) -> Result<Folded<D::State>, ReadError> {
+    async fn ready(
+        &self,
+        log: &str,
+        at_hand: Option<Folded<D::State>>,
+        fresh: &mut bool,
+    ) -> Result<Folded<D::State>, ReadError> {
         if let Some(folded) = at_hand {
             return Ok(folded);
         }
@@ -226,7 +243,13 @@ impl<D: Hosted> Shared<D> {
     }
 
     /// One round: decide all, write once.
-    async fn round(&self, log: &str, folded: Folded<D::State>, fresh: bool, asks: &[Ask<D>]) -> Result<(Folded<D::State>, Vec<Answer>), Again> {
+    async fn round(
+        &self,
+        log: &str,
+        folded: Folded<D::State>,
+        fresh: bool,
+        asks: &[Ask<D>],
+    ) -> Result<(Folded<D::State>, Vec<Answer>), Again> {
         let Folded { mut state, sequence } = folded;
         let mut answers = Vec::with_capacity(asks.len());
         let mut records = Vec::new();
@@ -295,7 +318,10 @@ fn depends_on_state(refusal: &ErrorReply) -> bool {
 }
 
 fn unknown(why: &str) -> ErrorReply {
-    ErrorReply::new(Code::Internal, format!("{why}: whether the move was recorded is unknown; ask again with the same move_id"))
+    ErrorReply::new(
+        Code::Internal,
+        format!("{why}: whether the move was recorded is unknown; ask again with the same move_id"),
+    )
 }
 
 type Arming = futures::future::BoxFuture<'static, Result<Vec<u64>, AppendError>>;

@@ -15,8 +15,8 @@ use schemas::{
 use tokio::sync::oneshot;
 
 use super::sign::sign;
-use crate::stage::{NoSystem, Stage};
 use crate::port::{AppendError, Followed, Port, ReadError, Record, Start};
+use crate::stage::{NoSystem, Stage};
 
 /// Waiting after a write that failed for another reason than a lost place, in milliseconds.
 const PAUSE_MS: u64 = 100;
@@ -91,7 +91,9 @@ impl<F: Keeper> FencedHandle<F> {
     pub async fn ask(&self, ask: F::Ask, call: Call) -> Answer {
         let (answer, answered) = oneshot::channel();
         self.host.do_send(Ask { ask, call, answer });
-        answered.await.unwrap_or_else(|_| Err(ErrorReply::new(Code::Internal, "the writer went away; ask again with the same move_id")))
+        answered.await.unwrap_or_else(|_| {
+            Err(ErrorReply::new(Code::Internal, "the writer went away; ask again with the same move_id"))
+        })
     }
 }
 
@@ -161,7 +163,14 @@ impl<F: Keeper> FencedHost<F> {
 }
 
 /// Writes a plan. What failed gives the sequence up to which the stream must be observed before the next.
-async fn write(port: Arc<dyn Port>, signer: Arc<Signer>, stream: &str, filters: Vec<String>, plan: Vec<Planned>, now_unix_ms: i64) -> Result<Vec<u64>, u64> {
+async fn write(
+    port: Arc<dyn Port>,
+    signer: Arc<Signer>,
+    stream: &str,
+    filters: Vec<String>,
+    plan: Vec<Planned>,
+    now_unix_ms: i64,
+) -> Result<Vec<u64>, u64> {
     let records = plan.into_iter().map(|planned| record(&signer, planned, now_unix_ms)).collect();
     let trouble = match port.append(stream, records).await {
         Ok(sequences) => return Ok(sequences),

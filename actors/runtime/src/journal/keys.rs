@@ -77,7 +77,8 @@ impl Keys {
     /// 401.
     pub fn signature(message: &Message) -> Result<(Sender, Signed), ErrorReply> {
         let unsigned = |reason: String| ErrorReply::new(Code::Unsigned, reason).at_field(header::SENDER);
-        let text = message.headers.get(header::SENDER).ok_or_else(|| unsigned("the header Agent-Sender is missing".into()))?;
+        let text =
+            message.headers.get(header::SENDER).ok_or_else(|| unsigned("the header Agent-Sender is missing".into()))?;
         let sender = Sender::parse(text).map_err(|bad| unsigned(bad.to_string()))?;
         sender.verify(&message.subject, &message.body).map_err(|bad| unsigned(bad.to_string()))?;
         let signed = Signed { subject: message.subject.clone(), sender: text.to_owned(), body: message.body.to_vec() };
@@ -91,12 +92,8 @@ impl Keys {
     pub async fn check(&self, message: &Message) -> Result<(Sender, Signed), ErrorReply> {
         let (sender, signed) = Self::signature(message)?;
         let unsigned = |reason: String| ErrorReply::new(Code::Unsigned, reason).at_field(header::SENDER);
-        let name: AgentId = sender
-            .name
-            .as_deref()
-            .unwrap_or_default()
-            .parse()
-            .map_err(|bad| unsigned(format!("name: {bad}")))?;
+        let name: AgentId =
+            sender.name.as_deref().unwrap_or_default().parse().map_err(|bad| unsigned(format!("name: {bad}")))?;
         let is_current = |ring: &Keyring| ring.current(name.as_str()) == Some(&sender.user);
         if self.look(is_current) {
             return Ok((sender, signed));

@@ -10,6 +10,7 @@ mod python_names;
 mod schema;
 mod source;
 mod subjects;
+mod vectors;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -48,6 +49,7 @@ fn generate() -> Outcome<Files> {
     files.add("py_agents/hms_a2a/_wire.py", python::module(&definitions)?)?;
     python_names::modules(&mut files)?;
     files.add("nats/subjects.md", subjects::page()?)?;
+    vectors::files(&definitions, &mut files)?;
     Ok(files)
 }
 

@@ -117,7 +117,8 @@ fn define(text: &mut String, definitions: &Definitions, name: &str) -> Outcome<(
     let kind = schema.get("type").and_then(Value::as_str);
     match (variants, words, kind) {
         (Some(variants), _, _) if variants.iter().all(|v| v.get("const").is_some()) => {
-            let words: Vec<_> = variants.iter().filter_map(|v| Some((v.get("const")?.as_str()?, description(v)))).collect();
+            let words: Vec<_> =
+                variants.iter().filter_map(|v| Some((v.get("const")?.as_str()?, description(v)))).collect();
             enumeration(text, name, description(schema), &words)
         }
         (_, Some(words), _) => {
@@ -149,7 +150,8 @@ fn enumeration(text: &mut String, name: &str, about: &str, words: &[(&str, &str)
     docstring(text, "    ", about)?;
     text.push('\n');
     for (word, about) in words {
-        let member: String = word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        let member: String =
+            word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
         writeln!(text, "    {member} = \"{word}\"")?;
         docstring(text, "    ", about)?;
     }
@@ -187,15 +189,19 @@ fn class(text: &mut String, name: &str, base: &str, tag: Option<&str>, schema: &
     if let Some(tag) = tag {
         write!(text, "\n    TYPE: ClassVar[str] = \"{tag}\"\n")?;
     }
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    for (index, (field, schema)) in schema.get("properties").and_then(Value::as_object).into_iter().flatten().enumerate() {
+    let required: Vec<&str> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    for (index, (field, schema)) in
+        schema.get("properties").and_then(Value::as_object).into_iter().flatten().enumerate()
+    {
         if field == "type" && tag.is_some() {
             continue;
         }
         if index == 0 {
             text.push('\n');
         }
-        member(text, field, schema, required.contains(&field.as_str())).map_err(|error| format!("{name}.{field}: {error}"))?;
+        member(text, field, schema, required.contains(&field.as_str()))
+            .map_err(|error| format!("{name}.{field}: {error}"))?;
     }
     Ok(())
 }
@@ -235,7 +241,8 @@ fn literal(default: &Value, kind: &str) -> Outcome<String> {
         Value::String(word) => format!("\"{word}\""),
         // Only the lists are required; the rest of a default struct is its own default.
         Value::Object(members) => {
-            let lists: Vec<_> = members.iter().filter(|(_, v)| v.is_array()).map(|(name, _)| format!("{name}=[]")).collect();
+            let lists: Vec<_> =
+                members.iter().filter(|(_, v)| v.is_array()).map(|(name, _)| format!("{name}=[]")).collect();
             format!("{kind}({})", lists.join(", "))
         }
         other => return Err(format!("no Python for the default {other}").into()),
@@ -305,7 +312,11 @@ pub fn docstring(text: &mut String, indent: &str, about: &str) -> Outcome<()> {
     for paragraph in about.split('\n') {
         lines.extend(wrapped(paragraph, width.saturating_sub(3)));
     }
-    writeln!(text, "{indent}\"\"\"{}", lines.join("\n").replace('\n', &format!("\n{indent}")).replace(&format!("\n{indent}\n"), "\n\n"))?;
+    writeln!(
+        text,
+        "{indent}\"\"\"{}",
+        lines.join("\n").replace('\n', &format!("\n{indent}")).replace(&format!("\n{indent}\n"), "\n\n")
+    )?;
     writeln!(text, "{indent}\"\"\"")?;
     Ok(())
 }
@@ -314,7 +325,9 @@ pub fn docstring(text: &mut String, indent: &str, about: &str) -> Outcome<()> {
 pub fn wrapped(paragraph: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in paragraph.split(' ') {
-        let fits = lines.last().is_some_and(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
+        let fits = lines
+            .last()
+            .is_some_and(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
         match lines.last_mut() {
             Some(line) if fits => {
                 if !line.is_empty() {

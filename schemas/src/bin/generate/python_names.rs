@@ -83,10 +83,22 @@ fn word(value: impl serde::Serialize) -> Outcome<String> {
 
 fn profiles() -> Outcome<String> {
     let mut text = PROFILES.to_owned();
-    let ends: Vec<_> = State::ALL.into_iter().filter(|s| s.is_end()).map(|s| format!("    State.{},\n", constant_name(s.as_str()))).collect();
-    write!(text, "ENDS: Final[frozenset[State]] = frozenset(\n    (\n{}    )\n)\n", ends.concat().replace("    State", "        State"))?;
+    let ends: Vec<_> = State::ALL
+        .into_iter()
+        .filter(|s| s.is_end())
+        .map(|s| format!("    State.{},\n", constant_name(s.as_str())))
+        .collect();
+    write!(
+        text,
+        "ENDS: Final[frozenset[State]] = frozenset(\n    (\n{}    )\n)\n",
+        ends.concat().replace("    State", "        State")
+    )?;
     docstring(&mut text, "", "The states that nothing can follow.")?;
-    let open: Vec<_> = Profile::ALL.into_iter().filter(|p| p.opener_is_party()).map(|p| format!("Profile.{}", constant_name(&p.to_string()))).collect();
+    let open: Vec<_> = Profile::ALL
+        .into_iter()
+        .filter(|p| p.opener_is_party())
+        .map(|p| format!("Profile.{}", constant_name(&p.to_string())))
+        .collect();
     write!(text, "\nOPENER_IS_PARTY: Final[frozenset[Profile]] = frozenset(({},))\n", open.join(", "))?;
     docstring(&mut text, "", "The profiles in which whoever opens must be a party.")?;
     text.push_str("\nTABLES: Final[dict[Profile, tuple[Row, ...]]] = {\n");
@@ -95,7 +107,11 @@ fn profiles() -> Outcome<String> {
         for row in profile.table() {
             let from = row.from.map_or("None".to_owned(), |state| format!("State.{}", constant_name(state.as_str())));
             let (mover, verb) = (constant_name(&word(row.mover)?), constant_name(&word(row.verb)?));
-            writeln!(text, "        Row({from}, Mover.{mover}, Verb.{verb}, State.{}),", constant_name(row.to.as_str()))?;
+            writeln!(
+                text,
+                "        Row({from}, Mover.{mover}, Verb.{verb}, State.{}),",
+                constant_name(row.to.as_str())
+            )?;
         }
         text.push_str("    ),\n");
     }
@@ -153,7 +169,9 @@ fn subjects_module() -> Outcome<String> {
     }
     for subject in subjects::table()? {
         let moves = matches!(subject.kind, Kind::Request("deal"));
-        if matches!(subject.kind, Kind::Request(_)) && !(moves && subject.name == "deal_open") || subject.name == "topic" {
+        if matches!(subject.kind, Kind::Request(_)) && !(moves && subject.name == "deal_open")
+            || subject.name == "topic"
+        {
             continue;
         }
         let (name, template) = if moves {
@@ -197,11 +215,13 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
                 _ => "agent_id",
             })
             .collect();
-        let result = if parts.len() == 1 { "str".to_owned() } else { format!("tuple[{}]", vec!["str"; parts.len()].join(", ")) };
+        let result =
+            if parts.len() == 1 { "str".to_owned() } else { format!("tuple[{}]", vec!["str"; parts.len()].join(", ")) };
         write!(text, "\n\ndef parse_{name}(subject: str) -> {result}:\n")?;
         let list = parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", ");
         docstring(text, "    ", &format!("The parts of `{shown}` ({list}). Raises `ValueError`."))?;
-        let places: Vec<usize> = template.split('.').enumerate().filter(|(_, token)| token.starts_with('{')).map(|(at, _)| at).collect();
+        let places: Vec<usize> =
+            template.split('.').enumerate().filter(|(_, token)| token.starts_with('{')).map(|(at, _)| at).collect();
         let found = format!("_parts(subject, \"{}\", {places:?})", template_pattern(template));
         if let [door] = doors.as_slice() {
             writeln!(text, "    return {door}({found}[0])")?;

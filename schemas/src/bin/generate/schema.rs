@@ -30,7 +30,9 @@ impl Definitions {
             if let Some(entry) = catalogue::find(name) {
                 tag(schema, entry.kind)?;
             } else if name.ends_with(|c: char| c.is_ascii_digit()) {
-                return Err(format!("two types are named {}", name.trim_end_matches(|c: char| c.is_ascii_digit())).into());
+                return Err(
+                    format!("two types are named {}", name.trim_end_matches(|c: char| c.is_ascii_digit())).into()
+                );
             }
         }
         Ok(Self(definitions))
@@ -57,7 +59,8 @@ impl Definitions {
             document.insert("title".into(), (entry.name)().into());
             document.extend(self.get(entry.kind)?.as_object().cloned().unwrap_or_default());
             if !needed.is_empty() {
-                let needed = self.0.iter().filter(|(name, _)| needed.contains(name)).map(|(n, s)| (n.clone(), s.clone()));
+                let needed =
+                    self.0.iter().filter(|(name, _)| needed.contains(name)).map(|(n, s)| (n.clone(), s.clone()));
                 document.insert("$defs".into(), Value::Object(needed.collect()));
             }
             files.add_json(&format!("schemas/json/{}.json", entry.kind), &Value::Object(document))?;

@@ -124,7 +124,11 @@ pub fn table() -> Outcome<Vec<Subject>> {
     }
     let stored = |name: &str, subject: &str, about, stream, bodies: &[&'static str], writer| Subject {
         name: name.to_owned(),
-        template: p.template(subject, "agent", if name.ends_with("ledger_log") || name.ends_with("limit_log") { "book" } else { "market" }),
+        template: p.template(
+            subject,
+            "agent",
+            if name.ends_with("ledger_log") || name.ends_with("limit_log") { "book" } else { "market" },
+        ),
         about,
         kind: Kind::Stream(stream),
         bodies: bodies.to_vec(),
@@ -133,16 +137,86 @@ pub fn table() -> Outcome<Vec<Subject>> {
     };
     let notes = ["note.deal", "note.message"];
     table.extend([
-        stored("deal_log", &subject::deal_log(&p.deal), "what happened to a deal", stream::DEALS, &["deal.event"], "desk and ledger, each event signed"),
-        stored("ledger_log", &subject::ledger_log(&p.market), "a book's fence and cursor", stream::DEALS, &["ledger.cursor"], "ledger"),
-        stored("limit_log", &subject::limit_log(&p.market, &p.agent), "what an agent may give in a book", stream::DEALS, &["ledger.limit"], "ledger"),
-        stored("key_log", &subject::key_log(&p.agent), "an agent's key history, for ever", stream::DEALS, &["key.event"], "registry"),
-        stored("note", &subject::note(&p.agent), "what an agent must hear, written in the same batch as the event it tells of", stream::DEALS, &["note.deal"], "desk and ledger"),
-        stored("inbox", &subject::inbox(&p.agent), "an agent's durable inbox: its notes, and direct messages", stream::INBOX, &notes, "registry; the notes by sourcing"),
-        stored("intent", &subject::intent(&p.market, &p.agent), "an agent's standing order; the last one counts", stream::MARKET, &["intent", "intent.withdrawn"], "the agent"),
-        stored("timer", &subject::timer(&p.deal), "where a deal's deadline is armed, as a message schedule", stream::TIMERS, &[], "desk"),
-        stored("timer_due", &subject::timer_due(&p.deal), "where a deal's deadline fires to", stream::TIMERS, &[], "the broker"),
-        stored("dead_letter", &subject::dead_letter("{core}"), "what a consumer gave up on; the headers say why", stream::DLQ, &[], "cores"),
+        stored(
+            "deal_log",
+            &subject::deal_log(&p.deal),
+            "what happened to a deal",
+            stream::DEALS,
+            &["deal.event"],
+            "desk and ledger, each event signed",
+        ),
+        stored(
+            "ledger_log",
+            &subject::ledger_log(&p.market),
+            "a book's fence and cursor",
+            stream::DEALS,
+            &["ledger.cursor"],
+            "ledger",
+        ),
+        stored(
+            "limit_log",
+            &subject::limit_log(&p.market, &p.agent),
+            "what an agent may give in a book",
+            stream::DEALS,
+            &["ledger.limit"],
+            "ledger",
+        ),
+        stored(
+            "key_log",
+            &subject::key_log(&p.agent),
+            "an agent's key history, for ever",
+            stream::DEALS,
+            &["key.event"],
+            "registry",
+        ),
+        stored(
+            "note",
+            &subject::note(&p.agent),
+            "what an agent must hear, written in the same batch as the event it tells of",
+            stream::DEALS,
+            &["note.deal"],
+            "desk and ledger",
+        ),
+        stored(
+            "inbox",
+            &subject::inbox(&p.agent),
+            "an agent's durable inbox: its notes, and direct messages",
+            stream::INBOX,
+            &notes,
+            "registry; the notes by sourcing",
+        ),
+        stored(
+            "intent",
+            &subject::intent(&p.market, &p.agent),
+            "an agent's standing order; the last one counts",
+            stream::MARKET,
+            &["intent", "intent.withdrawn"],
+            "the agent",
+        ),
+        stored(
+            "timer",
+            &subject::timer(&p.deal),
+            "where a deal's deadline is armed, as a message schedule",
+            stream::TIMERS,
+            &[],
+            "desk",
+        ),
+        stored(
+            "timer_due",
+            &subject::timer_due(&p.deal),
+            "where a deal's deadline fires to",
+            stream::TIMERS,
+            &[],
+            "the broker",
+        ),
+        stored(
+            "dead_letter",
+            &subject::dead_letter("{core}"),
+            "what a consumer gave up on; the headers say why",
+            stream::DLQ,
+            &[],
+            "cores",
+        ),
     ]);
     let live = |name: &str, subject: &str, about, stream, bodies: &[&'static str]| Subject {
         kind: Kind::Live(stream),
@@ -151,12 +225,42 @@ pub fn table() -> Outcome<Vec<Subject>> {
     };
     let live_of = |stored: &str| stored.replacen(subject::ROOT, &format!("{}.live", subject::ROOT), 1);
     table.extend([
-        live("live_deal_log", &live_of(&subject::deal_log(&p.deal)), "a deal's log as it grows", stream::DEALS, &["deal.event"]),
-        live("live_ledger_log", &live_of(&subject::ledger_log(&p.market)), "a book's cursor as it moves", stream::DEALS, &["ledger.cursor"]),
-        live("live_limit_log", &live_of(&subject::limit_log(&p.market, &p.agent)), "limits as they are declared", stream::DEALS, &["ledger.limit"]),
-        live("live_key_log", &live_of(&subject::key_log(&p.agent)), "keys as they are registered", stream::DEALS, &["key.event"]),
+        live(
+            "live_deal_log",
+            &live_of(&subject::deal_log(&p.deal)),
+            "a deal's log as it grows",
+            stream::DEALS,
+            &["deal.event"],
+        ),
+        live(
+            "live_ledger_log",
+            &live_of(&subject::ledger_log(&p.market)),
+            "a book's cursor as it moves",
+            stream::DEALS,
+            &["ledger.cursor"],
+        ),
+        live(
+            "live_limit_log",
+            &live_of(&subject::limit_log(&p.market, &p.agent)),
+            "limits as they are declared",
+            stream::DEALS,
+            &["ledger.limit"],
+        ),
+        live(
+            "live_key_log",
+            &live_of(&subject::key_log(&p.agent)),
+            "keys as they are registered",
+            stream::DEALS,
+            &["key.event"],
+        ),
         live("live_inbox", &subject::live_inbox(&p.agent), "an agent's inbox as it fills", stream::INBOX, &notes),
-        live("live_intent", &live_of(&subject::intent(&p.market, &p.agent)), "intents as they change", stream::MARKET, &["intent", "intent.withdrawn"]),
+        live(
+            "live_intent",
+            &live_of(&subject::intent(&p.market, &p.agent)),
+            "intents as they change",
+            stream::MARKET,
+            &["intent", "intent.withdrawn"],
+        ),
     ]);
     let plain = |name: &str, template: String, about, bodies: &[&'static str], writer| Subject {
         name: name.to_owned(),
@@ -168,9 +272,27 @@ pub fn table() -> Outcome<Vec<Subject>> {
         writer,
     };
     table.extend([
-        plain("topic", subject::topic("{topic}")?, "whatever agents want to say to each other; a topic may have several tokens", &[], "any agent"),
-        plain("clearing_topic", p.template(&subject::clearing_topic(&p.market), "", "market"), "the market maker tells of each clearing", &[], "maker"),
-        plain("talk", p.template(&subject::talk(&p.agent, &p.deal), "party", ""), "offers under negotiation, party to party", &[], "parties"),
+        plain(
+            "topic",
+            subject::topic("{topic}")?,
+            "whatever agents want to say to each other; a topic may have several tokens",
+            &[],
+            "any agent",
+        ),
+        plain(
+            "clearing_topic",
+            p.template(&subject::clearing_topic(&p.market), "", "market"),
+            "the market maker tells of each clearing",
+            &[],
+            "maker",
+        ),
+        plain(
+            "talk",
+            p.template(&subject::talk(&p.agent, &p.deal), "party", ""),
+            "offers under negotiation, party to party",
+            &[],
+            "parties",
+        ),
     ]);
     Ok(table)
 }

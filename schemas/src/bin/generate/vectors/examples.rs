@@ -52,16 +52,21 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         "left_out": [{ "agent": "chad", "reason": "nothing_to_give", "detail": "chad gives nothing" }] });
     let worth = json!({ "party": "kenya", "received_minor": 2_970, "given_minor": 852, "gain_minor": 2_118, "worst_gain_minor": 2_090, "satisfied": true });
     let moved = |verb: &str, more: Value| {
-        let mut body = json!({ "type": format!("deal.{verb}"), "move_id": "m-1", "deadline_unix_ms": NOW_UNIX_MS + 30_000 });
+        let mut body =
+            json!({ "type": format!("deal.{verb}"), "move_id": "m-1", "deadline_unix_ms": NOW_UNIX_MS + 30_000 });
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
         body
     };
-    let event = |turn: u32, what: Value| json!({ "type": "deal.event", "deal": deal, "turn": turn, "prev": hash,
-        "at_unix_ms": NOW_UNIX_MS, "what": what, "cause": signed, "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" });
-    let certified = |kind: &str| json!({ "type": kind, "book": "african", "terms": terms_bytes, "acceptances": [signed, signed],
-        "certificates": [{ "claim_hash": hash, "certificate": "00ff" }] });
+    let event = |turn: u32, what: Value| {
+        json!({ "type": "deal.event", "deal": deal, "turn": turn, "prev": hash,
+        "at_unix_ms": NOW_UNIX_MS, "what": what, "cause": signed, "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" })
+    };
+    let certified = |kind: &str| {
+        json!({ "type": kind, "book": "african", "terms": terms_bytes, "acceptances": [signed, signed],
+        "certificates": [{ "claim_hash": hash, "certificate": "00ff" }] })
+    };
     let with = |mut value: Value, name: &str, member: Value| {
         if let Some(members) = value.as_object_mut() {
             // Second place: where Rust has it.
@@ -76,36 +81,78 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         value
     };
     Ok(vec![
-        ("full", json!({ "type": "error", "code": 429, "message": "too busy", "retryable": true, "field": "transfers[0].good",
-            "rule": "busy", "retry_after_ms": 250, "state": "open", "terms_hash": hash, "id": "e-1" })),
+        (
+            "full",
+            json!({ "type": "error", "code": 429, "message": "too busy", "retryable": true, "field": "transfers[0].good",
+            "rule": "busy", "retry_after_ms": 250, "state": "open", "terms_hash": hash, "id": "e-1" }),
+        ),
         ("plain", json!({ "type": "error", "code": 404, "message": "no such deal: ü — 交易", "retryable": false })),
         ("full", terms.clone()),
-        ("three parties, at once", json!({ "type": "terms", "book": "b", "parties": ["a", "b", "c"], "transfers": [
+        (
+            "three parties, at once",
+            json!({ "type": "terms", "book": "b", "parties": ["a", "b", "c"], "transfers": [
             { "from": "a", "to": "b", "good": "x", "quantity": 1, "due_unix_ms": 0 },
             { "from": "b", "to": "c", "good": "y", "quantity": i64::MAX, "due_unix_ms": 5 },
             { "from": "c", "to": "a", "good": "z-_9", "quantity": 4_294_967_296_i64, "due_unix_ms": i64::MAX }],
-            "delivery": "immediate", "expires_unix_ms": -5 })),
-        ("full", moved("open", json!({ "book": "african", "profile": "ring/1", "parties": ["egypt", "kenya"], "expires_unix_ms": expires,
-            "terms": terms_bytes, "requires": ["win_win", "holdings"] }))),
-        ("without terms", moved("open", json!({ "book": "african", "profile": "fixed/1", "parties": ["egypt", "kenya"], "expires_unix_ms": expires }))),
+            "delivery": "immediate", "expires_unix_ms": -5 }),
+        ),
+        (
+            "full",
+            moved(
+                "open",
+                json!({ "book": "african", "profile": "ring/1", "parties": ["egypt", "kenya"], "expires_unix_ms": expires,
+            "terms": terms_bytes, "requires": ["win_win", "holdings"] }),
+            ),
+        ),
+        (
+            "without terms",
+            moved(
+                "open",
+                json!({ "book": "african", "profile": "fixed/1", "parties": ["egypt", "kenya"], "expires_unix_ms": expires }),
+            ),
+        ),
         ("full", moved("propose", json!({ "deal": deal, "terms": terms_bytes }))),
         ("empty terms", moved("propose", json!({ "deal": deal, "terms": "" }))),
         ("full", moved("counter", json!({ "deal": deal, "terms_hash": hash, "terms": terms_bytes }))),
         ("full", moved("accept", json!({ "deal": deal, "terms_hash": hash, "valuation": valuation }))),
-        ("nothing stated", moved("accept", json!({ "deal": deal, "terms_hash": hash,
-            "valuation": { "outlook": { "kind": "corporate" }, "margin_ppm": 0, "values": [], "costs": [] } }))),
+        (
+            "nothing stated",
+            moved(
+                "accept",
+                json!({ "deal": deal, "terms_hash": hash,
+            "valuation": { "outlook": { "kind": "corporate" }, "margin_ppm": 0, "values": [], "costs": [] } }),
+            ),
+        ),
         ("full", moved("reject", json!({ "deal": deal, "terms_hash": hash, "reason": "too dear" }))),
         ("longest reason", moved("reject", json!({ "deal": deal, "reason": "é".repeat(512) }))),
         ("full", moved("withdraw", json!({ "deal": deal, "reason": "" }))),
         ("full", moved("confirm", json!({ "deal": deal, "terms_hash": hash }))),
-        ("full", json!({ "type": "deal.moved", "deal": deal, "move_id": "A-z_9", "state": "agreed", "turn": 4, "terms_hash": hash })),
-        ("without terms", json!({ "type": "deal.moved", "deal": deal, "move_id": "m".repeat(64), "state": "open", "turn": u32::MAX })),
+        (
+            "full",
+            json!({ "type": "deal.moved", "deal": deal, "move_id": "A-z_9", "state": "agreed", "turn": 4, "terms_hash": hash }),
+        ),
+        (
+            "without terms",
+            json!({ "type": "deal.moved", "deal": deal, "move_id": "m".repeat(64), "state": "open", "turn": u32::MAX }),
+        ),
         ("full", json!({ "type": "deal.show", "deal": deal })),
-        ("full", json!({ "type": "deal.shown", "deal": deal, "state": "failed", "profile": "ring/1", "opener": "maker", "parties": ["egypt", "kenya"],
-            "terms": terms, "terms_hash": hash, "accepted": ["egypt"], "confirmed": ["kenya"], "reason": "not delivered", "turns": 7 })),
-        ("open", json!({ "type": "deal.shown", "deal": deal, "state": "open", "profile": "fixed/1", "opener": "kenya", "parties": ["egypt", "kenya"],
-            "accepted": [], "confirmed": [], "turns": 1 })),
-        ("opened", event(0, json!({ "type": "opened", "opener": "maker", "book": "african", "profile": "ring/1", "terms_hash": hash }))),
+        (
+            "full",
+            json!({ "type": "deal.shown", "deal": deal, "state": "failed", "profile": "ring/1", "opener": "maker", "parties": ["egypt", "kenya"],
+            "terms": terms, "terms_hash": hash, "accepted": ["egypt"], "confirmed": ["kenya"], "reason": "not delivered", "turns": 7 }),
+        ),
+        (
+            "open",
+            json!({ "type": "deal.shown", "deal": deal, "state": "open", "profile": "fixed/1", "opener": "kenya", "parties": ["egypt", "kenya"],
+            "accepted": [], "confirmed": [], "turns": 1 }),
+        ),
+        (
+            "opened",
+            event(
+                0,
+                json!({ "type": "opened", "opener": "maker", "book": "african", "profile": "ring/1", "terms_hash": hash }),
+            ),
+        ),
         ("proposed", event(1, json!({ "type": "proposed", "by": "kenya", "terms_hash": hash }))),
         ("accepted", event(2, json!({ "type": "accepted", "by": "kenya", "terms_hash": hash, "last": true }))),
         ("certified", event(3, with(certified("certified"), "opener", json!("maker")))),
@@ -114,64 +161,148 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         ("settled", event(6, json!({ "type": "settled" }))),
         ("rejected", event(7, json!({ "type": "rejected", "by": "egypt", "reason": "no" }))),
         ("withdrawn", event(8, json!({ "type": "withdrawn", "by": "maker", "reason": "no" }))),
-        ("expired", json!({ "type": "deal.event", "deal": deal, "turn": 9, "prev": "00".repeat(32), "at_unix_ms": 0, "what": { "type": "expired" } })),
+        (
+            "expired",
+            json!({ "type": "deal.event", "deal": deal, "turn": 9, "prev": "00".repeat(32), "at_unix_ms": 0, "what": { "type": "expired" } }),
+        ),
         ("refused", event(10, json!({ "type": "refused", "rule": "over_limit", "reason": "kenya has no tea left" }))),
         ("failed", event(11, json!({ "type": "failed", "undelivered": [0, 1] }))),
         ("compensated", event(12, json!({ "type": "compensated", "reversed": [] }))),
-        ("full", json!({ "type": "note.deal", "deal": deal, "event": "refused", "state": "refused", "turn": 3, "at_unix_ms": NOW_UNIX_MS, "book": "african",
-            "opener": "maker", "profile": "fixed/1", "terms": terms_bytes, "by": "kenya", "rule": "over_limit", "reason": "no tea left" })),
-        ("of the ledger", json!({ "type": "note.deal", "deal": deal, "event": "settled", "state": "settled", "turn": 3, "at_unix_ms": NOW_UNIX_MS, "book": "african" })),
-        ("full", json!({ "type": "trade_balance.value", "terms": terms, "valuations": [{ "party": "kenya", "valuation": valuation }] })),
-        ("full", json!({ "type": "trade_balance.valued", "parties": [worth], "win_win": true, "welfare_minor": 2_118 })),
-        ("full", json!({ "type": "trade_balance.analyze", "terms": terms, "valuations": [{ "party": "kenya", "valuation": valuation }] })),
-        ("full", json!({ "type": "trade_balance.analyzed", "parties": [{ "worth": worth,
+        (
+            "full",
+            json!({ "type": "note.deal", "deal": deal, "event": "refused", "state": "refused", "turn": 3, "at_unix_ms": NOW_UNIX_MS, "book": "african",
+            "opener": "maker", "profile": "fixed/1", "terms": terms_bytes, "by": "kenya", "rule": "over_limit", "reason": "no tea left" }),
+        ),
+        (
+            "of the ledger",
+            json!({ "type": "note.deal", "deal": deal, "event": "settled", "state": "settled", "turn": 3, "at_unix_ms": NOW_UNIX_MS, "book": "african" }),
+        ),
+        (
+            "full",
+            json!({ "type": "trade_balance.value", "terms": terms, "valuations": [{ "party": "kenya", "valuation": valuation }] }),
+        ),
+        (
+            "full",
+            json!({ "type": "trade_balance.valued", "parties": [worth], "win_win": true, "welfare_minor": 2_118 }),
+        ),
+        (
+            "full",
+            json!({ "type": "trade_balance.analyze", "terms": terms, "valuations": [{ "party": "kenya", "valuation": valuation }] }),
+        ),
+        (
+            "full",
+            json!({ "type": "trade_balance.analyzed", "parties": [{ "worth": worth,
             "components": [{ "transfer": 0, "good": "tea", "gain_minor": -852, "factor_ppb": 1_000_000_000 }], "short_by_minor": 12 }],
-            "win_win": false, "unsatisfied": ["kenya"], "least_satisfied": "kenya", "welfare_minor": -1 })),
-        ("full", json!({ "type": "market", "market": "african", "unit_of_account": "US cent", "goods": goods, "band": bounds("1/2", "2"),
+            "win_win": false, "unsatisfied": ["kenya"], "least_satisfied": "kenya", "welfare_minor": -1 }),
+        ),
+        (
+            "full",
+            json!({ "type": "market", "market": "african", "unit_of_account": "US cent", "goods": goods, "band": bounds("1/2", "2"),
             "margin_ppm": 10_000, "max_ring": 3, "clear_every_ms": 5_000, "time_limit_ms": 2_000, "accept_within_ms": 10_000,
-            "delivery": "confirmed", "deliver_within_ms": 60_000, "requires": ["win_win"] })),
-        ("full", json!({ "type": "intent", "market": "african", "agent": "kenya", "gives": gives, "wants": wants, "margin_ppm": 10_000, "outlook": outlook })),
-        ("nothing to give", json!({ "type": "intent", "market": "african", "agent": "chad", "gives": [], "wants": wants, "margin_ppm": 0, "outlook": { "kind": "corporate" } })),
-        ("given and wanted", json!({ "type": "intent", "market": "african", "agent": "mali",
+            "delivery": "confirmed", "deliver_within_ms": 60_000, "requires": ["win_win"] }),
+        ),
+        (
+            "full",
+            json!({ "type": "intent", "market": "african", "agent": "kenya", "gives": gives, "wants": wants, "margin_ppm": 10_000, "outlook": outlook }),
+        ),
+        (
+            "nothing to give",
+            json!({ "type": "intent", "market": "african", "agent": "chad", "gives": [], "wants": wants, "margin_ppm": 0, "outlook": { "kind": "corporate" } }),
+        ),
+        (
+            "given and wanted",
+            json!({ "type": "intent", "market": "african", "agent": "mali",
             "gives": [{ "good": "tea", "limit": 1, "cost": bounds("8", "9") }],
-            "wants": [{ "any_of": [{ "good": "tea", "limit": 1, "value": bounds("0", "8") }] }], "margin_ppm": 1_000_000_000, "outlook": { "kind": "civilian" } })),
+            "wants": [{ "any_of": [{ "good": "tea", "limit": 1, "value": bounds("0", "8") }] }], "margin_ppm": 1_000_000_000, "outlook": { "kind": "civilian" } }),
+        ),
         ("full", json!({ "type": "intent.withdrawn", "market": "african", "agent": "kenya" })),
         ("full", json!({ "type": "maker.market", "market": "african" })),
         ("full", json!({ "type": "maker.why", "market": "african", "agent": "chad" })),
-        ("full", json!({ "type": "maker.because", "market": "african", "agent": "chad", "clearing": 3, "deals": [deal], "left_out": "priced_out", "detail": "outside" })),
-        ("placed", json!({ "type": "maker.because", "market": "african", "agent": "kenya", "clearing": 0, "deals": [], "detail": "" })),
+        (
+            "full",
+            json!({ "type": "maker.because", "market": "african", "agent": "chad", "clearing": 3, "deals": [deal], "left_out": "priced_out", "detail": "outside" }),
+        ),
+        (
+            "placed",
+            json!({ "type": "maker.because", "market": "african", "agent": "kenya", "clearing": 0, "deals": [], "detail": "" }),
+        ),
         ("full", clear.clone()),
         ("full", cleared.clone()),
-        ("time ran out", json!({ "type": "graph.cleared", "rings": [], "objective": 0, "bound": 0, "gap_ppm": 0, "outcome": "time_limit", "took_ms": 0, "left_out": [] })),
-        ("full", json!({ "type": "maker.clearing", "market": "african", "clearing": 1, "at_unix_ms": NOW_UNIX_MS, "request": clear, "result": cleared, "deals": [deal] })),
-        ("full", json!({ "type": "ledger.declare", "move_id": "m-1", "deadline_unix_ms": expires, "book": "african", "limits": [{ "good": "tea", "quantity": 500 }, { "good": "rice", "quantity": 0 }] })),
-        ("full", json!({ "type": "ledger.declared", "book": "african", "move_id": "m-1", "limits": [{ "good": "tea", "quantity": 500 }] })),
-        ("full", json!({ "type": "ledger.limit", "book": "african", "agent": "kenya", "turn": 0, "prev": hash, "at_unix_ms": NOW_UNIX_MS, "cause": signed })),
-        ("full", json!({ "type": "ledger.cursor", "book": "african", "turn": 1, "applied_through": u64::MAX, "state_hash": hash })),
+        (
+            "time ran out",
+            json!({ "type": "graph.cleared", "rings": [], "objective": 0, "bound": 0, "gap_ppm": 0, "outcome": "time_limit", "took_ms": 0, "left_out": [] }),
+        ),
+        (
+            "full",
+            json!({ "type": "maker.clearing", "market": "african", "clearing": 1, "at_unix_ms": NOW_UNIX_MS, "request": clear, "result": cleared, "deals": [deal] }),
+        ),
+        (
+            "full",
+            json!({ "type": "ledger.declare", "move_id": "m-1", "deadline_unix_ms": expires, "book": "african", "limits": [{ "good": "tea", "quantity": 500 }, { "good": "rice", "quantity": 0 }] }),
+        ),
+        (
+            "full",
+            json!({ "type": "ledger.declared", "book": "african", "move_id": "m-1", "limits": [{ "good": "tea", "quantity": 500 }] }),
+        ),
+        (
+            "full",
+            json!({ "type": "ledger.limit", "book": "african", "agent": "kenya", "turn": 0, "prev": hash, "at_unix_ms": NOW_UNIX_MS, "cause": signed }),
+        ),
+        (
+            "full",
+            json!({ "type": "ledger.cursor", "book": "african", "turn": 1, "applied_through": u64::MAX, "state_hash": hash }),
+        ),
         ("full", json!({ "type": "ledger.balance", "book": "african", "party": "kenya" })),
         ("all parties", json!({ "type": "ledger.balance", "book": "african" })),
-        ("full", json!({ "type": "ledger.balances", "book": "african", "applied_through": 9, "state_hash": hash,
-            "lines": [{ "party": "kenya", "good": "tea", "balance": -120, "limit": 500 }] })),
+        (
+            "full",
+            json!({ "type": "ledger.balances", "book": "african", "applied_through": 9, "state_hash": hash,
+            "lines": [{ "party": "kenya", "good": "tea", "balance": -120, "limit": 500 }] }),
+        ),
         ("full", json!({ "type": "trade_balance.balance", "transfers": [transfer] })),
-        ("full", json!({ "type": "trade_balance.balanced", "bilateral": [{ "a": "egypt", "b": "kenya", "good": "tea", "net": -120 }],
-            "multilateral": [{ "party": "kenya", "good": "tea", "received": 0, "given": 120, "balance": i64::MIN }] })),
+        (
+            "full",
+            json!({ "type": "trade_balance.balanced", "bilateral": [{ "a": "egypt", "b": "kenya", "good": "tea", "net": -120 }],
+            "multilateral": [{ "party": "kenya", "good": "tea", "received": 0, "given": 120, "balance": i64::MIN }] }),
+        ),
         ("full", json!({ "type": "registry.hello" })),
-        ("full", json!({ "type": "registry.welcome", "account": account, "schema": "1.0", "now_unix_ms": NOW_UNIX_MS, "max_body_bytes": 1_048_576 })),
-        ("full", json!({ "type": "registry.register", "agent": "kenya", "key": user, "kind": "government", "capabilities": ["port"], "subjects": ["x.y"], "lease_ms": 60_000 })),
-        ("plain", json!({ "type": "registry.register", "agent": "kenya", "key": user, "kind": "corporate", "lease_ms": 1 })),
-        ("full", json!({ "type": "registry.registered", "agent": "kenya", "lease_until_unix_ms": due, "inbox_sequence": 12 })),
+        (
+            "full",
+            json!({ "type": "registry.welcome", "account": account, "schema": "1.0", "now_unix_ms": NOW_UNIX_MS, "max_body_bytes": 1_048_576 }),
+        ),
+        (
+            "full",
+            json!({ "type": "registry.register", "agent": "kenya", "key": user, "kind": "government", "capabilities": ["port"], "subjects": ["x.y"], "lease_ms": 60_000 }),
+        ),
+        (
+            "plain",
+            json!({ "type": "registry.register", "agent": "kenya", "key": user, "kind": "corporate", "lease_ms": 1 }),
+        ),
+        (
+            "full",
+            json!({ "type": "registry.registered", "agent": "kenya", "lease_until_unix_ms": due, "inbox_sequence": 12 }),
+        ),
         ("full", json!({ "type": "registry.leave", "agent": "kenya" })),
         ("full", json!({ "type": "done" })),
         ("full", record.clone()),
         ("full", json!({ "type": "registry.find", "agent": "kenya", "capability": "port" })),
         ("everybody", json!({ "type": "registry.find" })),
         ("full", json!({ "type": "registry.found", "agents": [record], "total": 1 })),
-        ("full", json!({ "type": "key.event", "agent": "kenya", "turn": 0, "prev": "00".repeat(32), "at_unix_ms": NOW_UNIX_MS, "key": user, "cause": signed })),
-        ("of a core", json!({ "type": "key.event", "agent": "ledger", "turn": 0, "prev": "00".repeat(32), "at_unix_ms": NOW_UNIX_MS, "key": user })),
+        (
+            "full",
+            json!({ "type": "key.event", "agent": "kenya", "turn": 0, "prev": "00".repeat(32), "at_unix_ms": NOW_UNIX_MS, "key": user, "cause": signed }),
+        ),
+        (
+            "of a core",
+            json!({ "type": "key.event", "agent": "ledger", "turn": 0, "prev": "00".repeat(32), "at_unix_ms": NOW_UNIX_MS, "key": user }),
+        ),
         ("full", json!({ "type": "registry.send", "move_id": "m-1", "to": "egypt", "body": "81a474797065a4646f6e65" })),
         ("full", json!({ "type": "note.message", "from": "kenya", "at_unix_ms": NOW_UNIX_MS, "cause": signed })),
         ("full", json!({ "type": "registry.inbox", "agent": "kenya", "after_sequence": 12, "limit": 256 })),
-        ("full", json!({ "type": "registry.page", "entries": [{ "sequence": 13, "body": "81a474797065a4646f6e65" }], "more": true })),
+        (
+            "full",
+            json!({ "type": "registry.page", "entries": [{ "sequence": 13, "body": "81a474797065a4646f6e65" }], "more": true }),
+        ),
     ])
 }
 

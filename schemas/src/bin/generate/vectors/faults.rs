@@ -74,13 +74,20 @@ impl Spoiler<'_> {
             let node = self.example.node.without(path)?;
             self.add(path, "missing", &node, "the type is not there", true)?;
         }
-        self.replace(path, "unknown", Node::Text("no.such".into()), "no type of the contract, or not one that may stand here", true)?;
+        self.replace(
+            path,
+            "unknown",
+            Node::Text("no.such".into()),
+            "no type of the contract, or not one that may stand here",
+            true,
+        )?;
         self.replace(path, "a number", Node::Int(1), "a type is a string", true)?;
         self.replace(path, "nil", Node::Nil, "nil", true)
     }
 
     fn field(&mut self, name: &str, schema: &Value, path: &mut Vec<Step>, required: bool) -> Outcome<()> {
-        let spoilt_before = self.example.kind == "deal.event" && !dotted(path).starts_with("what") && self.example.name != "opened";
+        let spoilt_before =
+            self.example.kind == "deal.event" && !dotted(path).starts_with("what") && self.example.name != "opened";
         if spoilt_before {
             return Ok(());
         }
@@ -107,7 +114,13 @@ impl Spoiler<'_> {
                 if new {
                     self.replace(path, "31 bytes", Node::Bytes(vec![7; 31]), "a SHA-256 has 32 bytes", true)?;
                     self.replace(path, "33 bytes", Node::Bytes(vec![7; 33]), "a SHA-256 has 32 bytes", true)?;
-                    self.replace(path, "as numbers", Node::Array(vec![Node::Int(7); 32]), "a hash is a byte string", true)?;
+                    self.replace(
+                        path,
+                        "as numbers",
+                        Node::Array(vec![Node::Int(7); 32]),
+                        "a hash is a byte string",
+                        true,
+                    )?;
                 }
                 Ok(())
             }
@@ -119,7 +132,8 @@ impl Spoiler<'_> {
                     self.replace(path, "capitals", Node::Text(words.concat().to_uppercase()), "no such word", true)?;
                     let bytes = words.first().map(|word| word.as_bytes().to_vec()).unwrap_or_default();
                     self.replace(path, "as bytes", Node::Bytes(bytes), "a word is a string", true)?;
-                    let map = Node::Map(words.iter().take(1).map(|word| (word.clone(), Node::Array(Vec::new()))).collect());
+                    let map =
+                        Node::Map(words.iter().take(1).map(|word| (word.clone(), Node::Array(Vec::new()))).collect());
                     self.replace(path, "a map", map, "a word is a string", true)?;
                 }
                 Ok(())
@@ -128,7 +142,13 @@ impl Spoiler<'_> {
             (_, Some("string")) if text("contentEncoding").is_some() => {
                 self.replace(path, "as text", Node::Text("00ff".into()), "bytes are a byte string", false)?;
                 if new {
-                    self.replace(path, "as numbers", Node::Array(vec![Node::Int(0), Node::Int(255)]), "bytes are a byte string", true)?;
+                    self.replace(
+                        path,
+                        "as numbers",
+                        Node::Array(vec![Node::Int(0), Node::Int(255)]),
+                        "bytes are a byte string",
+                        true,
+                    )?;
                 }
                 Ok(())
             }
@@ -143,7 +163,9 @@ impl Spoiler<'_> {
                     let items = resolved.get("items").ok_or("an array of what?")?;
                     self.value(items, path)?;
                 } else if self.example.name == "full" {
-                    return Err(format!("the full example of {} has nothing at {}", self.example.kind, dotted(path)).into());
+                    return Err(
+                        format!("the full example of {} has nothing at {}", self.example.kind, dotted(path)).into()
+                    );
                 }
                 path.pop();
                 Ok(())
@@ -168,9 +190,12 @@ impl Spoiler<'_> {
 
     fn union(&mut self, schema: &Value, path: &mut Vec<Step>) -> Outcome<()> {
         let tag = [path.as_slice(), &[Step::Key("type".into())]].concat();
-        let Some(Node::Text(kind)) = self.example.node.at(&tag).cloned() else { return Err("a union without a tag".into()) };
+        let Some(Node::Text(kind)) = self.example.node.at(&tag).cloned() else {
+            return Err("a union without a tag".into());
+        };
         let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
-        let variant = variants.into_iter().find(|v| v.pointer("/properties/type/const").and_then(Value::as_str) == Some(&kind));
+        let variant =
+            variants.into_iter().find(|v| v.pointer("/properties/type/const").and_then(Value::as_str) == Some(&kind));
         self.replace(path, "an array", Node::Array(Vec::new()), "a map", true)?;
         self.replace(path, "a word", Node::Text(kind), "a map", true)?;
         self.object(variant.ok_or("no such variant")?, path, false)
@@ -191,8 +216,15 @@ impl Spoiler<'_> {
         if token {
             let long = "a".repeat(65);
             let cases = [
-                ("empty", "", true), ("a wildcard", "*", true), ("the rest", ">", true), ("two tokens", "a.b", true), ("a space", "a b", true),
-                ("not ASCII", "kenyä", true), ("a slash", "a/b", true), ("a zero byte", "a\0", true), ("too long", &long, true),
+                ("empty", "", true),
+                ("a wildcard", "*", true),
+                ("the rest", ">", true),
+                ("two tokens", "a.b", true),
+                ("a space", "a b", true),
+                ("not ASCII", "kenyä", true),
+                ("a slash", "a/b", true),
+                ("a zero byte", "a\0", true),
+                ("too long", &long, true),
                 // Python's `$` matches before a last line feed.
                 ("a line feed at the end", "aaaaaaaaaaaaaaaaaaaaaaaaaa\n", false),
             ];

@@ -62,7 +62,9 @@ impl Vector {
     fn content(&self) -> Vec<u8> {
         match &self.bytes {
             Bytes::Plain(bytes) => bytes.clone(),
-            Bytes::Repeated { start, middle, times, end } => [start.clone(), middle.repeat(*times), end.clone()].concat(),
+            Bytes::Repeated { start, middle, times, end } => {
+                [start.clone(), middle.repeat(*times), end.clone()].concat()
+            }
         }
     }
 
@@ -70,7 +72,8 @@ impl Vector {
         let mut members = Map::new();
         members.insert("name".into(), self.name.clone().into());
         members.insert("type".into(), self.kind.clone().into());
-        members.insert("verdict".into(), if matches!(self.verdict, Verdict::Good { .. }) { "good" } else { "bad" }.into());
+        members
+            .insert("verdict".into(), if matches!(self.verdict, Verdict::Good { .. }) { "good" } else { "bad" }.into());
         if let Verdict::Bad { field, reason, schema_sees } = &self.verdict {
             members.insert("field".into(), field.clone().into());
             members.insert("reason".into(), reason.clone().into());
@@ -102,7 +105,8 @@ pub fn files(definitions: &Definitions, files: &mut Files) -> Outcome<()> {
     let structure = structure::vectors(&good)?;
     for entry in catalogue::ALL {
         let bad = vectors.iter().filter(|vector| vector.kind == entry.kind);
-        let of_kind: Vec<Value> = good.iter().filter(|g| g.kind == entry.kind).map(Example::vector).chain(bad).map(|v| v.to_json()).collect();
+        let of_kind: Vec<Value> =
+            good.iter().filter(|g| g.kind == entry.kind).map(Example::vector).chain(bad).map(|v| v.to_json()).collect();
         files.add(&format!("schemas/vectors/{}.json", entry.kind), lines(&of_kind)?)?;
     }
     files.add("schemas/vectors/structure.json", lines(&structure.iter().map(Vector::to_json).collect::<Vec<_>>())?)?;

@@ -60,7 +60,6 @@ pub fn rationals() -> Outcome<Vec<Value>> {
 
 /// Deal ids: how they are made, and which texts are none.
 pub fn deal_ids() -> Outcome<Vec<Value>> {
-    // Made apart from this crate: base32 of SHA-256(opener ‖ 0x00 ‖ move_id), 26 characters, lowercase.
     let known = [("kenya", "m1"), ("maker", "ring-1-1"), ("a", "A"), ("_", "-"), ("ab", "c"), ("a", "bc")];
     let mut vectors = Vec::new();
     for (opener, move_id) in known {
@@ -121,7 +120,9 @@ pub fn subjects() -> Outcome<Vec<Value>> {
             ("a line feed", format!("{subject}\n")),
             ("a prefix", format!("x.{subject}")),
         ];
-        vectors.extend(cases.map(|(reason, subject)| json!({ "reader": reader, "subject": subject, "verdict": "bad", "reason": reason })));
+        vectors.extend(cases.map(
+            |(reason, subject)| json!({ "reader": reader, "subject": subject, "verdict": "bad", "reason": reason }),
+        ));
     }
     vectors.push(json!({ "reader": "deal_move", "subject": format!("{}.deal.haggle.kenya.{deal}", subject::ROOT), "verdict": "bad", "reason": "no such verb" }));
     Ok(vectors)

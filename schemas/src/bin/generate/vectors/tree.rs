@@ -105,10 +105,14 @@ impl Node {
         match value {
             Value::Null => Self::Nil,
             Value::Bool(value) => Self::Bool(*value),
-            Value::Number(number) => number.as_i128().map_or_else(|| Self::Float(number.as_f64().unwrap_or_default()), Self::Int),
+            Value::Number(number) => {
+                number.as_i128().map_or_else(|| Self::Float(number.as_f64().unwrap_or_default()), Self::Int)
+            }
             Value::String(text) => Self::Text(text.clone()),
             Value::Array(items) => Self::Array(items.iter().map(Self::from_json).collect()),
-            Value::Object(members) => Self::Map(members.iter().map(|(key, value)| (key.clone(), Self::from_json(value))).collect()),
+            Value::Object(members) => {
+                Self::Map(members.iter().map(|(key, value)| (key.clone(), Self::from_json(value))).collect())
+            }
         }
     }
 
@@ -126,9 +130,9 @@ impl Node {
             Self::Text(text) => text.clone().into(),
             Self::Bytes(raw) => hex(raw).into(),
             Self::Array(items) => items.iter().map(Self::to_json).collect::<Option<_>>()?,
-            Self::Map(entries) => {
-                Value::Object(entries.iter().map(|(key, node)| Some((key.clone(), node.to_json()?))).collect::<Option<_>>()?)
-            }
+            Self::Map(entries) => Value::Object(
+                entries.iter().map(|(key, node)| Some((key.clone(), node.to_json()?))).collect::<Option<_>>()?,
+            ),
             Self::Raw(_) => return None,
         })
     }
@@ -178,7 +182,9 @@ impl Node {
 
     fn at_mut(&mut self, path: &[Step]) -> Option<&mut Self> {
         path.iter().try_fold(self, |node, step| match (node, step) {
-            (Self::Map(entries), Step::Key(key)) => entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node),
+            (Self::Map(entries), Step::Key(key)) => {
+                entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node)
+            }
             (Self::Array(items), Step::Index(index)) => items.get_mut(*index),
             _ => None,
         })
