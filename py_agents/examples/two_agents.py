@@ -35,7 +35,7 @@ async def trade(url: str, home: Path) -> str:
 def main() -> int:
     """Start a bus, trade, look at the log, verify it."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [HMS, "up", "--port", "0", "--monitor-port", "0", "--dir", folder, "--json"]
+        command: list[str | Path] = [HMS, "up", "--port", "0", "--monitor-port", "0", "--dir", folder, "--json"]
         bus = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert bus.stdout is not None

@@ -472,8 +472,8 @@ class Agent:
             entry = decode_contract(body)
             if isinstance(entry, wire.DealNote):
                 note = entry
-                self._trading.hear(note)
-                return await self._crew.run(f"deal {note.deal}", lambda: self._trading.take(note), line=note.deal)
+                deal = self._trading.hear(note)
+                return await self._crew.run(f"deal {deal.id}", lambda: self._trading.take(deal, note), line=deal.id)
             if isinstance(entry, wire.DirectMessage):
                 message = self._read(entry)
                 return await self._crew.run(f"a message from {entry.from_}", lambda: self._hear(message))

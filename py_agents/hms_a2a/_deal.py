@@ -98,11 +98,13 @@ class Deal:
 
         What it stated no value or cost of counts nothing. Raises `NoTerms`.
         """
-        return self._membership.worth(self.terms).gain_minor if self._membership else 0
+        terms = self.terms
+        return self._membership.worth(terms).gain_minor if self._membership else 0
 
     def worst_gain(self) -> int:
         """The same at the worst corner of its bounds."""
-        return self._membership.worth(self.terms).worst_gain_minor if self._membership else 0
+        terms = self.terms
+        return self._membership.worth(terms).worst_gain_minor if self._membership else 0
 
     async def open(self, ask: wire.Open) -> wire.State:
         """Open it. Done by `Agent.open_deal`; again, with the same bytes, it changes nothing."""

@@ -59,7 +59,7 @@ class Trading:
         """Hold on to a deal until it is over, whether the author does or not."""
         self._open[deal.id] = deal
 
-    def hear(self, note: wire.DealNote) -> None:
+    def hear(self, note: wire.DealNote) -> Deal:
         """News of a deal came in: at once, so that whoever waits for it need not wait for what is before in line.
 
         Raises `BadWire` for terms that are none.
@@ -67,10 +67,10 @@ class Trading:
         deal = self.deal(note.deal, note.book)
         self.keep(deal)
         deal.hear(note)
+        return deal
 
-    async def take(self, note: wire.DealNote) -> None:
+    async def take(self, deal: Deal, note: wire.DealNote) -> None:
         """Do what news that was heard asks for."""
-        deal = self.deal(note.deal, note.book)
         deal.tell(note)
         for hear in self.hearers:
             await awaited(hear(deal))

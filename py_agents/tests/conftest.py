@@ -16,9 +16,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import nats
 import nkeys
 import pytest
@@ -26,8 +28,8 @@ import pytest
 from hms_a2a import Agent, wire
 from hms_a2a import _subjects as subjects
 from hms_a2a._codec import decode_any, encode
-from hms_a2a._keys import new_seed
-from hms_a2a._signing import Sender, signed_by, system_clock
+from hms_a2a._keys import Key, new_seed
+from hms_a2a._signing import Sender, Signer, signed_by, system_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -119,6 +121,26 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     server.kill()
 
 
+class Voice:
+    """An agent whose messages the stand-ins store."""
+
+    def __init__(self, account: str) -> None:
+        self._signer = Signer(Key(new_seed()), account, "ghana")
+
+    def message(
+        self, number: int, to: str = "kenya", name: str = "ghana", body: bytes | None = None
+    ) -> wire.DirectMessage:
+        said = msgspec.msgpack.encode({"number": number}) if body is None else body
+        send = wire.Send(move_id=f"m{number}", to=to, body=said)
+        signed = encode(send)
+        header = self._signer.sign(subjects.endpoint("registry", "send"), signed, 1_700_000_000_000, "n")
+        return wire.DirectMessage(
+            from_=name,
+            at_unix_ms=number,
+            cause=wire.Signed(subject=subjects.endpoint("registry", "send"), sender=header, body=signed),
+        )
+
+
 class Asked:
     """A request as it came to a stand-in."""
 
@@ -164,6 +186,10 @@ class Cores:
     def store(self, sequence: int, body: wire.Message) -> None:
         """Store an entry that nobody hears live."""
         self.entries.append((sequence, encode(body)))
+
+    def voice(self) -> Voice:
+        """Ghana, who sends messages."""
+        return Voice(self.account)
 
     async def _store(self, msg: Msg) -> None:
         asked = Asked(msg)
@@ -212,9 +238,22 @@ class Cores:
                 return wire.Declared(book=body.book, move_id=body.move_id, limits=body.limits)
             case wire.Accept() | wire.Reject() | wire.Confirm():
                 after_it = {"deal.accept": "agreed", "deal.reject": "rejected", "deal.confirm": "settled"}[body.TYPE]
-                return wire.Moved(deal=body.deal, move_id=body.move_id, state=wire.State(after_it), turn=1)
+                turn = 9 if isinstance(body, wire.Confirm) else 1
+                return wire.Moved(deal=body.deal, move_id=body.move_id, state=wire.State(after_it), turn=turn)
             case wire.ShowMarket():
-                return None
+                return wire.Market(
+                    market=body.market,
+                    unit_of_account="cent",
+                    goods=[],
+                    band=wire.Bounds(lo=Fraction(1, 10), hi=Fraction(10)),
+                    margin_ppm=0,
+                    max_ring=3,
+                    clear_every_ms=1000,
+                    time_limit_ms=1000,
+                    accept_within_ms=1000,
+                    delivery=wire.Delivery.CONFIRMED,
+                    deliver_within_ms=0,
+                )
             case wire.Leave() | wire.Send():
                 return wire.Done()
         return wire.ErrorReply(code=404, message=f"no stand-in for {body.TYPE}", retryable=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,7 @@ from hms_a2a import (
     Late,
     NoResponders,
     NoTerms,
+    NotFound,
     Refused,
     TimedOut,
     Want,
@@ -39,7 +42,7 @@ GIVES = [Give("wheat", 100, cost=20)]
 WANTS = [Want("coffee", 50, value=90)]
 
 
-def make_terms(wheat: int = 40, coffee: int = 10, expires_in_ms: int = 30_000, **more: object) -> wire.Terms:
+def make_terms(wheat: int = 40, coffee: int = 10, expires_in_ms: int = 30_000) -> wire.Terms:
     expires = system_clock() + expires_in_ms
 
     def transfer(giver: str, taker: str, good: str, units: int) -> wire.Transfer:
@@ -93,13 +96,12 @@ async def test_it_registers_declares_and_states_what_it_gives_and_wants(cores: C
         "registry.hello",
         "registry.register",
         "maker.market",
-        "maker.market",
         "ledger.balance",
         "ledger.declare",
         "intent",
         "intent.withdrawn",
         "registry.leave",
-    ][:2] + [k for k in kinds[2:]]
+    ]
     register, declare, intent = (cores.of(k)[0] for k in ("registry.register", "ledger.declare", "intent"))
     assert isinstance(register.body, wire.Register)
     assert (register.body.kind, register.body.capabilities, register.body.key) == ("ngo", ["trade"], kenya.key)
@@ -111,7 +113,6 @@ async def test_it_registers_declares_and_states_what_it_gives_and_wants(cores: C
     for asked in cores.asked[1:]:
         assert asked.sender is not None, asked.body.TYPE
         assert (asked.sender.name, asked.sender.user, asked.sender.account) == ("kenya", kenya.key, cores.account)
-    assert kinds[-2:] == ["intent.withdrawn", "registry.leave"]
 
 
 async def test_it_accepts_what_is_good_for_it_and_says_what_it_is_worth(
@@ -133,8 +134,6 @@ async def test_it_accepts_what_is_good_for_it_and_says_what_it_is_worth(
 
 
 def bounds(value: int) -> wire.Bounds:
-    from fractions import Fraction
-
     return wire.Bounds(lo=Fraction(value), hi=Fraction(value))
 
 
@@ -280,7 +279,7 @@ async def test_the_author_says_when_a_delivery_is_there(
         await asyncio.sleep(0.1)
         assert cores.of("deal.confirm") == []
         assert await due[0].confirm() == wire.State.SETTLED
-        assert await due[0].ended() == wire.State.SETTLED
+        assert await asyncio.wait_for(due[0].ended(), 5) == wire.State.SETTLED
 
 
 async def test_news_is_told_in_order_and_waiting_for_it_inside_a_handler_is_possible(
@@ -295,13 +294,13 @@ async def test_news_is_told_in_order_and_waiting_for_it_inside_a_handler_is_poss
     async def decide(deal: Deal) -> None:
         await deal.accept()
         ended.append(await deal.ended())
+        assert deal.reason == "over the limit"
 
     async with kenya:
         await cores.tell("kenya", 1, make_note(make_terms()))
         await eventually(lambda: cores.of("deal.accept"))
         await cores.tell("kenya", 2, make_note(None, "refused", wire.State.REFUSED, 4, reason="over the limit"))
         await eventually(lambda: len(events) == 2)
-        assert kenya.deal(DEAL).reason is None or kenya.deal(DEAL).reason == "over the limit"
     assert events == [("opened", "negotiating"), ("refused", "refused")]
     assert ended == [wire.State.REFUSED]
 
@@ -457,7 +456,7 @@ async def test_a_broker_without_cores_is_an_error_that_says_so(broker: Broker, m
 
 async def test_the_lease_is_renewed_at_a_third(cores: Cores, make_agent: MakeAgent, eventually: Eventually) -> None:
     async with make_agent("kenya", lease_ms=300):
-        await eventually(lambda: len(cores.of("registry.register")) >= 4, 5.0)
+        await eventually(lambda: len(cores.of("registry.register")) >= 4)
 
 
 async def test_the_registrys_clock_is_the_one_to_go_by(cores: Cores, make_agent: MakeAgent) -> None:
@@ -495,7 +494,7 @@ async def test_a_host_carries_many_over_one_connection(
         agents = await asyncio.gather(*(host.add(make_agent(f"agent-{i}")) for i in range(20)))
         heard: list[str] = []
         for agent in agents:
-            agent.on_topic("to.all")(lambda _, id=agent.id: heard.append(id))
+            agent.on_topic("to.all")(functools.partial(lambda name, _: heard.append(name), agent.id))
         await asyncio.sleep(0.1)
         await agents[0].publish("to.all", {})
         await eventually(lambda: len(heard) == 20)
@@ -551,3 +550,14 @@ def test_a_deal_without_terms_says_so() -> None:
 def test_an_id_is_a_token(agent_id: str) -> None:
     with pytest.raises(ValueError, match="an agent's id"):
         Agent(agent_id)
+
+
+async def test_an_unknown_market_is_an_error_at_once(cores: Cores, make_agent: MakeAgent) -> None:
+    reply = wire.ErrorReply(code=404, message="no such market", retryable=False)
+    cores.answers[subjects.endpoint("maker", "market")] = lambda _: reply
+    with pytest.raises(NotFound, match="no such market"):
+        await trader(make_agent).start()
+    async with make_agent("ghana") as ghana:
+        with pytest.raises(NotFound):
+            await ghana.join("bazaar")
+    assert cores.of("intent") == []

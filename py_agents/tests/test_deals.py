@@ -46,9 +46,12 @@ async def test_two_agents_settle_a_deal_and_it_verifies(bus: Bus, tmp_path: Path
     told = json.loads(bus.hms("deal", "verify", deal.id, "--json"))
     assert told["state"] == "settled"
 
-    # The evidence travels: a file is enough, and a changed byte in it is named.
-    evidence = tmp_path / "deal.jsonl"
-    evidence.write_text(bus.hms("deal", "log", deal.id, "--raw"))
+    await asyncio.to_thread(the_evidence_travels, bus, deal.id, tmp_path / "deal.jsonl")
+
+
+def the_evidence_travels(bus: Bus, deal: str, evidence: Path) -> None:
+    """A file is enough to verify a deal, and a changed byte in it is named."""
+    evidence.write_text(bus.hms("deal", "log", deal, "--raw"))
     assert json.loads(bus.hms("deal", "verify", "--from", str(evidence), "--json"))["state"] == "settled"
     lines = evidence.read_text().splitlines()
     last = json.loads(lines[-1])
@@ -56,7 +59,8 @@ async def test_two_agents_settle_a_deal_and_it_verifies(bus: Bus, tmp_path: Path
     body[len(body) // 2] ^= 1
     lines[-1] = json.dumps(last | {"body": body.hex()})
     evidence.write_text("\n".join(lines) + "\n")
-    checked = subprocess.run([bus.binary, "deal", "verify", "--from", evidence], capture_output=True, text=True, timeout=60)
+    command: list[str | Path] = [bus.binary, "deal", "verify", "--from", evidence]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 1
     assert str(last["sequence"]) in checked.stdout + checked.stderr
 

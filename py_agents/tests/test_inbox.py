@@ -5,38 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from hms_a2a import Agent, Message, wire
 from hms_a2a import _subjects as subjects
-from hms_a2a._codec import encode
 from hms_a2a._inbox import Cursor
-from hms_a2a._keys import Key, new_seed
-from hms_a2a._signing import Signer
+from hms_a2a._keys import new_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
     from conftest import Broker, Cores, Eventually, MakeAgent
-
-SUBJECT = "anything"
-
-
-class Sender:
-    """An agent whose messages the stand-ins store."""
-
-    def __init__(self, account: str) -> None:
-        self._signer = Signer(Key(new_seed()), account, "ghana")
-
-    def message(self, number: int, to: str = "kenya", name: str = "ghana") -> wire.DirectMessage:
-        send = wire.Send(move_id=f"m{number}", to=to, body=msgspec.msgpack.encode({"number": number}))
-        body = encode(send)
-        header = self._signer.sign(SUBJECT, body, 1_700_000_000_000, "n")
-        return wire.DirectMessage(
-            from_=name, at_unix_ms=number, cause=wire.Signed(subject=SUBJECT, sender=header, body=body)
-        )
 
 
 def listen(agent: Agent) -> list[int]:
@@ -52,7 +30,7 @@ def listen(agent: Agent) -> list[int]:
 
 
 async def test_live_entries_come_without_asking(cores: Cores, make_agent: MakeAgent, eventually: Eventually) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
     heard = listen(kenya)
     async with kenya:
         for sequence in (3, 7, 8):
@@ -64,7 +42,7 @@ async def test_live_entries_come_without_asking(cores: Cores, make_agent: MakeAg
 async def test_what_was_there_before_is_read_first_page_by_page(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually
 ) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
     heard = listen(kenya)
     for sequence in range(1, 601):
         cores.store(sequence, ghana.message(sequence))
@@ -78,7 +56,7 @@ async def test_what_was_there_before_is_read_first_page_by_page(
 async def test_a_gap_is_noticed_and_filled_and_what_comes_twice_counts_once(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually
 ) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
     heard = listen(kenya)
     async with kenya:
         await cores.tell("kenya", 1, ghana.message(1))
@@ -97,7 +75,7 @@ async def test_a_gap_is_noticed_and_filled_and_what_comes_twice_counts_once(
 async def test_what_came_while_the_broker_was_away_is_read_when_it_is_back(
     broker: Broker, cores: Cores, make_agent: MakeAgent, eventually: Eventually
 ) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
     heard = listen(kenya)
     async with kenya:
         await cores.tell("kenya", 1, ghana.message(1))
@@ -114,7 +92,7 @@ async def test_what_came_while_the_broker_was_away_is_read_when_it_is_back(
 async def test_a_registry_that_is_away_is_waited_for(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually
 ) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
     heard = listen(kenya)
     cores.store(1, ghana.message(1))
     cores.deaf[subjects.endpoint("registry", "inbox")] = 1
@@ -126,7 +104,7 @@ async def test_a_registry_that_is_away_is_waited_for(
 async def test_the_cursor_outlives_the_process(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually, tmp_path: Path
 ) -> None:
-    ghana, seed = Sender(cores.account), new_seed()
+    ghana, seed = cores.voice(), new_seed()
     for sequence in (1, 2):
         cores.store(sequence, ghana.message(sequence))
     first = make_agent("kenya", seed=seed, home=tmp_path)
@@ -146,7 +124,7 @@ async def test_an_inbox_that_became_shorter_is_another_and_read_from_its_beginni
 ) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "kenya.json").write_text('{"inbox_sequence":500}')
-    ghana = Sender(cores.account)
+    ghana = cores.voice()
     cores.store(1, ghana.message(1))
     kenya = make_agent("kenya", home=tmp_path)
     heard = listen(kenya)
@@ -157,7 +135,7 @@ async def test_an_inbox_that_became_shorter_is_another_and_read_from_its_beginni
 async def test_a_handler_that_fails_stops_nothing(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
 
     @kenya.on_message
     async def fail(message: Message[Any]) -> None:
@@ -176,7 +154,7 @@ async def test_a_handler_that_fails_stops_nothing(
 async def test_what_is_not_signed_by_whom_it_names_or_not_for_this_agent_is_left_out(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kenya, ghana = make_agent("kenya"), Sender(cores.account)
+    kenya, ghana = make_agent("kenya"), cores.voice()
     heard = listen(kenya)
     async with kenya:
         await cores.tell("kenya", 1, ghana.message(1, name="togo"))
@@ -190,7 +168,7 @@ async def test_what_is_not_signed_by_whom_it_names_or_not_for_this_agent_is_left
 async def test_no_more_handlers_run_at_once_than_there_are_places(
     cores: Cores, make_agent: MakeAgent, eventually: Eventually
 ) -> None:
-    kenya, ghana = make_agent("kenya", concurrency=2), Sender(cores.account)
+    kenya, ghana = make_agent("kenya", concurrency=2), cores.voice()
     running, most, done = 0, 0, 0
 
     @kenya.on_message

@@ -425,4 +425,7 @@ pub struct Shown {
     /// How many events it has.
     pub turns: u32,
 }
-crate::message!(Shown, "deal.shown");
+crate::message!(Shown, "deal.shown", |shown| {
+    let place = |refused: Refused| Refused::new(format!("terms.{}", refused.field), refused.reason);
+    shown.terms.as_ref().map_or(Ok(()), |terms| terms.check().map_err(place))
+});

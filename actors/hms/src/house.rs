@@ -8,6 +8,7 @@ use crate::{
     command::provision::provision,
     exit::{Exit, OrExit, Outcome, Stop},
     keystore::KeyStore,
+    log,
     services::{self, Core, Cores},
 };
 
@@ -55,6 +56,9 @@ impl House {
         if !self.cores.drain().await {
             tracing::warn!("some requests were not answered in time");
         }
+        tracing::info!("stopped");
+        // That the connection breaks when its broker ends is no news.
+        log::end();
         drop(self.broker);
     }
 }

@@ -46,7 +46,8 @@ HMS_LOG sets what is logged to standard error, for example HMS_LOG=debug or HMS_
     schemas::subject::all_live()))]
 struct Cli {
     /// How log lines on standard error look
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, hide_short_help = true)]
+    #[arg(long, global = true, value_name = "text|json", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(hide_short_help = true, hide_possible_values = true, display_order = 900)]
     log_format: LogFormat,
     #[command(subcommand)]
     command: Command,

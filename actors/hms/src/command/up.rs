@@ -11,7 +11,7 @@ use schemas::subject;
 use serde_json::json;
 
 use crate::{
-    bus::BusArgs,
+    bus::{self, BusArgs},
     exit::{Exit, OrExit, Outcome, Stop},
     house::House,
     local::LocalBus,
@@ -73,11 +73,8 @@ impl Up {
             }
         };
         let port = match &broker {
-            Some(broker) => {
-                BusArgs { nats: Some(broker.url()), context: None, ..self.bus.clone() }
-                    .connect_service("hms-up")
-                    .await?
-            }
+            Some(broker) => bus::connect_own(&broker.url(), "hms-up").await?,
+
             None => self.bus.connect_service("hms-up").await?,
         };
         let told = LocalBus {

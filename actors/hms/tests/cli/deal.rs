@@ -136,7 +136,7 @@ impl Story {
     fn moved(&mut self, deal: Option<Deal>, id: &DealId, by: &AgentId, verb: DealVerb, ask: Move) -> Option<Deal> {
         let signed = self.signed(by.as_str(), subject::deal_move(verb, by, id), ask.encode());
         let call = Call { now_unix_ms: NOW, sender: Some(Sender::parse(&signed.sender).unwrap()), ..Call::default() };
-        let ask = Ask::Move { by: by.clone(), deal: id.clone(), ask, signed };
+        let ask = Ask::Move { by: by.clone(), deal: id.clone(), ask: Box::new(ask), signed };
         let events = Desk.decide(&deal, &ask, &call).unwrap().events;
         events.into_iter().fold(deal, |deal, entry| {
             self.store("deal", subject::deal_log(id), DealEvent::TYPE, &entry.bytes);

@@ -278,7 +278,6 @@ impl Running {
             self.stages.push(Stage::new(actors)?);
         }
         let stage = if plan.limits.own_threads { self.stages.last() } else { self.stages.first() };
-        let beside = if plan.limits.own_threads { None } else { stage.and_then(|stage| stage.of(0)).cloned() };
         let mut workers = Vec::new();
         for n in 0..actors {
             let thread = stage.and_then(|stage| stage.of(n)).ok_or(NoSystem)?;
@@ -294,14 +293,7 @@ impl Running {
             self.stoppers.push(subscription.stopper());
             let endpoint = Arc::new(Endpoint::new(spec.name, spec.subject, queue, spec.metadata));
             endpoints.push(Arc::clone(&endpoint));
-            let intake = intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone());
-            match beside {
-                // Beside its actors, which compute shortly: a request changes threads once less.
-                Some(thread) => {
-                    thread.spawn(intake);
-                }
-                None => drop(tokio::spawn(intake)),
-            }
+            tokio::spawn(intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone()));
         }
         Ok(())
     }

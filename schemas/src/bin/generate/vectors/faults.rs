@@ -59,10 +59,25 @@ impl Spoiler<'_> {
                 self.tag(path, root)?;
             } else if self.example.node.at(path).is_some() {
                 self.field(name, schema, path, required.contains(&name.as_str()))?;
-            } else if self.example.name == "full" {
+            } else if self.example.name == "full" && !matches!(path.iter().rev().nth(1), Some(Step::Index(_))) {
                 return Err(format!("the full example of {} lacks {}", self.example.kind, dotted(path)).into());
             }
             path.pop();
+        }
+        Ok(())
+    }
+
+    /// Fields that the first entry of an array lacks and another has.
+    fn other_entries(&mut self, schema: &Value, path: &mut Vec<Step>) -> Outcome<()> {
+        for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let place = |index: usize| [path.as_slice(), &[Step::Index(index), Step::Key(name.clone())]].concat();
+            let has = |index: &usize| self.example.node.at(&place(*index)).is_some();
+            if name != "type" && !has(&0) {
+                match (1..3).find(has) {
+                    Some(index) => self.field(name, schema, &mut place(index), false)?,
+                    None => return Err(format!("the full example of {} lacks {}", self.example.kind, dotted(&place(0))).into()),
+                }
+            }
         }
         Ok(())
     }
@@ -161,7 +176,14 @@ impl Spoiler<'_> {
                 if self.example.node.at(path).is_some() {
                     self.replace(path, "nil", Node::Nil, "nil", true)?;
                     let items = resolved.get("items").ok_or("an array of what?")?;
+                    let definition = items.get("$ref").and_then(reference);
+                    let new = definition.is_some_and(|name| !self.seen.contains(name));
                     self.value(items, path)?;
+                    if let (true, Some(name)) = (new, definition) {
+                        path.pop();
+                        self.other_entries(self.definitions.get(name)?, path)?;
+                        path.push(Step::Index(0));
+                    }
                 } else if self.example.name == "full" {
                     return Err(
                         format!("the full example of {} has nothing at {}", self.example.kind, dotted(path)).into()
