@@ -225,6 +225,12 @@ def _clear(message: wire.Clear) -> None:
         _bounds(message.band, "band")
 
 
+def _clearing(message: wire.Clearing) -> None:
+    if message.request is not None:
+        with _under("request."):
+            _clear(message.request)
+
+
 # --- the ledger and the registry ------------------------------------------------------------------------------------
 
 
@@ -299,6 +305,7 @@ _rule(wire.AnalyzeRequest, _valuations)
 _rule(wire.Market, _market)
 _rule(wire.Intent, _offer)
 _rule(wire.Clear, _clear)
+_rule(wire.Clearing, _clearing)
 _rule(wire.Declare, _declare)
 _rule(wire.TradeBalanceRequest, _balance)
 _rule(wire.Welcome, _welcome)

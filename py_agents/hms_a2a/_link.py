@@ -221,7 +221,7 @@ class Link:
             _log.debug("connection: %s", str(error) or type(error).__name__)
 
     async def _on_disconnect(self) -> None:
-        if not self._closing:
+        if not self._closing and self._client is not None:
             _log.warning("disconnected from the broker; trying again without end")
 
     async def _on_reconnect(self) -> None:

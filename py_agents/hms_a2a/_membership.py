@@ -210,7 +210,7 @@ class Membership:
         subject = subjects.endpoint("maker", "market")
         ask = wire.ShowMarket(market=self.market)
         try:
-            await self._caller.insist(subject, ask, wire.Market, patience_s=ATTEMPT_S)
+            await self._caller.ask(subject, encode(ask), ask.TYPE, ATTEMPT_S)
         except (NoResponders, TimedOut):
             _log.warning("no market maker answers, so nobody clears %s for now", self.market)
 

@@ -122,7 +122,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 class Voice:
-    """An agent whose messages the stand-ins store."""
+    """An agent whose messages the stand-ins keep."""
 
     def __init__(self, account: str) -> None:
         self._signer = Signer(Key(new_seed()), account, "ghana")
@@ -130,15 +130,13 @@ class Voice:
     def message(
         self, number: int, to: str = "kenya", name: str = "ghana", body: bytes | None = None
     ) -> wire.DirectMessage:
+        """A message as the registry keeps it; its body says its number."""
         said = msgspec.msgpack.encode({"number": number}) if body is None else body
-        send = wire.Send(move_id=f"m{number}", to=to, body=said)
-        signed = encode(send)
-        header = self._signer.sign(subjects.endpoint("registry", "send"), signed, 1_700_000_000_000, "n")
-        return wire.DirectMessage(
-            from_=name,
-            at_unix_ms=number,
-            cause=wire.Signed(subject=subjects.endpoint("registry", "send"), sender=header, body=signed),
-        )
+        subject = subjects.endpoint("registry", "send")
+        signed = encode(wire.Send(move_id=f"m{number}", to=to, body=said))
+        header = self._signer.sign(subject, signed, 1_700_000_000_000, "n")
+        cause = wire.Signed(subject=subject, sender=header, body=signed)
+        return wire.DirectMessage(from_=name, at_unix_ms=number, cause=cause)
 
 
 class Asked:

@@ -105,7 +105,7 @@ pub fn hop_welfare(quantity: i64, value: Bounds, receiver: Factors, cost: Bounds
 }
 
 fn central(quantity: i64, bounds: Bounds, factor_ppb: i64) -> Exact {
-    Interval::from(bounds).central().times(quantity).times(factor_ppb).divided(PPB)
+    Interval::from(bounds).central().scaled(factor_ppb, PPB).times(quantity)
 }
 
 #[cfg(test)]

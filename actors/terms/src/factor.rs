@@ -46,7 +46,7 @@ impl Factors {
         let one = Exact::from(1);
 
         let days = i64::try_from(days).map_err(|_| TermsError::Overflow("the number of days"))?;
-        let interest = rate.times(days).divided(YEAR_DAYS);
+        let interest = rate.scaled(days, YEAR_DAYS);
         // At least 1, since the rate is not negative.
         let discount = (&one + &interest).inverse().ok_or(TermsError::Overflow("the discount factor"))?;
         let certainty = arrival.product(&(&one - &aversion.product(&(&one - &arrival))));

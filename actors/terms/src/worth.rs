@@ -157,7 +157,7 @@ pub fn worth(terms: &Terms, party: &AgentId, valuation: &Valuation) -> Result<Wo
         } else {
             (cost_of(valuation, party, transfer)?, factors.giving_ppb)
         };
-        let amount = unit.times(transfer.quantity.get()).times(factor_ppb).divided(PPB);
+        let amount = unit.scaled(factor_ppb, PPB).times(transfer.quantity.get());
         if is_receipt {
             worth.received += &amount;
         } else {

@@ -1,8 +1,9 @@
-//! The program as its users meet it: real processes, their output and their exit codes. What needs a bus is
-//! tested with the whole system, elsewhere.
+//! The program as its users meet it: real processes, their output and their exit codes. Agents and
+//! clearings are tested with the whole system, elsewhere.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test that cannot go on has failed
 
+mod bus;
 mod call;
 mod deal;
 mod decode;
@@ -23,10 +24,17 @@ struct Ran {
     err: String,
 }
 
-/// Runs `hms` with nothing of this machine's settings, and with `input` on standard input.
-fn hms_in(dir: &Path, args: &[&str], input: &[u8]) -> Ran {
+/// `hms` with nothing of this machine's settings.
+fn quiet(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hms"));
-    command.args(args).current_dir(dir).env_clear().env("HOME", dir).env("PATH", "/usr/bin:/bin");
+    command.current_dir(dir).env_clear().env("HOME", dir).env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// Runs `hms` with `input` on standard input.
+fn hms_in(dir: &Path, args: &[&str], input: &[u8]) -> Ran {
+    let mut command = quiet(dir);
+    command.args(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();

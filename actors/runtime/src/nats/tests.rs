@@ -138,7 +138,12 @@ async fn what_keeps_us_from_connecting_is_said() {
     let config = folder.path().join("c");
     std::fs::write(&config, format!("host: 127.0.0.1\nport: {port}\nauthorization {{ user: ann, password: pw }}\n"))
         .unwrap();
-    let mut server = std::process::Command::new(find_server().unwrap()).arg("-c").arg(&config).spawn().unwrap();
+    let mut server = std::process::Command::new(find_server().unwrap())
+        .arg("-c")
+        .arg(&config)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let url = format!("nats://127.0.0.1:{port}");
     let ann = ConnectSpec { login: Login::User("ann".to_owned(), "pw".to_owned()), ..ConnectSpec::new(&url, "tests") };
     let without = ann.connect().await;
