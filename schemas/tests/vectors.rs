@@ -1,4 +1,5 @@
 //! Runs the vectors that every implementation of the contract runs. The Python package runs the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // this is all test code
 
 use std::path::{Path, PathBuf};
 
@@ -79,7 +80,11 @@ fn every_body_is_read_or_refused_as_its_vector_says() {
     let (mut good, mut bad, mut faults) = (0, 0, Vec::new());
     for file in files.chain(["structure.json".to_owned()]) {
         for vector in read(&file) {
-            if vector["verdict"] == "good" { good += 1 } else { bad += 1 }
+            if vector["verdict"] == "good" {
+                good += 1
+            } else {
+                bad += 1
+            }
             faults.extend(fault_of(&vector).map(|fault| format!("{file}: {} {fault}", vector["name"])));
         }
     }
@@ -93,7 +98,11 @@ fn a_body_of_a_type_that_nobody_knows_is_not_understood() {
     assert_eq!(body::type_of(&body, MAX_BODY_BYTES), Ok("no.such"));
     for entry in catalogue::ALL {
         let error = (entry.rewrite)(&body).unwrap_err();
-        assert!(matches!(&error, DecodeError::NotUnderstood { got, .. } if got == "no.such"), "{}: {error}", entry.kind);
+        assert!(
+            matches!(&error, DecodeError::NotUnderstood { got, .. } if got == "no.such"),
+            "{}: {error}",
+            entry.kind
+        );
     }
 }
 
@@ -102,7 +111,8 @@ fn signatures() {
     let vectors = read("signatures.json");
     assert!(vectors.len() > 30);
     for vector in vectors {
-        let (subject, payload, header) = (text(&vector, "subject"), raw(&vector, "payload_hex"), text(&vector, "header"));
+        let (subject, payload, header) =
+            (text(&vector, "subject"), raw(&vector, "payload_hex"), text(&vector, "header"));
         let outcome = Sender::parse(header).and_then(|sender| sender.verify(subject, &payload).map(|()| sender));
         if vector["verdict"] == "bad" {
             assert!(outcome.is_err(), "{} holds", vector["name"]);
@@ -152,7 +162,8 @@ fn subjects() {
     fn parts(reader: &str, subject: &str) -> Result<Vec<String>, subject::BadSubject> {
         let two = |(a, b): (schemas::MarketId, AgentId)| vec![a.to_string(), b.to_string()];
         match reader {
-            "deal_move" => subject::parse_deal_move(subject).map(|(verb, party, deal)| vec![verb.to_string(), party.to_string(), deal.to_string()]),
+            "deal_move" => subject::parse_deal_move(subject)
+                .map(|(verb, party, deal)| vec![verb.to_string(), party.to_string(), deal.to_string()]),
             "deal_log" | "live_deal_log" => subject::parse_deal_log(subject).map(|deal| vec![deal.to_string()]),
             "inbox" | "live_inbox" => subject::parse_inbox(subject).map(|agent| vec![agent.to_string()]),
             "intent" | "live_intent" => subject::parse_intent(subject).map(two),
@@ -164,7 +175,8 @@ fn subjects() {
     for vector in vectors {
         let outcome = parts(text(&vector, "reader"), text(&vector, "subject"));
         if vector["verdict"] == "good" {
-            let expected: Vec<_> = vector["parts"].as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            let expected: Vec<_> =
+                vector["parts"].as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect();
             assert_eq!(outcome.unwrap(), expected);
         } else {
             assert!(outcome.is_err(), "{vector}: {outcome:?}");

@@ -21,7 +21,7 @@ use crate::master::{Master, Ray};
 use crate::rings::{Prices, Search};
 use crate::round::hops;
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, Id, SeatId, Table, WantId};
+use crate::table::{GiveId, SeatId, WantId};
 
 /// Columns may be made until so much of the time is spent, in percent.
 const UNTIL_PERCENT: u32 = 60;
@@ -73,16 +73,6 @@ pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
     loop {
         let prices = if is_smoothed { duals.towards(&best.prices, SMOOTHING) } else { duals.clone() };
         let round = make_columns(instance, &mut search, &prices, effort, &mut master);
-        if std::env::var("GRAPH_DEBUG").is_ok() {
-            eprintln!(
-                "round: smoothed {is_smoothed} made {} complete {} bound {:.6e} best {:.6e} value {value:.6e} effort {effort} {:?}",
-                round.made,
-                round.complete,
-                fixed_guide(round.prices.total(instance)),
-                fixed_guide(best.bound),
-                watch.elapsed()
-            );
-        }
         best.keep(instance, round.prices);
         let close = fixed_guide(best.bound) - value <= CLOSE_ENOUGH * value;
         if close || search.is_out_of_time() && round.made == 0 {
@@ -112,9 +102,7 @@ pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
     }
     if value > 0.0 && fixed_guide(best.bound) - value > 1e-7 * value {
         let mut proof = Search::new(instance, watch, PROVE_UNTIL_PERCENT);
-        if std::env::var("GRAPH_DEBUG").is_ok() { eprintln!("duals {:.6e} value {value:.6e}", fixed_guide(duals.total(instance))); }
         let proven = prove(instance, &mut proof, duals, effort, best.bound);
-        if std::env::var("GRAPH_DEBUG").is_ok() { eprintln!("proven {:.6e}", fixed_guide(proven.total(instance))); }
         best.keep(instance, proven);
     }
     best.complete &= instance.all_seated;
@@ -187,10 +175,6 @@ fn prove(instance: &Instance, search: &mut Search<'_>, mut prices: Prices, effor
             });
             if explored.ceiling == 0 {
                 break;
-            }
-            if std::env::var("GRAPH_DEBUG").is_ok() && fixed_guide(for_limit(instance, start, explored.ceiling)) > 1e-4 * fixed_guide(bound) {
-                eprintln!("  start {start:?} limit {} ceiling {:.3e} lift {:.3e} complete {} mends {mends} dearest {:?}", instance.gives[start].limit, fixed_guide(explored.ceiling), fixed_guide(for_limit(instance, start, explored.ceiling)), explored.complete,
-                    dearest.as_ref().map(|(seats, w)| (fixed_guide(*w), cheapest_mend(instance, seats, *w).map(|m| match m { Mend::Give(g, by) => (format!("give {g:?} limit {}", instance.gives[g].limit), fixed_guide(by), fixed_guide(for_limit(instance, g, by))), Mend::Want(w, by) => (format!("want {w:?}"), fixed_guide(by), fixed_guide(by)) }), seats.iter().map(|s| { let s = &instance.seats[*s]; format!("{} {}->{} rate {:.6e} vs {:.6e}", instance.parties[s.party].agent, instance.goods[instance.takes[s.take].good].name, instance.goods[instance.gives[s.give].good].name, fixed_guide(s.rate.hi), s.rate_guide) }).collect::<Vec<_>>())));
             }
             let mend = match &dearest {
                 Some((seats, worth)) if mends < MENDS && for_limit(instance, start, explored.ceiling) > trifle => {

@@ -44,7 +44,6 @@ const READING_PERCENT: u32 = 40;
 #[derive(Debug)]
 pub(crate) struct GoodRow {
     pub(crate) name: Good,
-    pub(crate) unit: String,
     /// Minor units in a lot.
     pub(crate) lot: i64,
     pub(crate) reference_price: Option<Rational>,
@@ -208,7 +207,6 @@ impl Instance {
             }
             goods.push(GoodRow {
                 name: spec.good.clone(),
-                unit: spec.unit.clone(),
                 lot: spec.lot.map_or(1, schemas::Quantity::get),
                 reference_price: spec.reference_price,
                 scale: 0,

@@ -1,4 +1,10 @@
-//! Who could trade with whom.
+//! Who could trade with whom: clearing.
+//!
+//! From offers to exchange rings: `instance` reads and checks them exactly, `divisible` and `master` solve the linear
+//! programme over rings by column generation (HiGHS) and make its bound safe with rounded duals, `rings` prices rings
+//! out, and `round` rounds down and repairs in exact integers. Floats guide; what is answered holds exactly. It knows
+//! neither markets nor deals, and does no I/O.
+
 mod divisible;
 mod fixed;
 mod instance;
@@ -16,11 +22,11 @@ use schemas::{ErrorReply, Quantity};
 
 use crate::fixed::FRACTION_BITS;
 use crate::instance::Instance;
-use crate::round::{Book, hops, objective_of, welfare_of};
+use crate::round::{Book, hops, welfare_of};
 use crate::stopwatch::Watch;
 pub use crate::stopwatch::{Monotonic, Stopwatch};
 
-/// The core.
+/// Answers `graph.clear`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clear<S = Monotonic> {
     stopwatch: S,
@@ -32,20 +38,11 @@ impl<S: Stopwatch> Core for Clear<S> {
     type Request = Request;
     type Reply = Cleared;
 
-    fn handle(&self, request: Request, call: &Call) -> Result<Cleared, ErrorReply> {
-        let _ = call;
+    fn handle(&self, request: Request, _: &Call) -> Result<Cleared, ErrorReply> {
         let watch = Watch::new(self.stopwatch.start(), Duration::from_millis(request.time_limit_ms.into()));
-        let dbg = |what: &str| {
-            if std::env::var("GRAPH_DEBUG").is_ok() {
-                eprintln!("{what} {:?}", watch.elapsed())
-            }
-        };
         let instance = Instance::read(&request, &watch)?;
-        dbg(&format!("read: {} seats", instance.seats.len()));
         let relaxed = divisible::relax(&instance, &watch);
-        dbg(&format!("relaxed: {} rays", relaxed.rays.len()));
         let book = round::round(&instance, &relaxed, &watch)?;
-        dbg("rounded");
         answer(&instance, &book, relaxed.bound, &watch)
     }
 }
@@ -65,7 +62,6 @@ fn answer(instance: &Instance, book: &Book<'_>, bound: i128, watch: &Watch) -> R
                 want: instance.wants[take.want].index,
             });
         }
-        let _ = objective_of(instance, seats, given)?;
         rings.push(ring);
     }
     let objective = book.objective()?;

@@ -14,7 +14,7 @@ use crate::fixed::FRACTION_BITS;
 use crate::instance::Instance;
 use crate::rings::Prices;
 use crate::round::hops;
-use crate::table::{GiveId, Id, SeatId, Table, WantId};
+use crate::table::{GiveId, SeatId, Table, WantId};
 
 /// The objective is scaled so that what fills the largest limit counts about this much.
 const LARGEST_OBJECTIVE: f64 = 1e4;
@@ -78,11 +78,6 @@ impl<'a> Master<'a> {
         }
         let money = if largest > 0.0 { largest / LARGEST_OBJECTIVE } else { 1.0 };
         Self { instance, gives, wants, rows, rays: Vec::new(), known: BTreeSet::new(), money }
-    }
-
-    /// The columns.
-    pub(crate) fn rays(&self) -> &[Ray] {
-        &self.rays
     }
 
     /// The columns, and nothing else.

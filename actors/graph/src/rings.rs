@@ -20,7 +20,7 @@
 use crate::fixed::{Between, ENDLESS, ONE, plus, times_down, times_up};
 use crate::instance::Instance;
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, GoodId, Id, PartyId, SeatId, Table, TakeId, WantId};
+use crate::table::{GiveId, GoodId, PartyId, SeatId, Table, TakeId, WantId};
 
 /// No way back to the start.
 const NONE: i128 = i128::MIN;

@@ -22,7 +22,7 @@ use crate::fixed::FRACTION_BITS;
 use crate::instance::{Instance, whole_lots};
 use crate::master::Ray;
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, Id, SeatId, Table, TakeId, WantId};
+use crate::table::{GiveId, SeatId, Table, TakeId, WantId};
 
 /// Rounds of repair before a ring is given up: its parties' gains are then smaller than its grains.
 const REPAIR_ROUNDS: usize = 256;

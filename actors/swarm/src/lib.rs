@@ -1,2 +1,4 @@
-//! Agents in Rust, the market maker, and the scenario runner.
+//! Agents in Rust: for now the market maker's state machine.
+
+/// The market maker: what it may clear, what it proposes, what it tells.
 pub mod maker;

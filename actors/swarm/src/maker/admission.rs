@@ -17,6 +17,7 @@ use schemas::{AgentId, Good, MarketId, Message, Rational, decode};
 
 /// What an agent said on its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // one at a time, and most are intents
 pub enum Said {
     /// This is my intent.
     Stands(Intent),
@@ -162,6 +163,3 @@ pub fn expiry_unix_ms(ttl: Option<&str>, stored_unix_ms: i64) -> Option<i64> {
     let count: i64 = digits.parse().ok()?;
     stored_unix_ms.checked_add(count.checked_mul(unit_ms)?)
 }
-
-#[cfg(test)]
-mod tests;

@@ -229,10 +229,18 @@ impl Book {
     }
 
     /// What is left of an intent, or why nothing is.
-    fn offer(&self, agent: &AgentId, standing: &Standing, withheld: &BTreeMap<IntentKey, Use>) -> Result<Offer, (LeftOut, String)> {
+    fn offer(
+        &self,
+        agent: &AgentId,
+        standing: &Standing,
+        withheld: &BTreeMap<IntentKey, Use>,
+    ) -> Result<Offer, (LeftOut, String)> {
         let intent = &standing.intent;
         if let Some(sitting) = self.trades.sits_out(agent, standing.sequence) {
-            return Err((LeftOut::SittingOut, format!("{}; it sits out until it publishes an intent anew", sitting.detail)));
+            return Err((
+                LeftOut::SittingOut,
+                format!("{}; it sits out until it publishes an intent anew", sitting.detail),
+            ));
         }
         let key = (agent.clone(), standing.sequence);
         let in_deals = withheld.get(&key).cloned().unwrap_or_default();
@@ -270,8 +278,12 @@ impl Book {
 
     fn not_covered(&self, agent: &AgentId, good: Good) -> String {
         match self.trades.limit(agent, &good) {
-            None => format!("gives: {good} is offered, but the ledger knows no limit for it; declare one (ledger.declare)"),
-            Some(limit) => format!("gives: {good} is offered, but of the {limit} declared at the ledger nothing is left to give"),
+            None => {
+                format!("gives: {good} is offered, but the ledger knows no limit for it; declare one (ledger.declare)")
+            }
+            Some(limit) => {
+                format!("gives: {good} is offered, but of the {limit} declared at the ledger nothing is left to give")
+            }
         }
     }
 
@@ -316,7 +328,12 @@ impl Book {
         self.changed = true;
     }
 
-    fn explain(&mut self, result: &Cleared, proposals: &[Proposal], sequences: &BTreeMap<AgentId, u64>) -> Vec<Because> {
+    fn explain(
+        &mut self,
+        result: &Cleared,
+        proposals: &[Proposal],
+        sequences: &BTreeMap<AgentId, u64>,
+    ) -> Vec<Because> {
         let mut tell = Vec::new();
         let mut silent: BTreeSet<&AgentId> = sequences.keys().collect();
         for out in result.left_out.iter().filter(|out| sequences.contains_key(&out.agent)) {
@@ -324,7 +341,8 @@ impl Book {
             tell.extend(self.left_out(&out.agent, out.reason, out.detail.clone()));
         }
         for agent in silent {
-            let deals: Vec<_> = proposals.iter().filter(|p| p.terms.parties.contains(agent)).map(|p| p.deal.clone()).collect();
+            let deals: Vec<_> =
+                proposals.iter().filter(|p| p.terms.parties.contains(agent)).map(|p| p.deal.clone()).collect();
             let detail = match deals.len() {
                 0 => "its ring was dropped: a party changed its intent meanwhile".to_owned(),
                 1 => "placed in 1 deal".to_owned(),
@@ -364,6 +382,3 @@ impl Book {
         self.because(agent, LeftOut::NoIntent, "it has no intent in this market".to_owned())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -28,7 +28,14 @@ impl Proposal {
     /// The deal of a ring that a clearing found. `sequences` are those of the parties' intents. `None`
     /// when the ring is none: a hop that does not lead to the next, a party twice, no intent.
     #[must_use]
-    pub fn of(maker: &AgentId, market: &Market, clearing: u32, ring: &Ring, sequences: &BTreeMap<AgentId, u64>, now_unix_ms: i64) -> Option<Self> {
+    pub fn of(
+        maker: &AgentId,
+        market: &Market,
+        clearing: u32,
+        ring: &Ring,
+        sequences: &BTreeMap<AgentId, u64>,
+        now_unix_ms: i64,
+    ) -> Option<Self> {
         let expires_unix_ms = now_unix_ms.checked_add(market.accept_within_ms.into())?;
         let due_unix_ms = expires_unix_ms.checked_add(market.deliver_within_ms)?;
         let mut parties: Vec<AgentId> = ring.hops.iter().map(|hop| hop.from.clone()).collect();

@@ -192,7 +192,9 @@ impl Trades {
     #[must_use]
     pub fn withheld(&self) -> BTreeMap<IntentKey, Use> {
         let mut withheld = BTreeMap::new();
-        for terms in self.live.values().filter(|live| live.ours && !live.committed).filter_map(|live| live.terms.as_ref()) {
+        for terms in
+            self.live.values().filter(|live| live.ours && !live.committed).filter_map(|live| live.terms.as_ref())
+        {
             add_uses(&mut withheld, terms);
         }
         withheld
@@ -248,17 +250,23 @@ impl Trades {
             }
             Happening::Refused { .. } => self.refused(&event.deal),
             Happening::Compensated { reversed } => self.compensated(&event.deal, reversed),
-            Happening::Proposed { .. } | Happening::Certified { .. } | Happening::Confirmed { .. } | Happening::Failed { .. } => {}
+            Happening::Proposed { .. }
+            | Happening::Certified { .. }
+            | Happening::Confirmed { .. }
+            | Happening::Failed { .. } => {}
         }
     }
 
     fn opened(&mut self, event: &DealEvent, opener: &AgentId) {
         let ours = *opener == self.maker;
-        let opening = event.cause.as_ref().filter(|_| ours).and_then(|cause| decode::<Open>(&cause.body, MAX_BODY_BYTES).ok());
+        let opening =
+            event.cause.as_ref().filter(|_| ours).and_then(|cause| decode::<Open>(&cause.body, MAX_BODY_BYTES).ok());
         if let Some(open) = &opening {
-            self.last_clearing = self.last_clearing.max(crate::maker::proposal::clearing_of(&open.move_id).unwrap_or(0));
+            self.last_clearing =
+                self.last_clearing.max(crate::maker::proposal::clearing_of(&open.move_id).unwrap_or(0));
         }
-        let terms = opening.and_then(|open| open.terms).and_then(|bytes| ReadTerms::read(&bytes).ok()).map(|read| read.terms);
+        let terms =
+            opening.and_then(|open| open.terms).and_then(|bytes| ReadTerms::read(&bytes).ok()).map(|read| read.terms);
         self.live.insert(event.deal.clone(), Live { terms, ours, ..Live::default() });
     }
 
@@ -304,7 +312,11 @@ impl Trades {
             *times = times.saturating_add(1);
             if *times >= REFUSALS_BEFORE_SITTING_OUT {
                 let times = *times;
-                self.sit_out(&live, &agent, &format!("{times} deals that it was placed in were refused, the last {deal}"));
+                self.sit_out(
+                    &live,
+                    &agent,
+                    &format!("{times} deals that it was placed in were refused, the last {deal}"),
+                );
             }
         }
     }
@@ -344,6 +356,3 @@ fn add_uses(uses: &mut BTreeMap<IntentKey, Use>, terms: &Terms) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

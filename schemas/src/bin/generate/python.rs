@@ -184,7 +184,7 @@ fn class(text: &mut String, name: &str, base: &str, tag: Option<&str>, schema: &
         (_, Some(tag)) => format!(", tag=\"{tag}\""),
         _ => String::new(),
     };
-    write!(text, "class {name}({base}, frozen=True, kw_only=True{tagging}):\n")?;
+    writeln!(text, "class {name}({base}, frozen=True, kw_only=True{tagging}):")?;
     docstring(text, "    ", description(schema))?;
     if let Some(tag) = tag {
         write!(text, "\n    TYPE: ClassVar[str] = \"{tag}\"\n")?;

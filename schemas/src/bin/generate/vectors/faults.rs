@@ -75,7 +75,11 @@ impl Spoiler<'_> {
             if name != "type" && !has(&0) {
                 match (1..3).find(has) {
                     Some(index) => self.field(name, schema, &mut place(index), false)?,
-                    None => return Err(format!("the full example of {} lacks {}", self.example.kind, dotted(&place(0))).into()),
+                    None => {
+                        return Err(
+                            format!("the full example of {} lacks {}", self.example.kind, dotted(&place(0))).into()
+                        );
+                    }
                 }
             }
         }

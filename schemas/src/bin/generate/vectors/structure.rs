@@ -122,9 +122,13 @@ fn lengths(good: &[Example], vectors: &mut Vec<Vector>) -> Outcome<()> {
     let show = &full(good, "deal.show")?.node;
     let later = steps("later_field");
     for (name, one, inner) in [("maps", &b"\x81\xa1a"[..], "a"), ("arrays", &b"\x91"[..], "[0]")] {
-        for (levels, whole) in
-            [(MAX_DEPTH, &b"\x01"[..]), (MAX_DEPTH - 1, b"\x80"), (MAX_DEPTH - 1, b"\x90"), (1000, b"\x01"), (100_000, b"\x01")]
-        {
+        for (levels, whole) in [
+            (MAX_DEPTH, &b"\x01"[..]),
+            (MAX_DEPTH - 1, b"\x80"),
+            (MAX_DEPTH - 1, b"\x90"),
+            (1000, b"\x01"),
+            (100_000, b"\x01"),
+        ] {
             // The root is depth 1, so the field holds levels 2 to MAX_DEPTH, and one more.
             let node = show.with(&later, Node::Raw([&one.repeat(levels), whole].concat()))?;
             let deepest = (0..MAX_DEPTH - 1).fold("later_field".to_owned(), |path, _| {
