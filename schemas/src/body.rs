@@ -163,6 +163,10 @@ fn missing_field(path: &str, reason: &str) -> String {
     match reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         Some(field) if parent.is_empty() => field.to_owned(),
         Some(field) => format!("{parent}.{field}"),
+        // A body within a body whose `type` is another: serde names the type that it expected.
+        None if reason.rsplit_once("expected ").is_some_and(|(_, kind)| crate::catalogue::find(kind).is_some()) => {
+            format!("{parent}.type")
+        }
         None => parent.to_owned(),
     }
 }
