@@ -159,6 +159,10 @@ class Agent:
         """
         await self._topics.publish(topic, body, signed)
 
+    async def flush(self) -> None:
+        """Wait until the broker has everything that this agent said and asked to hear. Raises `TimedOut`."""
+        await self._caller.link.flush()
+
     @overload
     def subscribe(self, pattern: str) -> Subscription[Any]: ...
     @overload
@@ -395,10 +399,10 @@ class Agent:
             bus.link.on_reconnect.append(self._on_reconnect)
             await self._topics.start(crew)
             inbox.start(registered.inbox_sequence)
-            for membership in self._trading.memberships.values():
-                membership.begin()
-            for membership in self._trading.memberships.values():
-                await membership
+            joining = list(self._trading.memberships.values())
+            for membership in joining:
+                membership.begin(report=False)
+            await asyncio.gather(*(_standing(membership) for membership in joining))
         except BaseException:
             await self.stop()
             raise
@@ -414,17 +418,19 @@ class Agent:
         link = self._caller.link
         if self._on_reconnect in link.on_reconnect:
             link.on_reconnect.remove(self._on_reconnect)
-        await self._presence.stop()
-        if withdraw:
-            await self._quietly(*(m.leave() for m in self._trading.memberships.values() if m.is_standing))
-        await self._topics.stop()
-        await self._inbox.stop()
-        await crew.finish(within_s)
-        await self._quietly(self._presence.leave())
-        self._inbox.close()
-        if self._own_bus is not None:
-            await self._own_bus.link.close()
-            self._own_bus = None
+        try:
+            await self._presence.stop()
+            if withdraw:
+                await self._quietly(*(m.leave() for m in self._trading.memberships.values() if m.is_standing))
+            await self._topics.stop()
+            await self._inbox.stop()
+            await crew.finish(within_s)
+            await self._quietly(self._presence.leave())
+        finally:
+            self._inbox.close()
+            bus, self._own_bus = self._own_bus, None
+            if bus is not None:
+                await bus.link.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -499,6 +505,11 @@ class Agent:
             _log.info("%s got nothing in %s: %s", self.id, because.market, because.detail)
         for hear in self._listeners:
             await awaited(hear(message))
+
+
+async def _standing(membership: Membership) -> None:
+    """Wait until a membership stands."""
+    await membership
 
 
 async def _nothing() -> None:

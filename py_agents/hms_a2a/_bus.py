@@ -62,6 +62,9 @@ class Bus:
             left_s = max(1.0, deadline - loop.time())
             before = self._clock()
             welcome = await caller.insist(subject, wire.Hello(), wire.Welcome, patience_s=left_s)
+        except NoResponders as error:
+            await self.link.close()
+            raise NoResponders(f"{error}: there is a broker, and no cores on it; `hms up` runs both") from error
         except BaseException:
             await self.link.close()
             raise

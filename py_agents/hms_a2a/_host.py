@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
+from hms_a2a._agent import stop_signal
 from hms_a2a._bus import Bus
 from hms_a2a._errors import Disconnected
 from hms_a2a._link import Link
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from hms_a2a._agent import Agent
     from hms_a2a._signing import Clock, Nonce
-
-_log = logging.getLogger("hms_a2a")
 
 
 class Host:
@@ -75,10 +73,12 @@ class Host:
     async def stop(self, within_s: float = 10.0, *, withdraw: bool = True) -> None:
         """Stop every agent, as `Agent.stop` does, and disconnect."""
         agents, self._agents = self.agents, {}
-        await asyncio.gather(*(agent.stop(within_s, withdraw=withdraw) for agent in agents))
-        if self._bus is not None:
-            await self._bus.link.close()
-            self._bus = None
+        bus, self._bus = self._bus, None
+        try:
+            await asyncio.gather(*(agent.stop(within_s, withdraw=withdraw) for agent in agents))
+        finally:
+            if bus is not None:
+                await bus.link.close()
 
     async def add(self, agent: Agent) -> Agent:
         """Start an agent here. Its own settings of where the broker is don't count. Raises `HmsError`."""
@@ -95,8 +95,6 @@ class Host:
 
     async def forever(self) -> None:
         """Wait for SIGINT or SIGTERM."""
-        from hms_a2a._agent import stop_signal
-
         await stop_signal()
 
     async def __aenter__(self) -> Self:

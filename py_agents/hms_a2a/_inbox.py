@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hms_a2a")
 
 _SAVE_AFTER_S = 0.2
+#: How many live entries wait here; more wait in the connection, and what is lost there is read again.
+_WAITING = 1024
 _PAUSE_S = 1.0
 
 
@@ -112,7 +114,8 @@ class Inbox:
         self._agent = agent
         self._cursor = cursor
         self._deliver = deliver
-        self._live: asyncio.Queue[Incoming | None] = asyncio.Queue()
+        self._live: asyncio.Queue[Incoming | None] = asyncio.Queue(_WAITING)
+        self._is_behind = False
         self._tap: Tap | None = None
         self._pump: asyncio.Task[None] | None = None
         self._saving: asyncio.TimerHandle | None = None
@@ -126,13 +129,14 @@ class Inbox:
         if last_sequence < self._cursor.seen:
             _log.warning("%s: the inbox is shorter than it was, so it is another; reading it all", self._agent)
             self._cursor.restart()
-        if last_sequence > self._cursor.seen:
-            self._live.put_nowait(None)
+        self._is_behind = last_sequence > self._cursor.seen
         self._pump = asyncio.ensure_future(self._run())
 
     def catch_up(self) -> None:
         """Look whether something was missed, after a connection came back."""
-        self._live.put_nowait(None)
+        self._is_behind = True
+        with contextlib.suppress(asyncio.QueueFull):  # whatever is next wakes the pump as well
+            self._live.put_nowait(None)
 
     async def stop(self) -> None:
         """Take up nothing more."""
@@ -151,9 +155,11 @@ class Inbox:
 
     async def _run(self) -> None:
         while True:
+            if self._is_behind:
+                self._is_behind = False
+                await self._read_stored()
             entry = await self._live.get()
             if entry is None:
-                await self._read_stored()
                 continue
             sequence, before = _sequences(entry)
             if sequence <= self._cursor.seen:

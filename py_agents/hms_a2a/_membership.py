@@ -175,11 +175,12 @@ class Membership:
     def __repr__(self) -> str:
         return f"<{self._agent} in {self.market}: {self._offer!r}>"
 
-    def begin(self) -> None:
-        """Start to state the offer; awaiting the membership tells how it went."""
+    def begin(self, *, report: bool = True) -> None:
+        """Start to state the offer; awaiting the membership tells how it went, and the log, unless somebody awaits."""
         if self._stating is None or self._stating.done():
             self._stating = asyncio.ensure_future(self._state())
-            self._stating.add_done_callback(self._report)
+            if report:
+                self._stating.add_done_callback(self._report)
 
     def _report(self, stating: asyncio.Future[None]) -> None:
         if not stating.cancelled() and (error := stating.exception()) is not None:

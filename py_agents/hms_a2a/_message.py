@@ -57,24 +57,23 @@ class Message(Generic[B]):
         """Whether the sender waits for an answer that may be given."""
         return self._reply is not None and self._link is not None and subjects.may_reply_to(self._reply)
 
+    async def _answer(self, raw: bytes, headers: dict[str, str]) -> None:
+        if self._link is not None and self._reply is not None and self.wants_reply:
+            await self._link.publish(self._reply, raw, headers)
+
     async def reply(self, body: Any) -> None:
         """Answer. Does nothing when no answer is waited for.
 
         What goes back goes to a reply inbox only: a reply subject that is one of the contract's own would be a way to
         have this agent write what it never meant to write.
         """
-        if self.wants_reply:
-            assert self._link is not None and self._reply is not None  # noqa: S101, PT018 # said by wants_reply
-            raw, kind = encode_any(body)
-            await self._link.publish(self._reply, raw, headers_of(kind))
+        raw, kind = encode_any(body)
+        await self._answer(raw, headers_of(kind))
 
     async def refuse(self, error: wire.ErrorReply) -> None:
         """Answer with an error."""
-        if self.wants_reply:
-            assert self._link is not None and self._reply is not None  # noqa: S101, PT018 # said by wants_reply
-            headers = headers_of(error.TYPE)
-            headers |= {header.ERROR_CODE: str(error.code), header.ERROR: error.message}
-            await self._link.publish(self._reply, encode(error), headers)
+        headers = headers_of(error.TYPE) | {header.ERROR_CODE: str(error.code), header.ERROR: error.message}
+        await self._answer(encode(error), headers)
 
     def __repr__(self) -> str:
         where = f"on {self.topic}" if self.topic else "in the inbox"

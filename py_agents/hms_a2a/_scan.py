@@ -67,7 +67,7 @@ def scan(body: bytes, *, contract: bool = True) -> str | None:
     try:
         while True:
             while not left:
-                if len(stack) == 1:
+                if len(stack) <= 1:
                     if at == size:
                         return kind
                     raise BadWire("", TRAILING)

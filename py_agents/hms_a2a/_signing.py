@@ -20,7 +20,7 @@ import msgspec
 import nacl.exceptions
 import nacl.signing
 
-from hms_a2a._keys import public_bytes
+from hms_a2a._keys import is_public, public_bytes
 from hms_a2a._limits import MAX_SENDER_BYTES, REPLAY_WINDOW_MS
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ Clock = Callable[[], int]
 Nonce = Callable[[], str]
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SIGNATURE = re.compile(r"[A-Za-z0-9_-]{86}")
+# 64 bytes leave four bits of the last character unused: they are nought, so that a signature has one spelling.
+_SIGNATURE = re.compile(r"[A-Za-z0-9_-]{85}[AQgw]")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 def system_clock() -> int:
@@ -110,7 +112,9 @@ def signed_by(header: str | None, subject: str, payload: bytes) -> Sender | None
     canonical = msgspec.json.encode(sender).decode() == header  # one spelling for each signed message
     if sender.v != 1 or sender.subject != subject or key is None or not canonical:
         return None
-    if not (_NONCE.fullmatch(sender.nonce) and _SIGNATURE.fullmatch(sender.sig)):
+    if not (_NONCE.fullmatch(sender.nonce) and _SIGNATURE.fullmatch(sender.sig) and _is_time(sender.ts)):
+        return None
+    if not (sender.account.startswith("A") and is_public(sender.account)):
         return None
     signed = _to_sign(sender.account, sender.user, subject, sender.ts, sender.nonce, payload)
     try:
@@ -118,6 +122,14 @@ def signed_by(header: str | None, subject: str, payload: bytes) -> Sender | None
     except (nacl.exceptions.BadSignatureError, ValueError):
         return None
     return sender
+
+
+def _is_time(ts: str) -> bool:
+    try:
+        datetime.fromisoformat(ts)
+    except ValueError:
+        return False
+    return _TIME.fullmatch(ts) is not None
 
 
 def _to_sign(account: str, user: str, subject: str, ts: str, nonce: str, payload: bytes) -> bytes:

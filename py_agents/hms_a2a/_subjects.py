@@ -118,9 +118,7 @@ def may_reply_to(subject: str) -> bool:
 
 
 def deal_move(verb: str, party: str, deal: str) -> str:
-    """`hms.v1.deal.<verb>.<party>.<deal>`: a party's move; the party is the claimed mover, the signature is what
-    counts.
-    """
+    """`hms.v1.deal.<verb>.<party>.<deal>`: a party's move; the party is the claimed mover."""
     return f"hms.v1.deal.{_verb(verb)}.{agent_id(party)}.{deal_id(deal)}"
 
 

@@ -48,18 +48,20 @@ class Topics:
         self._crew = crew
         for pattern, of, answer in self._wanted:
             await self._listen(crew, pattern, of, answer)
+        if self._wanted:
+            await self._caller.link.flush()
 
     async def stop(self) -> None:
         """Listen no more."""
+        self._crew = None
         taps, self._taps = self._taps, []
         await asyncio.gather(*(tap.stop() for tap in taps))
 
     def on(self, pattern: str, of: type[Any] | None, answer: Answer) -> None:
         """Have what is said on a pattern of topics heard; from the start, or from now on. Raises `ValueError`."""
         subjects.all_topics(pattern)
-        if self._crew is None:
-            self._wanted.append((pattern, of, answer))
-        else:
+        self._wanted.append((pattern, of, answer))
+        if self._crew is not None:
             listening = asyncio.ensure_future(self._listen(self._crew, pattern, of, answer))
             listening.add_done_callback(_report)
 
@@ -154,6 +156,7 @@ class Subscription(Generic[B]):
         """Subscribe, unless that is done."""
         if self._tap is None and not self._stopped:
             self._tap = await self._caller.link.tap(self._subject, self._take)
+            await self._caller.link.flush()
 
     async def stop(self) -> None:
         """End it: whoever iterates is done."""

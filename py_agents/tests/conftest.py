@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -34,7 +35,7 @@ from hms_a2a._signing import Sender, Signer, signed_by, system_clock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+    Eventually = Callable[..., Awaitable[None]]
     MakeAgent = Callable[..., Agent]
 
     from nats.aio.client import Client
@@ -168,7 +169,8 @@ class Cores:
         await self._client.subscribe(f"{subjects.ROOT}.*.*", cb=self._take)
         await self._client.subscribe(f"{subjects.ROOT}.deal.*.*.*", cb=self._take)
         await self._client.subscribe(subjects.intent("bazaar", "kenya").replace("kenya", "*"), cb=self._store)
-        await self._client.flush()
+        for _ in range(2):  # the first PING may overtake a subscription
+            await self._client.flush()
 
     def of(self, kind: str) -> list[Asked]:
         """What was asked of this type."""
@@ -283,28 +285,17 @@ class Bus:
         return done.stdout
 
 
-@pytest.fixture(scope="session")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    """A bus that all tests of the whole share; so they use agents and markets of their own."""
+@contextlib.contextmanager
+def hms_up(folder: Path, *arguments: str) -> Iterator[Bus]:
+    """`hms up` for as long as it is needed."""
     if not HMS.exists():
         assert not os.environ.get("CI"), f"{HMS} is not built"
         pytest.skip(f"NOT TESTED: {HMS} is not built (make build)")
-    folder = tmp_path_factory.mktemp("bus")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment = {k: v for k, v in environment.items() if not k.startswith(("NATS_", "HMS_"))}
-    log = (folder / "log").open("wb")
-    command: list[str | Path] = [
-        HMS,
-        "up",
-        "--port",
-        str(free_port()),
-        "--monitor-port",
-        "0",
-        "--dir",
-        folder,
-        "--json",
-    ]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
+    command: list[str | Path] = [HMS, "up", "--dir", folder, "--json", *arguments]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -315,7 +306,21 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
         process.wait(30)
         assert process.stdout is not None
         process.stdout.close()
-        log.close()
+
+
+@pytest.fixture(scope="session")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+    """A bus that all tests of the whole share; so they use agents and markets of their own."""
+    with hms_up(tmp_path_factory.mktemp("bus"), "--port", str(free_port()), "--monitor-port", "0") as shared:
+        yield shared
+
+
+@pytest.fixture
+def fragile_bus(broker: Broker, tmp_path: Path) -> Iterator[Bus]:
+    """The cores on a broker that the test may kill."""
+    (tmp_path / "hms").mkdir()
+    with hms_up(tmp_path / "hms", "--nats", broker.url) as own:
+        yield own
 
 
 @pytest.fixture

@@ -431,7 +431,7 @@ async def test_an_answer_without_a_body_of_ours_is_an_error_all_the_same(
             await ghana.nats.publish(reply, b"", headers={"Nats-Service-Error-Code": "422", "Nats-Service-Error": "no"})
 
         await ghana._caller.link.tap(subjects.topic("q"), refuse)
-        await ghana.nats.flush()
+        await ghana.flush()
         with pytest.raises(Refused, match="422 no"):
             await kenya.request("q", {})
 
@@ -561,3 +561,16 @@ async def test_an_unknown_market_is_an_error_at_once(cores: Cores, make_agent: M
         with pytest.raises(NotFound):
             await ghana.join("bazaar")
     assert cores.of("intent") == []
+
+
+async def test_an_agent_can_be_started_again(cores: Cores, make_agent: MakeAgent, eventually: Eventually) -> None:
+    kenya = trader(make_agent)
+    heard: list[object] = []
+    kenya.on_topic("a")(lambda message: heard.append(message.body))
+    for number in range(2):
+        async with kenya:
+            await kenya.publish("a", number)
+            await eventually(lambda: len(heard) == number + 1)  # noqa: B023
+            assert kenya.memberships["bazaar"].is_standing
+    assert heard == [0, 1]
+    assert len(cores.of("intent")) == len(cores.of("intent.withdrawn")) == 2

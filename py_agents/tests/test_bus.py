@@ -22,7 +22,7 @@ from hms_a2a._value import KINDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Bus, Eventually
+    from conftest import Broker, Bus, Eventually
 
 WITHIN_S = 20.0
 
@@ -92,7 +92,8 @@ async def test_topics_over_a_host_with_verified_senders(bus: Bus, eventually: Ev
         agents = [await host.add(Agent(f"topical-{i}", seed=new_seed())) for i in range(3)]
         heard: list[tuple[str | None, Any]] = []
         agents[0].on_topic("weather.>")(lambda message: heard.append((message.sender, message.body)))
-        await agents[0].nats.flush()
+        await asyncio.sleep(0)  # the handler was added late: it begins to listen now
+        await agents[0].flush()
         await agents[1].publish("weather.here", {"rain": True}, signed=True)
         await agents[2].publish("weather.there", {"rain": False})
         await eventually(lambda: len(heard) == 2)
@@ -294,3 +295,23 @@ async def test_a_core_names_the_field_and_the_reason(bus: Bus) -> None:
         assert raised.value.code == 400
         assert raised.value.field == "type"
         assert decode_any(b"\x81\xa4type\xa4done") == wire.Done()
+
+
+async def test_deals_outlive_a_broker_that_is_killed_under_them(broker: Broker, fragile_bus: Bus) -> None:
+    def trader(name: str, gives: str, wants: str) -> Agent:
+        agent = Agent(name, servers=broker.url, seed=new_seed())
+        agent.join("hard", gives=[Give(gives, 100, cost=1)], wants=[Want(wants, 100, value=9)])
+        return agent
+
+    kenya, ghana = trader("kenya", "tea", "rice"), trader("ghana", "rice", "tea")
+    async with kenya, ghana:
+        opening = [kenya.offer("ghana", book="hard", gives={"tea": 1}, takes={"rice": 2}) for _ in range(20)]
+        under_way = asyncio.gather(*opening)
+        await asyncio.sleep(0.05)
+        broker.kill()
+        await asyncio.sleep(0.5)
+        broker.start()
+        deals = await asyncio.wait_for(under_way, 40)
+        ends = await asyncio.wait_for(asyncio.gather(*(deal.ended() for deal in deals)), 40)
+        assert set(ends) == {"settled"}
+        assert await ghana.balance("hard") == {"tea": 20, "rice": -40}

@@ -140,6 +140,20 @@ async def test_what_cannot_be_asked_says_why(broker: Broker, eventually: Eventua
         await link.publish("a", b"", {})
 
 
+async def test_a_flush_is_a_barrier(broker: Broker, eventually: Eventually) -> None:
+    listener, speaker = await opened(broker.url), await opened(broker.url)
+    for number in range(100):
+        heard = Heard()
+        await listener.tap(f"a.{number}", heard.take)
+        await listener.flush()
+        await speaker.publish(f"a.{number}", b"1", {})
+        await speaker.flush()
+        await listener.flush()
+        await eventually(lambda: heard.bodies == [b"1"], 1.0)  # noqa: B023 # it is awaited in its own round
+    await listener.close()
+    await speaker.close()
+
+
 async def test_a_flush_that_is_cancelled_leaves_a_connection_that_works(broker: Broker, eventually: Eventually) -> None:
     link = await opened(broker.url)
     heard = Heard()

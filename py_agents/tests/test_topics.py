@@ -62,7 +62,6 @@ async def test_a_signature_by_another_key_than_the_registry_knows_is_nobodys(
 async def test_typed_messages_in_order(cores: Cores, make_agent: MakeAgent, caplog: pytest.LogCaptureFixture) -> None:
     async with make_agent("kenya") as kenya, make_agent("ghana") as ghana:
         async with kenya.subscribe("prices.*", Price) as prices:
-            await kenya.nats.flush()
             for cents in range(5):
                 await ghana.publish("prices.wheat", Price("wheat", cents))
                 await ghana.publish("prices.wheat", {"type": "price", "good": 5})
@@ -122,7 +121,7 @@ async def test_an_answer_goes_to_reply_inboxes_only(
     async with kenya:
         await client.publish(subjects.topic("quote"), b"\x80", reply=subjects.intent("bazaar", "kenya"))
         await eventually(lambda: asked == [False])
-        await kenya.nats.flush()
+        await kenya.flush()
         with pytest.raises(nats.errors.TimeoutError):
             await log.next_msg(timeout=0.2)
     await client.close()
@@ -163,6 +162,13 @@ async def test_an_agent_that_was_not_started_says_so() -> None:
 def test_plain_bodies_are_read_strictly_too(raw: bytes, reason: str) -> None:
     with pytest.raises(BadWire, match=reason):
         decode_any(raw, None)
+
+
+@pytest.mark.parametrize("said", [0, -1, 2**63, True, None, "tea", b"\x00", 1.5, [1, [2]], {"a": {"b": None}}, [], {}])
+def test_whatever_messagepack_can_say_comes_back(said: object) -> None:
+    raw, kind = encode_any(said)
+    assert kind == ""
+    assert decode_any(raw, None) == said if not isinstance(said, bytes) else raw == said
 
 
 def test_bodies_of_the_contract_come_back_as_what_they_are() -> None:
