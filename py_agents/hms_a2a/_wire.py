@@ -1012,6 +1012,8 @@ class Outcome(enum.StrEnum):
     """The bound was reached, up to rounding to minor units."""
     TIME_LIMIT = "time_limit"
     """Time ran out; the gap says how far it may be."""
+    FEASIBLE = "feasible"
+    """The search ended before its time; the gap says how far it may be."""
 
 
 class LeftOutOffer(Record, frozen=True, kw_only=True):

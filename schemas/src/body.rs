@@ -152,8 +152,11 @@ fn refuse_at_path<T: Check, E: fmt::Display>(
     Ok(message)
 }
 
-/// Reads a message from the JSON that its JSON Schema describes; the tag is the caller's to compare.
-pub(crate) fn from_json<T: DeserializeOwned + Check>(value: &serde_json::Value) -> Result<T, DecodeError> {
+/// Reads a message from the JSON that its JSON Schema describes, as buckets hold it; the tag is the caller's to compare.
+///
+/// # Errors
+/// [`DecodeError::Field`], with the field and the reason.
+pub fn from_json<T: DeserializeOwned + Check>(value: &serde_json::Value) -> Result<T, DecodeError> {
     refuse_at_path(serde_path_to_error::deserialize(value))
 }
 
@@ -163,10 +166,6 @@ fn missing_field(path: &str, reason: &str) -> String {
     match reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         Some(field) if parent.is_empty() => field.to_owned(),
         Some(field) => format!("{parent}.{field}"),
-        // A body within a body whose `type` is another: serde names the type that it expected.
-        None if reason.rsplit_once("expected ").is_some_and(|(_, kind)| crate::catalogue::find(kind).is_some()) => {
-            format!("{parent}.type")
-        }
         None => parent.to_owned(),
     }
 }

@@ -135,6 +135,8 @@ pub enum Outcome {
     Optimal,
     /// Time ran out; the gap says how far it may be.
     TimeLimit,
+    /// The search ended before its time; the gap says how far it may be.
+    Feasible,
 }
 
 /// The answer of `graph.clear`.

@@ -241,9 +241,25 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         if let (true, Some(tag)) = (self.at_tag, self.tag) {
             match Reader::new(self.reader.rest).token()? {
                 Token::Text(got) if got == tag => {}
-                other => return Err(Error::invalid_value(other.unexpected(), &tag)),
+                other => return seed.deserialize(Wrong(Error::invalid_value(other.unexpected(), &tag))),
             }
         }
         seed.deserialize(&mut *self.reader)
+    }
+}
+
+/// Fails where a value should be: raised there, an error carries the value's own path.
+struct Wrong(Error);
+
+impl<'de> Deserializer<'de> for Wrong {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(self.0)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

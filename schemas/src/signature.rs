@@ -141,6 +141,12 @@ impl Sender {
         if sender.to_string() != header {
             return Err(Malformed("not in canonical form"));
         }
+        if !sender.account.as_str().starts_with('A') {
+            return Err(Malformed("account"));
+        }
+        if !sender.user.as_str().starts_with('U') {
+            return Err(Malformed("user"));
+        }
         let nonce_ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
         if !(1..=64).contains(&sender.nonce.len()) || !sender.nonce.bytes().all(nonce_ok) {
             return Err(Malformed("nonce"));

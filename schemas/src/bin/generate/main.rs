@@ -5,12 +5,16 @@
 //! `generate` writes the files into the repository; `generate --check` compares them with what stands
 //! there, lists what has drifted, and fails. The output depends on the sources alone.
 
+mod asyncapi;
+mod profiles;
 mod python;
 mod python_names;
 mod schema;
 mod source;
+mod streams;
 mod subjects;
 mod vectors;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -47,8 +51,11 @@ fn generate() -> Outcome<Files> {
     let mut files = Files::default();
     definitions.documents(&mut files)?;
     files.add("py_agents/hms_a2a/_wire.py", python::module(&definitions)?)?;
-    python_names::modules(&mut files)?;
-    files.add("nats/subjects.md", subjects::page()?)?;
+    python_names::modules(&definitions, &mut files)?;
+    files.add("nats/subjects.md", subjects::page(&definitions)?)?;
+    files.add("docs/profiles.md", profiles::page(&definitions)?)?;
+    files.add("schemas/asyncapi.yaml", asyncapi::document(&definitions)?)?;
+    streams::files(&mut files)?;
     vectors::files(&definitions, &mut files)?;
     Ok(files)
 }

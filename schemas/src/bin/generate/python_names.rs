@@ -10,16 +10,17 @@ use schemas::{SCHEMA_VERSION, limit, stream};
 use serde_json::Value;
 
 use crate::python::{anchored, docstring};
+use crate::schema::Definitions;
 use crate::source::{constants, with_values};
 use crate::subjects::{self, Kind};
 use crate::{Files, Outcome};
 
 /// Adds the modules.
-pub fn modules(files: &mut Files) -> Outcome<()> {
+pub fn modules(definitions: &Definitions, files: &mut Files) -> Outcome<()> {
     files.add("py_agents/hms_a2a/_limits.py", limits()?)?;
     files.add("py_agents/hms_a2a/_headers.py", headers()?)?;
     files.add("py_agents/hms_a2a/_profiles.py", profiles()?)?;
-    files.add("py_agents/hms_a2a/_subjects.py", subjects_module()?)
+    files.add("py_agents/hms_a2a/_subjects.py", subjects_module(definitions)?)
 }
 
 macro_rules! named {
@@ -145,7 +146,7 @@ def row(profile: Profile, before: State | None, verb: Verb) -> Row | None:
     return next((row for row in TABLES[profile] if row.before == before and row.verb == verb), None)
 "#;
 
-fn subjects_module() -> Outcome<String> {
+fn subjects_module(definitions: &Definitions) -> Outcome<String> {
     let mut text = SUBJECTS
         .replace("<ROOT>", ROOT)
         .replace("<TOKEN>", &anchored(AgentId::PATTERN))
@@ -167,19 +168,23 @@ fn subjects_module() -> Outcome<String> {
     if AgentId::PATTERN != MarketId::PATTERN {
         return Err("agents and markets no longer follow one rule".into());
     }
-    for subject in subjects::table()? {
+    for subject in subjects::table(definitions)? {
         let moves = matches!(subject.kind, Kind::Request("deal"));
         if matches!(subject.kind, Kind::Request(_)) && !(moves && subject.name == "deal_open")
             || subject.name == "topic"
         {
             continue;
         }
-        let (name, template) = if moves {
-            ("deal_move", subject.template.replacen(".open.", ".{verb}.", 1))
+        let (name, template, about) = if moves {
+            (
+                "deal_move",
+                subject.template.replacen(".open.", ".{verb}.", 1),
+                "a party's move; the party is the claimed mover",
+            )
         } else {
-            (subject.name.as_str(), subject.template.clone())
+            (subject.name.as_str(), subject.template.clone(), subject.about.as_str())
         };
-        builder(&mut text, name, &template, subject.about)?;
+        builder(&mut text, name, &template, about)?;
     }
     Ok(text)
 }

@@ -8,6 +8,7 @@ use schemas::stream;
 use schemas::subject::{self, DealVerb};
 
 use crate::Outcome;
+use crate::schema::Definitions;
 
 /// One kind of subject.
 pub struct Subject {
@@ -16,7 +17,7 @@ pub struct Subject {
     /// The subject with its variable tokens in braces.
     pub template: String,
     /// What it is for, in one sentence.
-    pub about: &'static str,
+    pub about: String,
     /// How it travels.
     pub kind: Kind,
     /// The types of body that are sent there; none for bodies that are the agents' own affair.
@@ -64,21 +65,22 @@ impl Placeholders {
 }
 
 /// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
-pub const ENDPOINTS: [(&str, &str, &str, &str); 14] = [
-    ("registry", "hello", "registry.hello", "registry.welcome"),
-    ("registry", "register", "registry.register", "registry.registered"),
-    ("registry", "leave", "registry.leave", "done"),
-    ("registry", "find", "registry.find", "registry.found"),
-    ("registry", "send", "registry.send", "done"),
-    ("registry", "inbox", "registry.inbox", "registry.page"),
-    ("ledger", "declare", "ledger.declare", "ledger.declared"),
-    ("ledger", "balance", "ledger.balance", "ledger.balances"),
-    ("trade_balance", "value", "trade_balance.value", "trade_balance.valued"),
-    ("trade_balance", "analyze", "trade_balance.analyze", "trade_balance.analyzed"),
-    ("trade_balance", "balance", "trade_balance.balance", "trade_balance.balanced"),
-    ("graph", "clear", "graph.clear", "graph.cleared"),
-    ("maker", "why", "maker.why", "maker.because"),
-    ("maker", "market", "maker.market", "market"),
+/// `true` where the request must be signed.
+pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 14] = [
+    ("registry", "hello", "registry.hello", "registry.welcome", false),
+    ("registry", "register", "registry.register", "registry.registered", true),
+    ("registry", "leave", "registry.leave", "done", true),
+    ("registry", "find", "registry.find", "registry.found", false),
+    ("registry", "send", "registry.send", "done", true),
+    ("registry", "inbox", "registry.inbox", "registry.page", true),
+    ("ledger", "declare", "ledger.declare", "ledger.declared", true),
+    ("ledger", "balance", "ledger.balance", "ledger.balances", false),
+    ("trade_balance", "value", "trade_balance.value", "trade_balance.valued", false),
+    ("trade_balance", "analyze", "trade_balance.analyze", "trade_balance.analyzed", false),
+    ("trade_balance", "balance", "trade_balance.balance", "trade_balance.balanced", false),
+    ("graph", "clear", "graph.clear", "graph.cleared", false),
+    ("maker", "why", "maker.why", "maker.because", false),
+    ("maker", "market", "maker.market", "market", false),
 ];
 
 /// Types of body that a deal's verb takes, and of its answer.
@@ -96,18 +98,23 @@ pub fn deal_bodies(verb: DealVerb) -> (&'static str, &'static str) {
 }
 
 /// Every kind of subject, requests first.
-pub fn table() -> Outcome<Vec<Subject>> {
+pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
     let p = Placeholders::new()?;
     let mut table = Vec::new();
-    for (service, verb, request, reply) in ENDPOINTS {
+    let about = |kind: &str| -> Outcome<String> {
+        let text = definitions.get(kind)?.get("description").and_then(serde_json::Value::as_str).unwrap_or_default();
+        // The first sentence.
+        Ok(text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.').to_owned())
+    };
+    for (service, verb, request, reply, signed) in ENDPOINTS {
         table.push(Subject {
             name: format!("{service}_{verb}"),
             template: subject::endpoint(service, verb),
-            about: "an endpoint of a core: a NATS micro service, any replica answers",
+            about: about(request)?,
             kind: Kind::Request(service),
             bodies: vec![request],
             replies: vec![reply, "error"],
-            writer: "anyone",
+            writer: if signed { "the agent, signed" } else { "anyone" },
         });
     }
     for verb in DealVerb::ALL {
@@ -115,21 +122,21 @@ pub fn table() -> Outcome<Vec<Subject>> {
         table.push(Subject {
             name: format!("deal_{verb}"),
             template: p.template(&subject::deal_move(verb, &p.agent, &p.deal), "party", ""),
-            about: "a party's move; the party is the claimed mover, the signature is what counts",
+            about: about(body)?,
             kind: Kind::Request("deal"),
             bodies: vec![body],
             replies: vec![reply, "error"],
-            writer: "parties, and whoever opens",
+            writer: if verb == DealVerb::Open { "whoever opens, signed" } else { "the party, signed" },
         });
     }
-    let stored = |name: &str, subject: &str, about, stream, bodies: &[&'static str], writer| Subject {
+    let stored = |name: &str, subject: &str, about: &str, stream, bodies: &[&'static str], writer| Subject {
         name: name.to_owned(),
         template: p.template(
             subject,
             "agent",
             if name.ends_with("ledger_log") || name.ends_with("limit_log") { "book" } else { "market" },
         ),
-        about,
+        about: about.to_owned(),
         kind: Kind::Stream(stream),
         bodies: bodies.to_vec(),
         replies: Vec::new(),
@@ -218,7 +225,7 @@ pub fn table() -> Outcome<Vec<Subject>> {
             "cores",
         ),
     ]);
-    let live = |name: &str, subject: &str, about, stream, bodies: &[&'static str]| Subject {
+    let live = |name: &str, subject: &str, about: &str, stream, bodies: &[&'static str]| Subject {
         kind: Kind::Live(stream),
         writer: "the broker",
         ..stored(name, subject, about, stream, bodies, "")
@@ -262,10 +269,10 @@ pub fn table() -> Outcome<Vec<Subject>> {
             &["intent", "intent.withdrawn"],
         ),
     ]);
-    let plain = |name: &str, template: String, about, bodies: &[&'static str], writer| Subject {
+    let plain = |name: &str, template: String, about: &str, bodies: &[&'static str], writer| Subject {
         name: name.to_owned(),
         template,
-        about,
+        about: about.to_owned(),
         kind: Kind::Plain,
         bodies: bodies.to_vec(),
         replies: Vec::new(),
@@ -298,9 +305,9 @@ pub fn table() -> Outcome<Vec<Subject>> {
 }
 
 /// The table for people.
-pub fn page() -> Outcome<String> {
+pub fn page(definitions: &Definitions) -> Outcome<String> {
     let mut text = String::from(PAGE);
-    for subject in table()? {
+    for subject in table(definitions)? {
         let how = match subject.kind {
             Kind::Request(service) => format!("request to `{service}`"),
             Kind::Stream(stream) => format!("stream `{stream}`"),
@@ -333,6 +340,9 @@ Bodies are MessagePack maps whose `type` is named below; `schemas/json/<type>.js
 answered with one of the types behind the arrow. Streams bind exact token counts, and none of them captures a request:
 it would answer the requester with its own acknowledgement. To watch, subscribe to what is republished: a plain
 subscriber to a log would also see writes that the stream then rejected.
+
+In a move's subject, `<party>` is the claimed mover; the signature over the exact body and subject (the header
+`Agent-Sender`) is what counts.
 
 | subject | travels as | bodies | written by | what for |
 |---|---|---|---|---|

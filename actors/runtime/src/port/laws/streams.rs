@@ -15,6 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_same_message_id,
         a_request_is_answered_by_the_stream,
         provisioning,
+        our_own_streams,
     ]
 }
 
@@ -229,4 +230,15 @@ async fn provisioning(port: Port_) {
     assert!(matches!(port.ensure_stream(&json!({"name": "a b"})).await, Err(ProvisionError::BadSpec(_))));
     let overlap = spec("PROVISION2", &["provision.*"], json!({}));
     assert!(matches!(port.ensure_stream(&overlap).await, Err(ProvisionError::Refused { code: 10065, .. })));
+}
+
+/// What the contract specifies can be made, and made again without a difference.
+async fn our_own_streams(port: Port_) {
+    let specs = [schemas::stream::streams(1), schemas::stream::buckets(1)].concat();
+    assert!(specs.len() > 5);
+    for expected in [Provisioned::Created, Provisioned::Unchanged] {
+        for spec in &specs {
+            assert_eq!(port.ensure_stream(spec).await, Ok(expected.clone()), "{}", spec["name"]);
+        }
+    }
 }

@@ -389,7 +389,7 @@ fn markets() -> Vec<Broken> {
         ("graph.clear", "rings of one", vec![Set("max_ring", json!(1))], "max_ring", false),
         ("graph.clear", "rings of 65", vec![Set("max_ring", json!(65))], "max_ring", false),
         ("graph.clear", "no time", vec![Set("time_limit_ms", json!(0))], "time_limit_ms", false),
-        ("graph.clear", "a negative margin", vec![Set("margin_ppm", json!(-1))], "margin_ppm", false),
+        ("graph.clear", "a negative margin for all", vec![Set("margin_ppm", json!(-1))], "margin_ppm", false),
         ("graph.clear", "a band with lo above hi", vec![Set("band.lo", json!("3"))], "band", false),
         (
             "maker.clearing",
