@@ -21,7 +21,7 @@ use crate::master::{Master, Ray};
 use crate::rings::{Prices, Search};
 use crate::round::hops;
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, SeatId, WantId};
+use crate::table::{GiveId, SeatId, Table, WantId};
 
 /// Columns may be made until so much of the time is spent, in percent.
 const UNTIL_PERCENT: u32 = 60;
@@ -32,12 +32,19 @@ const FIRST_EFFORT: u64 = 4_000;
 const EFFORT_GROWTH: u64 = 16;
 /// Rays kept from one give in one search: its best and those on the way there.
 const RAYS_KEPT: usize = 3;
-/// A bound this near the relaxation's value ends the making of columns.
-const CLOSE_ENOUGH: f64 = 1e-5;
+/// A bound within so much of the relaxation's value, for each limit, ends the making of columns: rounding to whole
+/// lots will cost more than that.
+const CLOSE_ENOUGH: f64 = 1e-7;
 /// A ray must be worth more than 2^−22 of what its slack seat's give costs: less is noise of the duals.
 const NOISE_BITS: u32 = 22;
 /// Smoothing: the weight, in 256ths, of the prices that bound best.
 const SMOOTHING: i128 = 128;
+/// Rings tried from one give to fill it before the first linear programme.
+const SEEDS: usize = 8;
+/// A limit of which no more than this share is left is spent.
+const SPENT: f64 = 1e-6;
+/// A price that nobody pays.
+const FORBIDDING: i128 = 1 << 90;
 /// Rings mended one by one from one give before its own price takes up the rest.
 const MENDS: usize = 64;
 /// A raise of a give's price that costs less than 2^−30 of the bound is not worth looking for a cheaper one.
@@ -69,12 +76,19 @@ pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
     };
     let mut master = Master::new(instance);
     let mut search = Search::new(instance, watch, UNTIL_PERCENT);
+    best.amounts = seed(instance, &mut search, &best.prices, &mut master);
     let (mut duals, mut value, mut effort, mut is_smoothed) = (Prices::zero(instance), 0.0, FIRST_EFFORT, true);
+    if let Some(solved) = master.solve(watch.left_until(UNTIL_PERCENT)) {
+        (duals, value) = (master.prices(&solved), solved.value);
+        best.amounts = solved.amounts;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let close_enough = CLOSE_ENOUGH * master.rows() as f64;
     loop {
         let prices = if is_smoothed { duals.towards(&best.prices, SMOOTHING) } else { duals.clone() };
         let round = make_columns(instance, &mut search, &prices, effort, &mut master);
         best.keep(instance, round.prices);
-        let close = fixed_guide(best.bound) - value <= CLOSE_ENOUGH * value;
+        let close = fixed_guide(best.bound) - value <= close_enough * value;
         if close || search.is_out_of_time() && round.made == 0 {
             best.complete = close;
             break;
@@ -119,6 +133,53 @@ impl Relaxed {
             (self.bound, self.prices) = (bound, prices);
         }
     }
+}
+
+/// Fills the limits ring by ring, each give's best first, halfway between free limits and market prices. Far
+/// from the best, but soon done, and a good set of first columns.
+fn seed(instance: &Instance, search: &mut Search<'_>, market: &Prices, master: &mut Master<'_>) -> Vec<f64> {
+    search.price(&market.towards(&Prices::zero(instance), SMOOTHING));
+    let mut left = (Table::like(&instance.gives, 1.0_f64), Table::like(&instance.wants, 1.0_f64));
+    let mut amounts = Vec::new();
+    for start in instance.gives.ids() {
+        for _ in 0..SEEDS {
+            if left.0[start] <= SPENT || instance.seats_of[start].is_empty() || search.is_out_of_time() {
+                break;
+            }
+            let mut best: Option<Vec<SeatId>> = None;
+            search.explore(start, 0, FIRST_EFFORT, &mut |seats, worth| {
+                best = Some(seats.to_vec());
+                worth
+            });
+            let Some(seats) = best else { break };
+            if !master.add(seats) {
+                break;
+            }
+            let Some(ray) = master.rays().last() else { break };
+            #[allow(clippy::cast_precision_loss)]
+            let shares = || {
+                hops(instance, &ray.seats).zip(&ray.given).map(|((give, take), given)| {
+                    let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
+                    (give, given / giving.limit as f64, taking.want, given / taking.full as f64)
+                })
+            };
+            let amount = shares().fold(1.0_f64, |most, (give, of_give, want, of_want)| {
+                most.min(left.0[give] / of_give).min(left.1[want] / of_want)
+            });
+            amounts.push(amount);
+            for (give, of_give, want, of_want) in shares() {
+                left.0[give] -= amount * of_give;
+                left.1[want] -= amount * of_want;
+                if left.0[give] <= SPENT {
+                    search.price_give(give, FORBIDDING);
+                }
+                if left.1[want] <= SPENT {
+                    search.price_want(want, FORBIDDING);
+                }
+            }
+        }
+    }
+    amounts
 }
 
 struct Round {
@@ -213,20 +274,20 @@ enum Mend {
 fn cheapest_mend(instance: &Instance, seats: &[SeatId], worth: i128) -> Option<Mend> {
     let mut quantity = ONE;
     let mut cheapest: Option<(f64, Mend)> = None;
-    // What must be charged for each unit when so much of it is used.
-    let charge = |used: i128| (used > 0).then(|| worth.checked_mul(ONE).map(|worth| worth / used + 1)).flatten();
     for (index, ((give, take), seat)) in hops(instance, seats).zip(seats).enumerate() {
         if index > 0 {
             quantity = times_down(quantity, instance.seats[*seat].rate.lo);
         }
         let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
-        if let Some(by) = charge(quantity) {
+        let charge =
+            worth.checked_mul(ONE).and_then(|worth| worth.checked_div(quantity)).and_then(|price| price.checked_add(1));
+        if let Some(by) = charge {
             let cost = by as f64 * giving.limit as f64 * f64::powi(2.0, -instance.goods[giving.good].scale);
             if cheapest.as_ref().is_none_or(|(least, _)| cost < *least) {
                 cheapest = Some((cost, Mend::Give(give, by)));
             }
         }
-        if let Some(by) = charge(times_down(quantity, instance.share_of_unit(take))) {
+        if let Some(by) = instance.want_price_for(take, quantity, worth) {
             let cost = by as f64;
             if cheapest.as_ref().is_none_or(|(least, _)| cost < *least) {
                 cheapest = Some((cost, Mend::Want(taking.want, by)));

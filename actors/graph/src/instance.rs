@@ -29,7 +29,7 @@ use schemas::value::Bounds;
 use schemas::{AgentId, ErrorReply, Good, Rational};
 use terms::{Exact, Exchange, Factors, hop_welfare};
 
-use crate::fixed::Between;
+use crate::fixed::{Between, ONE, shifted_down, shifted_up};
 use crate::stopwatch::Watch;
 use crate::table::{GiveId, GoodId, Id, PartyId, SeatId, Table, TakeId, WantId};
 
@@ -44,8 +44,11 @@ const READING_PERCENT: u32 = 40;
 #[derive(Debug)]
 pub(crate) struct GoodRow {
     pub(crate) name: Good,
+    pub(crate) unit: String,
     /// Minor units in a lot.
     pub(crate) lot: i64,
+    /// Whether the market declares a lot.
+    pub(crate) in_lots: bool,
     pub(crate) reference_price: Option<Rational>,
     /// Fixed-point rates and prices are for 2^scale minor units, chosen so that they are near one.
     pub(crate) scale: i32,
@@ -207,7 +210,9 @@ impl Instance {
             }
             goods.push(GoodRow {
                 name: spec.good.clone(),
+                unit: spec.unit.clone(),
                 lot: spec.lot.map_or(1, schemas::Quantity::get),
+                in_lots: spec.lot.is_some(),
                 reference_price: spec.reference_price,
                 scale: 0,
                 givers: Vec::new(),
@@ -484,10 +489,25 @@ impl Instance {
         self.takes[self.seats[seat].take].good
     }
 
-    /// The part of its want that 2^scale minor units fill, in fixed point, rounded down.
-    pub(crate) fn share_of_unit(&self, take: TakeId) -> i128 {
+    /// What the share of its want that 2^scale minor units fill costs at a price of the whole, rounded down.
+    pub(crate) fn share_price(&self, take: TakeId, want_price: i128) -> i128 {
         let take = &self.takes[take];
-        Between::ratio(1, take.full, self.goods[take.good].scale).lo
+        let scale = self.goods[take.good].scale;
+        // Up before the division, down after it: no bits are lost in between.
+        if scale >= 0 {
+            want_price.checked_mul(1 << scale).map_or(0, |whole| whole / i128::from(take.full))
+        } else {
+            shifted_down(want_price / i128::from(take.full), scale)
+        }
+    }
+
+    /// The least price of a whole want at which so much of a take, in fixed point, costs at least `worth`;
+    /// `None` where there is none to be had.
+    pub(crate) fn want_price_for(&self, take: TakeId, quantity: i128, worth: i128) -> Option<i128> {
+        let take = &self.takes[take];
+        let filled =
+            worth.checked_mul(i128::from(take.full))?.checked_mul(ONE)?.checked_div(quantity)?.checked_add(1)?;
+        shifted_up(filled, -self.goods[take.good].scale).checked_add(1)
     }
 
     /// How many shares of its want a quantity takes up, rounded up.
@@ -505,7 +525,12 @@ impl Instance {
         i64::try_from(most).unwrap_or(i64::MAX)
     }
 
-    /// Whether a good's quantities are all of one minor unit's grain.
+    /// Whether any good that can move is declared in lots.
+    pub(crate) fn is_in_lots(&self) -> bool {
+        self.seats.iter().any(|(_, seat)| self.goods[self.gives[seat.give].good].in_lots)
+    }
+
+    /// Minor units in a lot of a good.
     pub(crate) fn lot(&self, good: GoodId) -> i64 {
         self.goods[good].lot
     }

@@ -1,35 +1,75 @@
-//! Who could trade with whom: clearing.
+//! Who could trade with whom: from what agents give and want to exchange rings in which everyone gains.
 //!
-//! From offers to exchange rings: `instance` reads and checks them exactly, `divisible` and `master` solve the linear
-//! programme over rings by column generation (HiGHS) and make its bound safe with rounded duals, `rings` prices rings
-//! out, and `round` rounds down and repairs in exact integers. Floats guide; what is answered holds exactly. It knows
-//! neither markets nor deals, and does no I/O.
+//! # Design
+//!
+//! A clearing runs down one road, each step in its own module:
+//!
+//! 1. [`instance`] reads and checks the offers and numbers what can sit in a ring: its *seats*.
+//! 2. [`divisible`] solves the linear relaxation over all rings, making the columns as the duals ask for them
+//!    ([`rings`] finds them, [`master`] holds the programme), and proves a bound on what any set of rings can reach.
+//! 3. [`round`] rounds its optimum to whole lots, repairs every ring exactly, and uses what is left.
+//! 4. [`lots`] betters that where few lots move, by an integer programme ([`programme`]), and proves the optimum
+//!    where it can.
+//! 5. [`why`] says for every offer without a ring why it has none.
+//!
+//! HiGHS and its floats only guide. That a ring contents everyone is decided by `terms`, exactly; that limits hold,
+//! in whole numbers; the bound is a sum of prices in fixed point, every step rounded to the safe side
+//! ([`fixed`]). So whatever the solver does wrong, the rings are sound and the bound bounds.
+//!
+//! The same offers give the same rings, in whatever order they stand, unless time cuts the search short.
+//!
+//! # What it refuses
+//!
+//! Goods unknown to the market, values outside its band, objectives that the goods do not bear, sums beyond 64 bits.
+//! It knows nothing of deals, ledgers or messages, keeps no state, and does no I/O; time reaches it through a
+//! [`Stopwatch`], and only to stop in time.
 
 mod divisible;
 mod fixed;
 mod instance;
+mod lots;
 mod master;
+mod programme;
 mod rings;
 mod round;
 mod stopwatch;
 mod table;
+#[cfg(test)]
+mod tests;
+mod why;
 
 use std::time::Duration;
 
 use schemas::clearing::{Clear as Request, Cleared, Hop, Outcome, Ring};
 use schemas::core::{Call, Core};
-use schemas::{ErrorReply, Quantity};
+use schemas::limit::PPM;
+use schemas::{Code, ErrorReply, Quantity};
 
-use crate::fixed::FRACTION_BITS;
-use crate::instance::Instance;
-use crate::round::{Book, hops, welfare_of};
-use crate::stopwatch::Watch;
 pub use crate::stopwatch::{Monotonic, Stopwatch};
+
+use crate::instance::Instance;
+use crate::lots::Settled;
+use crate::round::{hops, welfare_of};
+use crate::stopwatch::Watch;
+
+/// Rounding to whole lots leaves a gap that is no fault of the search: up to this it counts as none, in parts per
+/// million, where goods are not in lots.
+const ROUNDING_GAP_PPM: i64 = 20_000;
+
+/// The last search stops when this share of the time is spent, in percent: what ends before has ended by itself.
+const TIME_LIMIT_PERCENT: u32 = 84;
 
 /// Answers `graph.clear`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clear<S = Monotonic> {
     stopwatch: S,
+}
+
+impl<S: Stopwatch> Clear<S> {
+    /// A core that tells the time by `stopwatch`.
+    pub fn with(stopwatch: S) -> Self {
+        Self { stopwatch }
+    }
 }
 
 impl<S: Stopwatch> Core for Clear<S> {
@@ -38,42 +78,56 @@ impl<S: Stopwatch> Core for Clear<S> {
     type Request = Request;
     type Reply = Cleared;
 
-    fn handle(&self, request: Request, _: &Call) -> Result<Cleared, ErrorReply> {
-        let watch = Watch::new(self.stopwatch.start(), Duration::from_millis(request.time_limit_ms.into()));
+    /// Clears within the request's time limit and before the caller stops waiting, whichever is sooner.
+    fn handle(&self, request: Request, call: &Call) -> Result<Cleared, ErrorReply> {
+        let patience_ms = call.deadline_unix_ms.map_or(i64::MAX, |deadline| deadline.saturating_sub(call.now_unix_ms));
+        let limit_ms = i64::from(request.time_limit_ms).min(patience_ms).max(1);
+        let watch = Watch::new(self.stopwatch.start(), Duration::from_millis(limit_ms.unsigned_abs()));
         let instance = Instance::read(&request, &watch)?;
         let relaxed = divisible::relax(&instance, &watch);
         let book = round::round(&instance, &relaxed, &watch)?;
-        answer(&instance, &book, relaxed.bound, &watch)
+        let settled = lots::settle(&instance, &relaxed, book, &watch)?;
+        let mut cleared = answer(&instance, &settled)?;
+        if settled.proven || relaxed.complete && !instance.is_in_lots() && cleared.gap_ppm <= ROUNDING_GAP_PPM {
+            cleared.outcome = Outcome::Optimal;
+        } else if watch.spent_percent() < TIME_LIMIT_PERCENT && relaxed.complete {
+            cleared.outcome = Outcome::Feasible;
+        }
+        cleared.left_out = why::left_out(&instance, &relaxed, &settled.book, &watch);
+        cleared.took_ms = u32::try_from(watch.elapsed().as_millis()).unwrap_or(u32::MAX);
+        Ok(cleared)
     }
 }
 
-fn answer(instance: &Instance, book: &Book<'_>, bound: i128, watch: &Watch) -> Result<Cleared, ErrorReply> {
-    let mut rings = Vec::new();
-    for (seats, given) in book.rings() {
-        let mut ring = Ring { hops: Vec::new(), welfare_minor: welfare_of(instance, seats, given)? };
-        for ((give, take), quantity) in hops(instance, seats).zip(given) {
-            let (give, take) = (&instance.gives[give], &instance.takes[take]);
-            ring.hops.push(Hop {
-                from: instance.parties[give.party].agent.clone(),
-                to: instance.parties[take.party].agent.clone(),
-                good: instance.goods[give.good].name.clone(),
-                quantity: Quantity::new(*quantity)
-                    .map_err(|e| ErrorReply::new(schemas::Code::Internal, e.to_string()))?,
-                want: instance.wants[take.want].index,
-            });
-        }
-        rings.push(ring);
-    }
-    let objective = book.objective()?;
-    let bound = i64::try_from(bound >> FRACTION_BITS).unwrap_or(i64::MAX);
-    let gap_ppm = if bound > 0 { i128::from(bound - objective) * 1_000_000 / i128::from(bound) } else { 0 };
+fn answer(instance: &Instance, settled: &Settled<'_>) -> Result<Cleared, ErrorReply> {
+    let rings =
+        settled.book.rings().map(|(seats, given)| ring(instance, seats, given)).collect::<Result<Vec<_>, _>>()?;
+    let (objective, bound) = (settled.book.objective()?, settled.bound);
+    debug_assert!(bound >= objective, "a bound of {bound} below what was reached, {objective}");
+    let gap_ppm =
+        if bound > 0 { (i128::from(bound) - i128::from(objective)) * i128::from(PPM) / i128::from(bound) } else { 0 };
     Ok(Cleared {
         rings,
         objective,
         bound,
-        gap_ppm: i64::try_from(gap_ppm).unwrap_or(i64::MAX),
-        outcome: Outcome::Optimal,
-        took_ms: u32::try_from(watch.elapsed().as_millis()).unwrap_or(u32::MAX),
+        gap_ppm: i64::try_from(gap_ppm).unwrap_or(PPM),
+        outcome: Outcome::TimeLimit,
+        took_ms: 0,
         left_out: Vec::new(),
     })
+}
+
+fn ring(instance: &Instance, seats: &[table::SeatId], given: &[i64]) -> Result<Ring, ErrorReply> {
+    let mut ring = Ring { hops: Vec::with_capacity(seats.len()), welfare_minor: welfare_of(instance, seats, given)? };
+    for ((give, take), quantity) in hops(instance, seats).zip(given) {
+        let (give, take) = (&instance.gives[give], &instance.takes[take]);
+        ring.hops.push(Hop {
+            from: instance.parties[give.party].agent.clone(),
+            to: instance.parties[take.party].agent.clone(),
+            good: instance.goods[give.good].name.clone(),
+            quantity: Quantity::new(*quantity).map_err(|error| ErrorReply::new(Code::Internal, error.to_string()))?,
+            want: instance.wants[take.want].index,
+        });
+    }
+    Ok(ring)
 }

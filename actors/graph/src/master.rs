@@ -80,6 +80,16 @@ impl<'a> Master<'a> {
         Self { instance, gives, wants, rows, rays: Vec::new(), known: BTreeSet::new(), money }
     }
 
+    /// The columns.
+    pub(crate) fn rays(&self) -> &[Ray] {
+        &self.rays
+    }
+
+    /// How many limits there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// The columns, and nothing else.
     pub(crate) fn into_rays(self) -> Vec<Ray> {
         self.rays

@@ -55,7 +55,7 @@ pub(crate) struct Explored {
 pub(crate) struct Search<'a> {
     instance: &'a Instance,
     watch: &'a Watch,
-    /// Seconds thoughts are for others: the search stops when so many percent of the time are spent.
+    /// The search stops when so many percent of the time are spent.
     until_percent: u32,
     /// What each give loses, its limit's price included: never overestimated.
     loss: Table<GiveId, i128>,
@@ -72,6 +72,8 @@ pub(crate) struct Search<'a> {
     seated: Table<PartyId, bool>,
     path: Vec<SeatId>,
     floor: i128,
+    /// Whether rings below the floor are wanted too, the further the larger their product of rates.
+    spreads: bool,
     work: u64,
     work_limit: u64,
     stopped: bool,
@@ -105,6 +107,7 @@ impl<'a> Search<'a> {
             seated: Table::like(&instance.parties, false),
             path: Vec::new(),
             floor: 0,
+            spreads: false,
             work: 0,
             work_limit: 0,
             stopped: false,
@@ -135,9 +138,23 @@ impl<'a> Search<'a> {
     }
 
     fn price_take(&mut self, take: TakeId, want_price: i128) {
-        // The price of the share of the want that 2^scale minor units fill.
-        let share_price = times_down(want_price, self.instance.share_of_unit(take));
-        self.gain[take] = plus(self.instance.takes[take].gain.hi, -share_price);
+        self.gain[take] = plus(self.instance.takes[take].gain.hi, -self.instance.share_price(take, want_price));
+    }
+
+    /// Makes every ring worth nothing: what is left to look for is whether rings close.
+    pub(crate) fn ignore_worth(&mut self) {
+        self.loss.fill(0);
+        self.gain.fill(0);
+    }
+
+    /// The best product of rates of a walk from a give back to it, an upper bound on that of a ring: below one, no
+    /// ring on it contents everyone. 0 where nothing closes.
+    pub(crate) fn best_product(&mut self, start: GiveId) -> i128 {
+        let give = &self.instance.gives[start];
+        self.tabulate(start, give.party);
+        let (_, reach) = self.outlook(give.good, self.instance.max_ring - 1, give.party);
+        self.clear(start);
+        reach.max(0)
     }
 
     /// Whether the time for searching is over.
@@ -183,6 +200,40 @@ impl<'a> Search<'a> {
             Explored { ceiling, complete: false }
         } else {
             Explored { ceiling: ceiling.min(self.floor.max(0)), complete: true }
+        }
+    }
+
+    /// Calls `found` with every ring that has a ray whose slack seat gives by `start` and that loses at most `loss` for
+    /// 2^scale minor units given, times the ring's product of rates. `found` says whether to go on.
+    ///
+    /// A ring of whole lots is a sum of its rays. With quantities in lots, walk round the ring once: at the seat where
+    /// the product of the rates so far is least, no ray with one lot at its own slack seat gives more lots than the
+    /// product of all rates. So the amounts of the rays sum to at least one over that product, and a ring each of
+    /// whose rays loses more than loss · product for a lot loses more than `loss`.
+    pub(crate) fn enumerate(
+        &mut self,
+        start: GiveId,
+        loss: i128,
+        found: &mut dyn FnMut(&[SeatId]) -> bool,
+    ) -> Explored {
+        self.spreads = true;
+        let floor = -loss - 1;
+        let mut goes_on = true;
+        let explored = self.explore(start, floor, u64::MAX, &mut |seats, _| {
+            goes_on = goes_on && found(seats);
+            // No ring is worth as much as this: it ends the search.
+            if goes_on { floor } else { ENDLESS }
+        });
+        self.spreads = false;
+        Explored { complete: explored.complete && goes_on, ..explored }
+    }
+
+    /// What a ring must be worth more than, when its product of rates is at most so much.
+    fn floor_for(&self, product: i128) -> i128 {
+        if self.spreads && self.floor < 0 {
+            times_up(-self.floor, product.max(ONE)).saturating_neg()
+        } else {
+            self.floor
         }
     }
 
@@ -312,7 +363,7 @@ impl<'a> Search<'a> {
                 }
                 if beyond != NONE
                     && times_up(quantity.hi, beyond_rate) >= ONE
-                    && plus(worth, quantity.at_most_times(beyond)) > self.floor
+                    && plus(worth, quantity.at_most_times(beyond)) > self.floor_for(times_up(quantity.hi, beyond_rate))
                 {
                     self.seated[seat.party] = true;
                     self.path.push(id);
@@ -335,7 +386,8 @@ impl<'a> Search<'a> {
         at: Standing,
         found: &mut dyn FnMut(&[SeatId], i128) -> i128,
     ) {
-        if plus(at.worth, at.quantity.at_most_times(self.close[at.good])) <= self.floor {
+        let product = times_up(at.quantity.hi, self.close_rate[at.good]);
+        if plus(at.worth, at.quantity.at_most_times(self.close[at.good])) <= self.floor_for(product) {
             return;
         }
         let instance = self.instance;
@@ -345,7 +397,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let worth = plus(at.worth, at.quantity.at_most_times(self.gain[seat.take]));
-            if worth > self.floor {
+            if worth > self.floor_for(times_up(at.quantity.hi, seat.rate.hi)) {
                 let mut ring = Vec::with_capacity(self.path.len() + 2);
                 ring.push(*closing);
                 ring.extend(&self.path);

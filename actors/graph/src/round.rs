@@ -292,7 +292,10 @@ pub(crate) fn use_what_is_left(
         let Some(stands) = book.stands(&seats) else { continue };
         let start = book.room(&seats).iter().zip(&stands).map(|(room, now)| room + now).collect();
         let Some(given) = repair(instance, &seats, start) else { continue };
-        if given != stands && objective_of(instance, &seats, &given)? > before {
+        // Where the objective does not care how much a ring moves, its welfare does.
+        let merit =
+            |given: &[i64], objective: i64| Ok::<_, ErrorReply>((objective, welfare_of(instance, &seats, given)?));
+        if given != stands && merit(&given, objective_of(instance, &seats, &given)?)? > merit(&stands, before)? {
             book.remove(&seats);
             if !book.place(&seats, &given) {
                 book.place(&seats, &stands);

@@ -78,6 +78,13 @@ impl<I: Id, T> Table<I, T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (I, &T)> {
         self.rows.iter().enumerate().map(|(row, t)| (I::of(row), t))
     }
+
+    pub(crate) fn fill(&mut self, row: T)
+    where
+        T: Clone,
+    {
+        self.rows.fill(row);
+    }
 }
 
 // Ids come from `push`, or from `ids` of a table of the same kind of rows: they are in range. These two

@@ -1,0 +1,395 @@
+//! A packing programme in whole numbers: choose columns, each at most once, within every row's capacity.
+//!
+//! # Design
+//!
+//! HiGHS looks for a good choice; a branch and bound of our own proves how good it is. A node takes some
+//! columns and bars others; its linear relaxation's duals, rounded to whole 2⁻³² and never negative, bound
+//! every choice below it: Σ price of a row's capacity + Σ over columns of what they are worth beyond what
+//! they use, where that is positive. That holds for whatever prices, so no float has to be believed: at
+//! worst a node is branched on in vain. What a choice uses and is worth are whole numbers throughout.
+
+use std::time::Duration;
+
+use highs::{ColProblem, HighsModelStatus, Row};
+
+use crate::fixed::FRACTION_BITS;
+use crate::master::quiet;
+
+/// The relaxation's objective is scaled so that the dearest column counts this much.
+const LARGEST_OBJECTIVE: f64 = 1e3;
+
+/// A column: taken once or not at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    /// What it is worth, at least 1.
+    pub(crate) value: i64,
+    /// The rows that it uses, each once, and how much of each, at least 1.
+    pub(crate) uses: Vec<(usize, i64)>,
+}
+
+/// A column that may be taken in part: only [`Programme::search`] knows of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    pub(crate) value: f64,
+    /// The rows that it uses, and the share of each row's capacity.
+    pub(crate) uses: Vec<(usize, f64)>,
+}
+
+/// A packing programme.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Programme {
+    /// By row, at least 1.
+    pub(crate) capacities: Vec<i64>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) flows: Vec<Flow>,
+}
+
+/// What a search found: columns taken, and how much of each flow. Floats had a part in it: check it.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) taken: Vec<usize>,
+    pub(crate) amounts: Vec<f64>,
+}
+
+/// What a proof came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proof {
+    /// A choice better than the one to beat, if there is one: within every capacity.
+    pub(crate) taken: Option<Vec<usize>>,
+    /// No choice is worth more.
+    pub(crate) bound: i64,
+}
+
+struct Node {
+    taken: Vec<usize>,
+    barred: Vec<bool>,
+    /// No choice below this node is worth more.
+    bound: i64,
+}
+
+/// A node's relaxation.
+struct Relaxation {
+    /// The columns that still fit and are not barred, and how much of each the optimum takes.
+    free: Vec<(usize, f64)>,
+    /// By row, for all that is left of it, never negative, as a float.
+    duals: Vec<f64>,
+}
+
+impl Programme {
+    /// Looks for a good choice within a time limit.
+    pub(crate) fn search(&self, limit: Duration) -> Option<Found> {
+        if limit.is_zero() {
+            return None;
+        }
+        let mut problem = ColProblem::new();
+        let rows: Vec<Row> = self.capacities.iter().map(|_| problem.add_row(..=1.0)).collect();
+        let money = self.money();
+        for column in &self.columns {
+            let uses = column
+                .uses
+                .iter()
+                .filter_map(|(row, used)| Some((*rows.get(*row)?, share(*used, *self.capacities.get(*row)?))));
+            problem.add_integer_column(guide(column.value) / money, 0.0..=1.0, uses);
+        }
+        for flow in &self.flows {
+            let uses = flow.uses.iter().filter_map(|(row, share)| Some((*rows.get(*row)?, *share)));
+            problem.add_column(flow.value / money, 0.0..=1.0, uses);
+        }
+        let mut model = quiet(problem)?;
+        model.try_set_option("time_limit", limit.as_secs_f64()).ok()?;
+        model.try_set_option("mip_rel_gap", 0.0).ok()?;
+        let solved = model.try_solve().ok()?;
+        if !matches!(solved.status(), HighsModelStatus::Optimal | HighsModelStatus::ReachedTimeLimit)
+            || !solved.objective_value().is_finite()
+        {
+            return None;
+        }
+        let amounts = solved.get_solution().columns().to_vec();
+        let taken =
+            amounts.iter().take(self.columns.len()).enumerate().filter(|(_, amount)| **amount > 0.5).map(|(at, _)| at);
+        Some(Found { taken: taken.collect(), amounts: amounts.iter().skip(self.columns.len()).copied().collect() })
+    }
+
+    /// Proves how much any choice of columns (flows left aside) can be worth, and finds one worth more than
+    /// `to_beat` if there is one. `left` says how much time there is.
+    pub(crate) fn prove(&self, to_beat: i64, left: &dyn Fn() -> Duration) -> Proof {
+        let total = self.columns.iter().fold(0_i64, |sum, column| sum.saturating_add(column.value));
+        let mut proof = Proof { taken: None, bound: to_beat };
+        let mut best = to_beat;
+        let mut unsettled = i64::MIN;
+        let mut open = vec![Node { taken: Vec::new(), barred: vec![false; self.columns.len()], bound: total }];
+        while let Some(node) = open.pop() {
+            if node.bound <= best {
+                continue;
+            }
+            if left().is_zero() {
+                unsettled = open.iter().fold(unsettled.max(node.bound), |most, other| most.max(other.bound));
+                break;
+            }
+            let rest = self.rest_after(&node.taken);
+            let worth = self.worth(&node.taken);
+            let Some(relaxation) = self.relax(&node, &rest, left()) else {
+                unsettled = unsettled.max(node.bound);
+                continue;
+            };
+            let (own, reduced) = self.bound(worth, &rest, &relaxation);
+            let bound = own.min(node.bound);
+            let choice = self.round(&node.taken, rest, &relaxation);
+            let reached = self.worth(&choice);
+            if reached > best {
+                best = reached;
+                proof.taken = Some(choice);
+            }
+            if bound <= best {
+                continue;
+            }
+            let Some(branch) = most_divided(&relaxation.free) else { continue };
+            let mut barred = node.barred;
+            // A column so dear that even alone it brings these prices' bound to the best choice or below cannot help.
+            let slack = (i128::from(own) - i128::from(best)) << FRACTION_BITS;
+            for (column, worth) in &reduced {
+                if *column != branch
+                    && *worth < -slack
+                    && let Some(bar) = barred.get_mut(*column)
+                {
+                    *bar = true;
+                }
+            }
+            let mut without = barred.clone();
+            if let Some(bar) = without.get_mut(branch) {
+                *bar = true;
+            }
+            let mut with = node.taken.clone();
+            with.push(branch);
+            open.push(Node { taken: node.taken, barred: without, bound });
+            open.push(Node { taken: with, barred, bound });
+        }
+        proof.bound = best.max(unsettled);
+        proof
+    }
+
+    /// What a choice is worth.
+    pub(crate) fn worth(&self, taken: &[usize]) -> i64 {
+        taken.iter().filter_map(|at| self.columns.get(*at)).fold(0, |sum, column| sum.saturating_add(column.value))
+    }
+
+    fn rest_after(&self, taken: &[usize]) -> Vec<i64> {
+        let mut rest = self.capacities.clone();
+        for column in taken.iter().filter_map(|at| self.columns.get(*at)) {
+            spend(&mut rest, column);
+        }
+        rest
+    }
+
+    fn relax(&self, node: &Node, rest: &[i64], limit: Duration) -> Option<Relaxation> {
+        let mut problem = ColProblem::new();
+        let rows: Vec<Row> = rest.iter().map(|_| problem.add_row(..=1.0)).collect();
+        let money = self.money();
+        let mut free = Vec::new();
+        for (at, (column, barred)) in self.columns.iter().zip(&node.barred).enumerate() {
+            if *barred || node.taken.contains(&at) || !fits(rest, column) {
+                continue;
+            }
+            let uses =
+                column.uses.iter().filter_map(|(row, used)| Some((*rows.get(*row)?, share(*used, *rest.get(*row)?))));
+            problem.add_column(guide(column.value) / money, 0.0..=1.0, uses);
+            free.push((at, 0.0));
+        }
+        if free.is_empty() {
+            return Some(Relaxation { free, duals: Vec::new() });
+        }
+        let mut model = quiet(problem)?;
+        model.try_set_option("time_limit", limit.as_secs_f64()).ok()?;
+        let solved = model.try_solve().ok()?;
+        if solved.status() != HighsModelStatus::Optimal {
+            return None;
+        }
+        let solution = solved.get_solution();
+        for ((_, amount), solved) in free.iter_mut().zip(solution.columns()) {
+            *amount = *solved;
+        }
+        Some(Relaxation { free, duals: solution.dual_rows().iter().map(|dual| dual.abs() * money).collect() })
+    }
+
+    /// What no choice below a node exceeds, and what each free column is worth beyond what it uses, in fixed point.
+    #[allow(clippy::cast_possible_truncation)]
+    fn bound(&self, worth: i64, rest: &[i64], relaxation: &Relaxation) -> (i64, Vec<(usize, i128)>) {
+        let one = f64::powi(2.0, FRACTION_BITS);
+        let prices: Vec<i128> =
+            relaxation.duals.iter().map(|dual| (dual * one).round().clamp(0.0, 1e36) as i128).collect();
+        let price_of = |row: usize| prices.get(row).copied().unwrap_or(0);
+        let mut bound = prices.iter().fold(i128::from(worth) << FRACTION_BITS, |sum, price| sum.saturating_add(*price));
+        let mut reduced = Vec::with_capacity(relaxation.free.len());
+        for (at, _) in &relaxation.free {
+            let Some(column) = self.columns.get(*at) else { continue };
+            let mut beyond = i128::from(column.value) << FRACTION_BITS;
+            for (row, used) in &column.uses {
+                let capacity = rest.get(*row).copied().unwrap_or(1).max(1);
+                // Rounded down, so that what the column is worth beyond it is never underestimated.
+                beyond -= part(price_of(*row), *used, capacity);
+            }
+            bound = bound.saturating_add(beyond.max(0));
+            reduced.push((*at, beyond));
+        }
+        (i64::try_from(bound >> FRACTION_BITS).unwrap_or(i64::MAX), reduced)
+    }
+
+    /// A choice near the relaxation's: its columns in the order of how much of them it takes, as far as they fit.
+    fn round(&self, taken: &[usize], mut rest: Vec<i64>, relaxation: &Relaxation) -> Vec<usize> {
+        let mut order = relaxation.free.clone();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut choice = taken.to_vec();
+        for (at, _) in order {
+            if let Some(column) = self.columns.get(at)
+                && fits(&rest, column)
+            {
+                spend(&mut rest, column);
+                choice.push(at);
+            }
+        }
+        choice
+    }
+
+    fn money(&self) -> f64 {
+        let dearest = self
+            .columns
+            .iter()
+            .map(|column| guide(column.value))
+            .chain(self.flows.iter().map(|flow| flow.value))
+            .fold(0.0, f64::max);
+        if dearest > 0.0 { dearest / LARGEST_OBJECTIVE } else { 1.0 }
+    }
+}
+
+/// Whether a column fits into what is left of every row.
+fn fits(rest: &[i64], column: &Column) -> bool {
+    column.uses.iter().all(|(row, used)| rest.get(*row).is_some_and(|rest| used <= rest))
+}
+
+fn spend(rest: &mut [i64], column: &Column) {
+    for (row, used) in &column.uses {
+        if let Some(rest) = rest.get_mut(*row) {
+            *rest -= used;
+        }
+    }
+}
+
+/// The column that the relaxation divides the most evenly; where it divides none, the one that it takes most of.
+fn most_divided(free: &[(usize, f64)]) -> Option<usize> {
+    let evenness = |amount: f64| amount.min(1.0 - amount);
+    let divided = free.iter().filter(|(_, amount)| evenness(*amount) > 1e-6);
+    let by = |value: fn(f64) -> f64| {
+        move |a: &&(usize, f64), b: &&(usize, f64)| value(a.1).total_cmp(&value(b.1)).then(b.0.cmp(&a.0))
+    };
+    divided
+        .max_by(by(|amount| amount.min(1.0 - amount)))
+        .or_else(|| free.iter().max_by(by(|amount| amount)))
+        .map(|(at, _)| *at)
+}
+
+/// `price · used / capacity`, rounded down, for a price that is not negative.
+fn part(price: i128, used: i64, capacity: i64) -> i128 {
+    let (used, capacity) = (i128::from(used), i128::from(capacity));
+    price.checked_mul(used).map_or_else(|| price / capacity * used, |whole| whole / capacity)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn guide(number: i64) -> f64 {
+    number as f64
+}
+
+fn share(used: i64, capacity: i64) -> f64 {
+    guide(used) / guide(capacity.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn programmes() -> impl Strategy<Value = Programme> {
+        let rows = 2usize..6;
+        rows.prop_flat_map(|rows| {
+            let column = (1i64..50, proptest::collection::btree_map(0..rows, 1i64..4, 1..=rows));
+            (proptest::collection::vec(1i64..6, rows), proptest::collection::vec(column, 0..12))
+        })
+        .prop_map(|(capacities, columns)| Programme {
+            capacities,
+            columns: columns
+                .into_iter()
+                .map(|(value, uses)| Column { value, uses: uses.into_iter().collect() })
+                .collect(),
+            flows: Vec::new(),
+        })
+    }
+
+    fn is_within(programme: &Programme, taken: &[usize]) -> bool {
+        programme.rest_after(taken).iter().all(|rest| *rest >= 0)
+            && taken.iter().collect::<std::collections::BTreeSet<_>>().len() == taken.len()
+    }
+
+    fn best_of_all(programme: &Programme) -> i64 {
+        let count = programme.columns.len();
+        let choice = |bits: u32| (0..count).filter(|at| bits >> at & 1 == 1).collect::<Vec<_>>();
+        (0..1u32 << count)
+            .map(choice)
+            .filter(|taken| is_within(programme, taken))
+            .map(|taken| programme.worth(&taken))
+            .max()
+            .unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn a_finished_proof_is_the_optimum(programme in programmes()) {
+            let best = best_of_all(&programme);
+            let proof = programme.prove(0, &|| LONG);
+            prop_assert_eq!(proof.bound, best);
+            let taken = proof.taken.unwrap_or_default();
+            prop_assert!(is_within(&programme, &taken));
+            prop_assert_eq!(programme.worth(&taken), best);
+        }
+
+        #[test]
+        fn nothing_better_than_the_best_is_found(programme in programmes()) {
+            let best = best_of_all(&programme);
+            prop_assert_eq!(programme.prove(best, &|| LONG), Proof { taken: None, bound: best });
+        }
+
+        #[test]
+        fn an_unfinished_proof_still_bounds(programme in programmes(), looks in 0u32..4) {
+            let looked = std::cell::Cell::new(0);
+            let proof = programme.prove(0, &|| {
+                looked.set(looked.get() + 1);
+                if looked.get() > looks { Duration::ZERO } else { LONG }
+            });
+            prop_assert!(proof.bound >= best_of_all(&programme));
+        }
+
+        #[test]
+        fn a_search_finds_the_optimum_of_small_programmes(programme in programmes()) {
+            prop_assume!(!programme.columns.is_empty());
+            let found = programme.search(LONG).unwrap();
+            prop_assert!(is_within(&programme, &found.taken));
+            prop_assert_eq!(programme.worth(&found.taken), best_of_all(&programme));
+        }
+    }
+
+    #[test]
+    fn an_odd_cycle_that_the_relaxation_halves_is_branched_on() {
+        // Three columns, any two of which collide: the relaxation takes half of each and reaches 15.
+        let column = |a, b| Column { value: 10, uses: vec![(a, 1), (b, 1)] };
+        let programme = Programme {
+            capacities: vec![1, 1, 1],
+            columns: vec![column(0, 1), column(1, 2), column(0, 2)],
+            flows: Vec::new(),
+        };
+        let proof = programme.prove(0, &|| LONG);
+        assert_eq!((proof.bound, proof.taken.map(|taken| taken.len())), (10, Some(1)));
+    }
+}

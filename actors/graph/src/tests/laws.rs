@@ -1,0 +1,161 @@
+//! What holds of every clearing.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use schemas::Rational;
+use schemas::clearing::{Clear as Request, Objective, Offer, Outcome};
+use schemas::core::{Call, Core};
+use schemas::market::{Alternative, Give, GoodSpec, Want};
+use schemas::value::{Bounds, Outlook};
+
+use super::brute;
+use super::market::{check, clear, good, in_lots, market, offer, quantity, timeless};
+use crate::{Clear, Stopwatch};
+
+/// How markets are drawn.
+#[derive(Debug, Clone, Copy)]
+struct Draw {
+    parties: usize,
+    goods: usize,
+    /// Limits, in lots.
+    limits: (i64, i64),
+    /// Every how manieth good comes in lots of two; 0 for none.
+    lots_every: usize,
+    /// Values are whole multiples of costs' unit, so that sums are whole.
+    whole_values: bool,
+    max_ring: u32,
+}
+
+const DIVISIBLE: Draw =
+    Draw { parties: 7, goods: 4, limits: (1_000, 100_000), lots_every: 0, whole_values: false, max_ring: 3 };
+const LOTS: Draw = Draw { parties: 4, goods: 3, limits: (1, 2), lots_every: 1, whole_values: true, max_ring: 3 };
+const MIXED: Draw = Draw { parties: 8, goods: 5, limits: (1, 40), lots_every: 2, whole_values: false, max_ring: 4 };
+
+fn markets(draw: Draw) -> impl Strategy<Value = Request> {
+    let bounds = move |around: i64| {
+        (1i64..=40, 0i64..3).prop_map(move |(step, spread)| {
+            let centre = if draw.whole_values { around * step } else { around * 100 + step };
+            let by = if draw.whole_values { 0 } else { spread };
+            let of = |units: i64| Rational::new(units.into(), if draw.whole_values { 1 } else { 13 }).unwrap();
+            Bounds { lo: of(centre - by), hi: of(centre + by) }
+        })
+    };
+    let limit = draw.limits.0..=draw.limits.1;
+    let give = (0..draw.goods, limit.clone(), bounds(1));
+    let way = (0..draw.goods, limit, bounds(1));
+    let wants = prop::collection::vec(prop::collection::vec(way, 1..3), 1..3);
+    let one = (prop::collection::vec(give, 1..3), wants, 0i64..20_000);
+    prop::collection::vec(one, 2..=draw.parties).prop_map(move |drawn| {
+        let specs: Vec<GoodSpec> = (0..draw.goods)
+            .map(|at| {
+                if draw.lots_every > 0 && at % draw.lots_every == 0 {
+                    in_lots(&format!("g{at}"), 2)
+                } else {
+                    good(&format!("g{at}"))
+                }
+            })
+            .collect();
+        let lot = |at: usize| specs[at].lot.map_or(1, schemas::Quantity::get);
+        let offers = drawn.into_iter().enumerate().map(|(agent, (gives, wants, margin_ppm))| {
+            let mut offered: Vec<Give> = Vec::new();
+            for (at, limit, cost) in gives {
+                if offered.iter().all(|give| give.good != specs[at].good) {
+                    offered.push(Give { good: specs[at].good.clone(), limit: quantity(limit * lot(at)), cost });
+                }
+            }
+            let mut wanted: Vec<Want> = Vec::new();
+            for ways in wants {
+                let mut any_of: Vec<Alternative> = Vec::new();
+                for (at, limit, value) in ways {
+                    if any_of.iter().all(|a| a.good != specs[at].good)
+                        && offered.iter().all(|give| give.good != specs[at].good)
+                    {
+                        any_of.push(Alternative {
+                            good: specs[at].good.clone(),
+                            limit: quantity(limit * lot(at)),
+                            value,
+                        });
+                    }
+                }
+                if !any_of.is_empty() {
+                    wanted.push(Want { any_of });
+                }
+            }
+            let margin_ppm = if draw.whole_values { 0 } else { margin_ppm };
+            Offer { margin_ppm, outlook: Outlook::default(), ..offer(&format!("a{agent}"), offered, wanted) }
+        });
+        Request { max_ring: draw.max_ring, ..market(specs.clone(), offers.collect()) }
+    })
+}
+
+/// A clock that jumps by as much at every look.
+#[derive(Debug, Clone, Copy)]
+struct Jumping(u64);
+
+impl Stopwatch for Jumping {
+    fn start(&self) -> Box<dyn Fn() -> Duration> {
+        let (looks, by) = (Cell::new(0_u64), self.0);
+        Box::new(move || {
+            looks.set(looks.get() + 1);
+            Duration::from_millis(looks.get().saturating_mul(by))
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_bound_is_the_relaxations_optimum(request in markets(DIVISIBLE)) {
+        let cleared = clear(&request);
+        let relaxation = brute::relaxation(&request);
+        let bound = cleared.bound as f64;
+        prop_assert!(bound + 1.0 >= relaxation * (1.0 - 1e-7), "bound {bound} below the relaxation {relaxation}");
+        prop_assert!(bound <= relaxation * (1.0 + 1e-4) + 1.0, "bound {bound} far above the relaxation {relaxation}");
+    }
+
+    #[test]
+    fn rounding_costs_little_where_limits_are_large(request in markets(DIVISIBLE)) {
+        let cleared = clear(&request);
+        prop_assert_eq!(cleared.outcome, Outcome::Optimal);
+        // A ring of three loses a few units of each hop's thousands, and only so many rings are there.
+        prop_assert!(cleared.gap_ppm <= 20_000, "{cleared:?}");
+    }
+
+    #[test]
+    fn few_lots_are_cleared_to_the_proven_optimum(request in markets(LOTS), served in any::<bool>()) {
+        let objective = if served { Objective::Served } else { Objective::Welfare };
+        let request = Request { objective, ..request };
+        let cleared = clear(&request);
+        prop_assert_eq!(cleared.objective, brute::optimum(&request));
+        prop_assert_eq!(cleared.bound, cleared.objective);
+        prop_assert_eq!(cleared.outcome, Outcome::Optimal);
+    }
+
+    #[test]
+    fn mixed_markets_are_sound(request in markets(MIXED)) {
+        clear(&request);
+    }
+
+    #[test]
+    fn the_order_of_offers_does_not_matter(request in markets(MIXED), seed in any::<u64>()) {
+        let mut shuffled = request.clone();
+        let count = shuffled.offers.len() as u64;
+        shuffled.offers.rotate_left((seed % count) as usize);
+        let (one, other) = (timeless(clear(&request)), timeless(clear(&shuffled)));
+        prop_assert_eq!(&one, &other);
+        prop_assert_eq!(timeless(clear(&request)), one);
+    }
+
+    /// Whenever time runs out, what is there is sound, and the bound bounds what a patient clearing reaches.
+    #[test]
+    fn an_answer_is_sound_whenever_time_runs_out(request in markets(MIXED), step_ms in prop::sample::select(vec![1u64, 5, 20, 100, 1_000])) {
+        let hasty = Clear::with(Jumping(step_ms)).handle(Request { time_limit_ms: 200, ..request.clone() }, &Call::default()).unwrap();
+        check(&request, &hasty);
+        let patient = clear(&request);
+        prop_assert!(hasty.bound >= patient.objective);
+        prop_assert!(patient.bound >= hasty.objective);
+    }
+}

@@ -1,0 +1,6 @@
+//! Whole clearings: known cases, laws on random markets, and what a clock that runs out does.
+
+mod brute;
+mod cases;
+mod laws;
+mod market;
