@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use runtime::{broker::Broker, port::Port};
+use schemas::AgentId;
+use swarm::maker::{self, Maker};
 
 use crate::{
     command::provision::provision,
@@ -15,10 +17,23 @@ use crate::{
 /// How often the broker is looked after, in milliseconds.
 const LOOK_MS: u64 = 500;
 
+/// How long the market maker's answers may take when it ends, in milliseconds.
+const DRAIN_MS: u64 = 5_000;
+
+/// What is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Copies of each stream.
+    pub replicas: u8,
+    /// Whether the market maker runs here: on one bus it may run once.
+    pub has_maker: bool,
+}
+
 /// What runs.
 pub struct House {
     port: Arc<dyn Port>,
     cores: Cores,
+    maker: Option<Maker>,
     // Last: it goes when everything that needs it has gone.
     broker: Option<Broker>,
 }
@@ -27,13 +42,19 @@ impl House {
     /// Provisions the broker and starts everything on it.
     ///
     /// # Errors
-    /// When the broker refuses the streams, or a core does not start.
-    pub async fn start(port: Arc<dyn Port>, broker: Option<Broker>, keys: &KeyStore, replicas: u8) -> Outcome<Self> {
-        for (stream, done) in provision(&port, replicas).await? {
+    /// When the broker refuses the streams, or a core or the market maker does not start.
+    pub async fn start(port: Arc<dyn Port>, broker: Option<Broker>, keys: &KeyStore, plan: Plan) -> Outcome<Self> {
+        for (stream, done) in provision(&port, plan.replicas).await? {
             tracing::debug!(stream, ?done, "provisioned");
         }
         let cores = services::start(port.clone(), keys, &Core::ALL).await.or_exit(Exit::Bad)?;
-        Ok(Self { port, cores, broker })
+        let maker = if plan.has_maker {
+            let signer = keys.signer(&AgentId::parse(maker::SERVICE).or_exit(Exit::Bad)?)?;
+            Some(Maker::start(port.clone(), signer).await.or_exit(Exit::Bad)?)
+        } else {
+            None
+        };
+        Ok(Self { port, cores, maker, broker })
     }
 
     /// Waits until somebody ends it (SIGINT, SIGTERM).
@@ -53,7 +74,11 @@ impl House {
 
     /// Stops taking requests, answers what was admitted, and ends, the broker last.
     pub async fn drain(self) {
-        if !self.cores.drain().await {
+        let maker_in_time = match self.maker {
+            Some(maker) => maker.drain(DRAIN_MS).await,
+            None => true,
+        };
+        if !self.cores.drain().await || !maker_in_time {
             tracing::warn!("some requests were not answered in time");
         }
         tracing::info!("stopped");

@@ -28,7 +28,7 @@ pub const DIR_VARIABLE: &str = "HMS_HOME";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file or folder cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be used", path.display())]
     File {
         /// Which.
         path: PathBuf,

@@ -2,7 +2,7 @@
 //!
 //! One file a command, in [`command`]. Around them stand what several need: which bus is meant (`bus`), what a
 //! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), how a
-//! command ends (`exit`) and what it prints (`output`). [`services`] puts the cores on a bus.
+//! command ends (`exit`), what it reads (`input`) and what it prints (`output`). [`services`] puts the cores on a bus.
 //!
 //! Answers go to standard output and everything else to standard error, so that a pipe carries answers only.
 //! Exit codes are the same everywhere: 0 good; 1 the thing asked about is bad; 2 bad input; 64 wrong usage;
@@ -15,6 +15,7 @@ mod command;
 mod evidence;
 mod exit;
 mod house;
+mod input;
 pub mod keystore;
 mod local;
 mod log;

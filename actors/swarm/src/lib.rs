@@ -1,4 +1,10 @@
-//! Agents in Rust: for now the market maker's state machine.
+//! Agents in Rust, the market maker, and the scenario runner.
 
-/// The market maker: what it may clear, what it proposes, what it tells.
 pub mod maker;
+pub mod news;
+pub mod plan;
+pub mod remaining;
+pub mod scenario;
+pub mod trader;
+pub mod voice;
+pub mod witness;

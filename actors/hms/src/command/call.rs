@@ -1,8 +1,6 @@
 //! `hms call`: one request to one service, JSON in and out.
 
 use std::{
-    fs::File,
-    io::{self, Read},
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -28,7 +26,7 @@ use crate::{
     bus::BusArgs,
     command::on_runtime,
     exit::{Exit, OrExit, Outcome, Stop},
-    output,
+    input, output,
     request::{self, Reply},
 };
 
@@ -250,12 +248,7 @@ fn once(parts: &[&[u8]], now_unix_ms: i64) -> String {
 
 fn read(file: &Path) -> Outcome<Map<String, Value>> {
     let at = |stop: Stop| stop.while_doing(file.display());
-    let from: Box<dyn Read> = if file.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(file).or_exit(Exit::Input).map_err(at)?)
-    };
-    match serde_json::from_reader(io::BufReader::new(from)).or_exit(Exit::Input).map_err(at)? {
+    match input::json(&input::text(file)?).or_exit(Exit::Input).map_err(at)? {
         Value::Object(fields) => Ok(fields),
         _ => Err(at(Stop::say(Exit::Input, "a request is a JSON object"))),
     }

@@ -3,7 +3,7 @@
 //! All of this reads the log itself, as an operator may. An entry that neither desk nor ledger signed is no part
 //! of a deal, whoever put it there: it is passed over with a word, except by `verify`, to which it is a fault.
 
-use std::{fs, io::Read, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{
     Args, Subcommand,
@@ -32,7 +32,7 @@ use crate::{
     command::on_runtime,
     evidence::{Evidence, Unproved},
     exit::{Exit, OrExit, Outcome, Stop},
-    output,
+    input, output,
 };
 
 /// List, show and verify deals
@@ -129,7 +129,7 @@ impl Deal {
             Self::Show(show) => on_runtime(show.run()),
             Self::Log(log) => on_runtime(log.run()),
             Self::Verify(Verify { id, from: Some(file), json, .. }) => {
-                let evidence = Evidence::parse(&text_of(&file)?)
+                let evidence = Evidence::parse(&input::text(&file)?)
                     .map_err(|bad| Stop::new(Exit::Input, bad).while_doing(file.display()))?;
                 let ids: Vec<DealId> = id.map_or_else(|| evidence.deals.keys().cloned().collect(), |id| vec![id]);
                 if ids.is_empty() {
@@ -307,16 +307,6 @@ impl Writers {
 
 fn unknown(id: &DealId) -> Stop {
     Stop::say(Exit::Bad, format_args!("there is no deal {id} on this bus"))
-}
-
-fn text_of(file: &PathBuf) -> Outcome<String> {
-    let mut text = String::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_string(&mut text).or_exit(Exit::Input)?;
-    } else {
-        text = fs::read_to_string(file).map_err(|error| Stop::new(Exit::Input, error).while_doing(file.display()))?;
-    }
-    Ok(text)
 }
 
 /// Says of each deal whether it holds; the first that does not decides the exit code.

@@ -1,6 +1,9 @@
 //! `hms market`: declarations of markets, and why an agent got nothing in one.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand};
 use runtime::port::{AppendError, KvEntry, Port};
@@ -10,16 +13,14 @@ use schemas::{
     stream,
 };
 use serde_json::Value;
+use swarm::maker;
 
 use crate::{
     bus::BusArgs,
     exit::{Exit, OrExit, Outcome, Stop},
-    output,
+    input, output,
     request::{self, Reply},
 };
-
-/// The service of the market maker.
-const MAKER: &str = "maker";
 
 /// Create, list and show markets, and ask why an agent got nothing
 #[derive(Debug, Subcommand)]
@@ -222,7 +223,7 @@ impl WhyArgs {
 
     async fn ask(&self, port: &Arc<dyn Port>, market: MarketId) -> Outcome<Because> {
         let ask = Why { market, agent: self.agent.clone() };
-        match request::ask(port.as_ref(), MAKER, "why", &ask, request::TIMEOUT_MS).await? {
+        match request::ask(port.as_ref(), maker::SERVICE, "why", &ask, request::TIMEOUT_MS).await? {
             Reply::Answer(because) => Ok(because),
             Reply::Refused(refused) => Err(Stop::new(Exit::Bad, refused)),
         }
@@ -246,14 +247,14 @@ fn in_words(because: &Because) -> String {
 }
 
 /// Reads a declaration from a file, strictly.
-fn read(file: &PathBuf) -> Outcome<(Declaration, Value)> {
+fn read(file: &Path) -> Outcome<(Declaration, Value)> {
     let at = |stop: Stop| stop.while_doing(file.display());
-    let text = fs::read_to_string(file).or_exit(Exit::Input).map_err(at)?;
+    let text = input::text(file)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");
     let value: Value = if is_toml {
         toml::from_str(&text).or_exit(Exit::Input).map_err(at)?
     } else {
-        serde_json::from_str(&text).or_exit(Exit::Input).map_err(at)?
+        input::json(&text).or_exit(Exit::Input).map_err(at)?
     };
     let market: Declaration = request::typed(value).map_err(at)?;
     let value = serde_json::to_value(&market).or_exit(Exit::Input)?;

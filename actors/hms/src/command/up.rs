@@ -9,11 +9,12 @@ use runtime::{
 };
 use schemas::subject;
 use serde_json::json;
+use swarm::maker;
 
 use crate::{
     bus::{self, BusArgs},
     exit::{Exit, OrExit, Outcome, Stop},
-    house::House,
+    house::{House, Plan},
     local::LocalBus,
     output,
     services::Core,
@@ -51,6 +52,9 @@ pub struct Up {
     /// Copies of each stream, on a broker that is a cluster
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
+    /// Leave the market maker out: on one bus it may run once, and two would propose the same goods twice
+    #[arg(long)]
+    no_maker: bool,
     /// Print JSON on one line once everything serves
     #[arg(long)]
     json: bool,
@@ -84,7 +88,8 @@ impl Up {
             broker_pid: broker.as_ref().and_then(Broker::process_id),
             monitor_url: broker.as_ref().and_then(Broker::monitor_url),
         };
-        let mut house = House::start(port.clone(), broker, &self.bus.dir.keys(), self.replicas).await?;
+        let plan = Plan { replicas: self.replicas, has_maker: !self.no_maker };
+        let mut house = House::start(port.clone(), broker, &self.bus.dir.keys(), plan).await?;
         let announced = match running {
             None => Some(told.announce(&dir).or_exit(Exit::Input)?),
             Some(bus) => {
@@ -126,10 +131,11 @@ impl Up {
 
     fn tell(&self, bus: &LocalBus, dir: &Path, port: &Arc<dyn Port>) -> Outcome {
         let LocalBus { url, monitor_url, pid, .. } = bus;
-        let cores = Core::ALL.map(Core::name);
+        let maker = (!self.no_maker).then_some(maker::SERVICE);
+        let serving: Vec<&str> = Core::ALL.map(Core::name).into_iter().chain(maker).collect();
         if self.json {
             return output::json(
-                &json!({ "url": url, "pid": pid, "dir": dir.display().to_string(), "monitor_url": monitor_url, "cores": cores }),
+                &json!({ "url": url, "pid": pid, "dir": dir.display().to_string(), "monitor_url": monitor_url, "serving": serving }),
             );
         }
         let whose = if bus.port.is_some() {
@@ -141,7 +147,7 @@ impl Up {
         if let Some(monitor) = monitor_url {
             output::line(format_args!("monitor  {monitor}"))?;
         }
-        output::line(format_args!("serving  {}", cores.join(", ")))?;
+        output::line(format_args!("serving  {}", serving.join(", ")))?;
         output::line(format_args!(
             "watch    nats --server {url} sub --translate '{} decode' '{}'",
             own_name(),

@@ -111,6 +111,7 @@ fn settle(bus: &Bus) -> String {
 fn a_deal_is_made_seen_and_verified_and_outlives_the_bus() {
     let bus = Bus::start();
     check(&bus.hms(&["status"]), 0, "ledger");
+    check(&bus.hms(&["status"]), 0, "maker");
     let status: Value = serde_json::from_str(&bus.hms(&["status", "--json"]).out).unwrap();
     assert_eq!((&status["url"], &status["missing_services"]), (&bus.told["url"], &json!([])));
 
@@ -163,6 +164,8 @@ fn a_market_is_declared_once_and_replaced_on_request() {
     assert_eq!(shown["margin_ppm"], 20000);
     check(&bus.hms(&["market", "list"]), 0, "wheat");
     check(&bus.hms(&["market", "show", "asia"]), 1, "no market asia");
+    check(&bus.hms(&["market", "why", "kenya"]), 1, "kenya has no intent in any market");
+    check(&bus.hms(&["market", "why", "kenya", "--market", "africa"]), 0, "kenya in africa, clearing 0: no intent");
     write(&example.join("\n").replace("max_ring = 3", "max_ring = 1"));
     check(&bus.hms(&["market", "create", "africa.toml"]), 2, "max_ring: 2 to 64 parties");
     write(&format!("{}\nmax_rings = 3", example.join("\n")));

@@ -54,6 +54,7 @@ fn a_slip_is_named_with_its_field() {
     check(&call(&lacking), 2, "max_ring");
     check(&call(&json!([])), 2, "JSON object");
     check(&hms(&["call", "graph.clear", "-", "--local"], b"{"), 2, "EOF");
+    check(&hms(&["call", "graph.clear", "-", "--local"], b"{\"max_ring\":2,\"max_ring\":3}"), 2, "stands twice");
     check(&hms(&["call", "graph.clear", "nowhere.json", "--local"], b""), 2, "nowhere.json");
     check(&hms(&["call", "ledger.balance", "-", "--local"], b"{\"book\":\"b\"}"), 64, "needs a bus");
 }

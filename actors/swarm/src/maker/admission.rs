@@ -15,24 +15,14 @@ use schemas::signature::Sender;
 use schemas::value::Bounds;
 use schemas::{AgentId, Good, MarketId, Message, Rational, decode};
 
-/// What an agent said on its subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // one at a time, and most are intents
-pub enum Said {
-    /// This is my intent.
-    Stands(Intent),
-    /// I have none.
-    Withdrawn,
-}
-
-/// Reads what stands on an agent's subject. An empty body is what a last-value stream keeps of a deleted
-/// message.
+/// Reads what stands on an agent's subject: its intent, or none when it withdrew it. An empty body is what a
+/// last-value stream keeps of a deleted message.
 ///
 /// # Errors
 /// The field at fault, and why.
-pub fn read(market: &MarketId, agent: &AgentId, bytes: &[u8]) -> Result<Said, Refused> {
+pub fn read(market: &MarketId, agent: &AgentId, bytes: &[u8]) -> Result<Option<Intent>, Refused> {
     if bytes.is_empty() {
-        return Ok(Said::Withdrawn);
+        return Ok(None);
     }
     let refused = |error: body::DecodeError| match error {
         body::DecodeError::Field(refused) => refused,
@@ -41,11 +31,11 @@ pub fn read(market: &MarketId, agent: &AgentId, bytes: &[u8]) -> Result<Said, Re
     let kind = body::type_of(bytes, MAX_BODY_BYTES).map_err(refused)?;
     let (said, of_market, of_agent) = if kind == IntentWithdrawn::TYPE {
         let withdrawn: IntentWithdrawn = decode(bytes, MAX_BODY_BYTES).map_err(refused)?;
-        (Said::Withdrawn, withdrawn.market, withdrawn.agent)
+        (None, withdrawn.market, withdrawn.agent)
     } else {
         let intent: Intent = decode(bytes, MAX_BODY_BYTES).map_err(refused)?;
         let (of_market, of_agent) = (intent.market.clone(), intent.agent.clone());
-        (Said::Stands(intent), of_market, of_agent)
+        (Some(intent), of_market, of_agent)
     };
     if of_market != *market {
         return Err(Refused::new("market", format!("is {of_market}, on the subject of {market}")));

@@ -12,10 +12,10 @@ use schemas::market::{Because, Intent, LeftOut, Market};
 use schemas::signature::Sender;
 use schemas::{AgentId, Good, MarketId};
 
-use super::admission::{self, Replays, Said};
+use super::admission::{self, Replays};
 use super::proposal::Proposal;
-use super::remaining;
-use super::trades::{IntentKey, Trades, Use};
+use super::trades::{IntentKey, Trades};
+use crate::remaining::{self, Use};
 
 /// Milliseconds in a day: discounting counts whole days.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -162,14 +162,14 @@ impl Book {
         self.told.remove(&agent);
         self.refused.remove(&agent);
         let read = admission::read(&self.id, &agent, heard.body).and_then(|said| {
-            if let (Said::Stands(intent), Some(market)) = (&said, &self.market) {
+            if let (Some(intent), Some(market)) = (&said, &self.market) {
                 admission::check(market, intent)?;
             }
             Ok(said)
         });
         match read {
-            Ok(Said::Withdrawn) => Ok(()),
-            Ok(Said::Stands(intent)) => {
+            Ok(None) => Ok(()),
+            Ok(Some(intent)) => {
                 self.trades.forget_before(&agent, heard.sequence);
                 let standing = Standing { intent, sequence: heard.sequence, expires_unix_ms: heard.expires_unix_ms };
                 self.standing.insert(agent, standing);

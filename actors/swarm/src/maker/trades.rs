@@ -17,56 +17,13 @@ use schemas::ledger::Declare;
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::{AgentId, DealId, Good, decode};
 
+use crate::remaining::{Use, add};
+
 /// After so many refused deals an intent sits out: something is wrong that no clearing can mend.
 pub const REFUSALS_BEFORE_SITTING_OUT: u32 = 3;
 
 /// An intent, as transfers cite it: the agent and the sequence in the stream of intents.
 pub type IntentKey = (AgentId, u64);
-
-/// What was taken out of an intent, in minor units.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Use {
-    /// Given, by good.
-    pub given: BTreeMap<Good, i64>,
-    /// Received, by good.
-    pub received: BTreeMap<Good, i64>,
-}
-
-impl Use {
-    /// Of what it gives.
-    #[must_use]
-    pub fn given(&self, good: &Good) -> i64 {
-        self.given.get(good).copied().unwrap_or(0)
-    }
-
-    /// Of what it wants.
-    #[must_use]
-    pub fn received(&self, good: &Good) -> i64 {
-        self.received.get(good).copied().unwrap_or(0)
-    }
-
-    /// Whether nothing was.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.given.is_empty() && self.received.is_empty()
-    }
-
-    /// Adds another.
-    pub fn add(&mut self, other: &Self) {
-        for (good, quantity) in &other.given {
-            add(&mut self.given, good, *quantity);
-        }
-        for (good, quantity) in &other.received {
-            add(&mut self.received, good, *quantity);
-        }
-    }
-}
-
-/// Saturating: a quantity that large is over every limit, and stays so.
-fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, i64>, key: &K, quantity: i64) {
-    let sum = sums.entry(key.clone()).or_insert(0);
-    *sum = sum.saturating_add(quantity);
-}
 
 /// Why an agent sits out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,131 @@
+//! What agents report to whoever runs them: the same words from a Python host and from a trader in Rust.
+
+use schemas::market::LeftOut;
+use schemas::{AgentId, DealId};
+use serde::Deserialize;
+
+/// One report. Fields that nobody here reads are left where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum News {
+    /// A host is connected and all its agents are registered.
+    Ready {
+        /// How many.
+        agents: usize,
+    },
+    /// An intent was published.
+    Joined {
+        /// Whose.
+        agent: AgentId,
+        /// Its sequence in the stream.
+        sequence: u64,
+    },
+    /// An intent was withdrawn.
+    Left {
+        /// Whose.
+        agent: AgentId,
+    },
+    /// The maker told an agent why it got nothing.
+    Told {
+        /// Whom.
+        agent: AgentId,
+        /// Why; nothing when it got something.
+        #[serde(default)]
+        left_out: Option<LeftOut>,
+    },
+    /// A proposal reached an agent.
+    Proposed {
+        /// Whom.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+    },
+    /// An agent accepted.
+    Accepted {
+        /// Who.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+    },
+    /// An agent said no.
+    Rejected {
+        /// Who.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+        /// On what ground.
+        by: Ground,
+    },
+    /// A commit reached a party.
+    Committed {
+        /// Whom.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+    },
+    /// A receiver confirmed delivery.
+    Confirmed {
+        /// Who.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+    },
+    /// The end of a deal reached a party.
+    Ended {
+        /// Whom.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+    },
+    /// Something went wrong.
+    Error {
+        /// With whom, if with one agent.
+        #[serde(default)]
+        agent: Option<AgentId>,
+        /// At what.
+        what: String,
+        /// What went wrong.
+        message: String,
+    },
+    /// A host has ended.
+    Drained {
+        /// How many messages it received.
+        messages_in: u64,
+        /// How many it sent.
+        messages_out: u64,
+    },
+    /// What a later version may report.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The ground on which an agent says no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ground {
+    /// Good at its stated values, not good enough at what it keeps to itself.
+    Reservation,
+    /// Not good at its stated values.
+    Values,
+    /// More than it has left to give or to want.
+    Limits,
+    /// It has left the market.
+    Away,
+    /// It says no to everything.
+    Policy,
+}
+
+impl Ground {
+    /// The ground as the deal's log shows it to the other parties. A reservation stays private beyond the fact that
+    /// there is one.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Reservation => "below a private reservation",
+            Self::Values => "not good enough at its stated values",
+            Self::Limits => "more than it has left",
+            Self::Away => "it has left the market",
+            Self::Policy => "it says no to everything",
+        }
+    }
+}
