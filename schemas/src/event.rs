@@ -167,6 +167,25 @@ impl Happening {
             Self::Compensated { .. } => "compensated",
         }
     }
+
+    /// Where the deal stands after it.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self::Opened { terms_hash: None, .. } => State::Open,
+            Self::Opened { .. } | Self::Proposed { .. } | Self::Accepted { last: false, .. } => State::Negotiating,
+            Self::Accepted { last: true, .. } => State::Agreed,
+            Self::Certified { .. } => State::Certified,
+            Self::Committed { .. } | Self::Confirmed { .. } => State::Committed,
+            Self::Settled => State::Settled,
+            Self::Rejected { .. } => State::Rejected,
+            Self::Withdrawn { .. } => State::Withdrawn,
+            Self::Expired => State::Expired,
+            Self::Refused { .. } => State::Refused,
+            Self::Failed { .. } => State::Failed,
+            Self::Compensated { .. } => State::Compensated,
+        }
+    }
 }
 
 /// Evidence for a claim.

@@ -93,7 +93,16 @@ impl Market {
     pub fn good(&self, good: &Good) -> Option<&GoodSpec> {
         self.goods.iter().find(|spec| spec.good == *good)
     }
+
+    /// Whole days from a ring's expiry to the due date of its transfers, for discounting.
+    #[must_use]
+    pub fn days_to_delivery(&self) -> u32 {
+        u32::try_from(self.deliver_within_ms / DAY_MS).unwrap_or(u32::MAX)
+    }
 }
+
+/// Milliseconds in a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What an agent gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

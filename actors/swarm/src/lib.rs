@@ -1,9 +1,12 @@
 //! Agents in Rust, the market maker, and the scenario runner.
 
+#[cfg(test)]
+mod fixtures;
 pub mod maker;
 pub mod news;
 pub mod plan;
 pub mod remaining;
+pub mod run;
 pub mod scenario;
 pub mod trader;
 pub mod voice;

@@ -116,6 +116,18 @@ pub enum Ground {
 }
 
 impl Ground {
+    /// The ground as a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reservation => "reservation",
+            Self::Values => "values",
+            Self::Limits => "limits",
+            Self::Away => "away",
+            Self::Policy => "policy",
+        }
+    }
+
     /// The ground as the deal's log shows it to the other parties. A reservation stays private beyond the fact that
     /// there is one.
     #[must_use]

@@ -165,7 +165,7 @@ impl List {
                     None => continue,
                 },
             };
-            let state = state_after(&entry.event.what);
+            let state = entry.event.what.state();
             if self.state.is_some_and(|wanted| wanted != state) {
                 continue;
             }
@@ -342,26 +342,6 @@ fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
         Err(Unproved::Deal(broken)) => {
             json!({ "deal": id, "holds": false, "turn": broken.turn, "sequence": broken.sequence, "fault": broken.fault.to_string() })
         }
-    }
-}
-
-/// Where a deal stands after this event, which was its last.
-fn state_after(what: &Happening) -> State {
-    match what {
-        Happening::Opened { terms_hash: None, .. } => State::Open,
-        Happening::Opened { .. } | Happening::Proposed { .. } | Happening::Accepted { last: false, .. } => {
-            State::Negotiating
-        }
-        Happening::Accepted { last: true, .. } => State::Agreed,
-        Happening::Certified { .. } => State::Certified,
-        Happening::Committed { .. } | Happening::Confirmed { .. } => State::Committed,
-        Happening::Settled => State::Settled,
-        Happening::Rejected { .. } => State::Rejected,
-        Happening::Withdrawn { .. } => State::Withdrawn,
-        Happening::Expired => State::Expired,
-        Happening::Refused { .. } => State::Refused,
-        Happening::Failed { .. } => State::Failed,
-        Happening::Compensated { .. } => State::Compensated,
     }
 }
 

@@ -10,6 +10,7 @@ mod market;
 mod node;
 pub mod provision;
 mod status;
+mod swarm;
 mod up;
 
 use std::future::Future;
@@ -38,6 +39,8 @@ pub enum Command {
     #[command(subcommand)]
     Market(market::Market),
     #[command(subcommand)]
+    Swarm(swarm::Swarm),
+    #[command(subcommand)]
     Keys(keys::Keys),
 }
 
@@ -63,6 +66,7 @@ impl Command {
             Self::Call(call) => call.run(),
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
+            Self::Swarm(swarm) => on_runtime(swarm.run()),
         }
     }
 }

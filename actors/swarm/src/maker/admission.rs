@@ -15,6 +15,9 @@ use schemas::signature::Sender;
 use schemas::value::Bounds;
 use schemas::{AgentId, Good, MarketId, Message, Rational, decode};
 
+#[cfg(test)]
+mod tests;
+
 /// Reads what stands on an agent's subject: its intent, or none when it withdrew it. An empty body is what a
 /// last-value stream keeps of a deleted message.
 ///

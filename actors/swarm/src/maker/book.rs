@@ -8,17 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::body::Refused;
 use schemas::clearing::{Clear, Cleared, Clearing, Objective, Offer};
+use schemas::deal::Terms;
 use schemas::market::{Because, Intent, LeftOut, Market};
 use schemas::signature::Sender;
-use schemas::{AgentId, Good, MarketId};
+use schemas::{AgentId, DealId, Good, MarketId};
 
 use super::admission::{self, Replays};
 use super::proposal::Proposal;
 use super::trades::{IntentKey, Trades};
 use crate::remaining::{self, Use};
 
-/// Milliseconds in a day: discounting counts whole days.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+#[cfg(test)]
+mod tests;
 
 /// An intent that stands.
 #[derive(Debug, Clone)]
@@ -81,7 +82,6 @@ pub struct Book {
     maker: AgentId,
     market: Option<Market>,
     standing: BTreeMap<AgentId, Standing>,
-    refused: BTreeMap<AgentId, Refused>,
     replays: Replays,
     trades: Trades,
     changed: bool,
@@ -99,7 +99,6 @@ impl Book {
             id,
             market: None,
             standing: BTreeMap::new(),
-            refused: BTreeMap::new(),
             replays: Replays::default(),
             trades: Trades::new(maker.clone()),
             maker,
@@ -136,7 +135,7 @@ impl Book {
                 Ok(()) => {
                     self.standing.insert(agent, standing);
                 }
-                Err(refused) => tell.push(self.refuse(agent, refused)),
+                Err(refused) => tell.push(self.refuse(&agent, &refused)),
             }
         }
         self.market = Some(market);
@@ -160,7 +159,6 @@ impl Book {
         self.changed |= known;
         self.because.remove(&agent);
         self.told.remove(&agent);
-        self.refused.remove(&agent);
         let read = admission::read(&self.id, &agent, heard.body).and_then(|said| {
             if let (Some(intent), Some(market)) = (&said, &self.market) {
                 admission::check(market, intent)?;
@@ -176,14 +174,13 @@ impl Book {
                 self.changed = true;
                 Ok(())
             }
-            Err(refused) => Err((self.refuse(agent, refused.clone()), refused)),
+            Err(refused) => Err((self.refuse(&agent, &refused), refused)),
         }
     }
 
-    fn refuse(&mut self, agent: AgentId, refused: Refused) -> Because {
-        let because = self.because(&agent, LeftOut::Refused, refused.to_string());
+    fn refuse(&mut self, agent: &AgentId, refused: &Refused) -> Because {
+        let because = self.because(agent, LeftOut::Refused, refused.to_string());
         self.because.insert(agent.clone(), because.clone());
-        self.refused.insert(agent, refused);
         because
     }
 
@@ -191,9 +188,8 @@ impl Book {
     pub fn prepare(&mut self, now_unix_ms: i64) -> Option<Prepared> {
         let market = self.market.clone().filter(|_| self.asked.is_none())?;
         self.trades.forget_lapsed(now_unix_ms);
-        let before = self.standing.len();
-        self.standing.retain(|_, standing| standing.expires_unix_ms.is_none_or(|at| now_unix_ms < at));
-        let changed = self.trades.take_changed() | self.changed | (self.standing.len() != before);
+        self.forget_expired(now_unix_ms);
+        let changed = self.trades.take_changed() | self.changed;
         if !changed {
             return None;
         }
@@ -221,11 +217,21 @@ impl Book {
             margin_ppm: market.margin_ppm,
             max_ring: market.max_ring,
             objective: Objective::Welfare,
-            days: u32::try_from(market.deliver_within_ms / DAY_MS).unwrap_or(u32::MAX),
+            days: market.days_to_delivery(),
             time_limit_ms: market.time_limit_ms,
         };
         self.asked = Some(Asked { request: request.clone(), sequences });
         Some(Prepared { request: Some(request), tell })
+    }
+
+    /// Forgets intents whose time has come, and what was said of them.
+    fn forget_expired(&mut self, now_unix_ms: i64) {
+        let is_gone = |standing: &Standing| standing.expires_unix_ms.is_some_and(|at| at <= now_unix_ms);
+        for (agent, _) in self.standing.extract_if(.., |_, standing| is_gone(standing)) {
+            self.because.remove(&agent);
+            self.told.remove(&agent);
+            self.changed = true;
+        }
     }
 
     /// What is left of an intent, or why nothing is.
@@ -257,8 +263,9 @@ impl Book {
         let filled = |what: &str| (LeftOut::Filled, format!("all that it {what} has been traded"));
         if gives.is_empty() && !intent.gives.is_empty() {
             let undeclared = intent.gives.iter().find(|give| used.given(&give.good) < give.limit.get());
+            let is_in_deals = intent.gives.iter().any(|give| withheld_of(&give.good) > 0);
             return Err(match undeclared {
-                _ if !in_deals.given.is_empty() => open("gives"),
+                _ if is_in_deals => open("gives"),
                 Some(give) => (LeftOut::Refused, self.not_covered(agent, give.good.clone())),
                 None => filled("gives"),
             });
@@ -292,17 +299,17 @@ impl Book {
         let (Asked { request, sequences }, market) = (self.asked.take()?, self.market.clone()?);
         self.clearing = self.clearing.max(self.trades.last_clearing()).saturating_add(1);
         let mut proposals: Vec<Proposal> = Vec::new();
+        let mut taken: BTreeMap<AgentId, Use> = BTreeMap::new();
         let mut malformed = 0;
         for ring in &result.rings {
-            let stands = |agent: &AgentId| {
-                self.standing.get(agent).is_some_and(|standing| sequences.get(agent) == Some(&standing.sequence))
-            };
+            let stands = |agent: &AgentId| sequences.get(agent).is_some_and(|at| self.stands(agent, *at));
             if !ring.hops.iter().all(|hop| stands(&hop.from)) {
                 // Somebody changed its mind while the solver computed: the others are cleared again.
                 self.changed = true;
                 continue;
             }
-            match Proposal::of(&self.maker, &market, self.clearing, ring, &sequences, now_unix_ms) {
+            let proposal = Proposal::of(&self.maker, &market, self.clearing, ring, &sequences, now_unix_ms);
+            match proposal.filter(|proposal| take(&request, &mut taken, &proposal.terms)) {
                 Some(proposal) => proposals.push(proposal),
                 None => malformed += 1,
             }
@@ -322,6 +329,11 @@ impl Book {
         Some(Outcome { record, proposals, tell, malformed })
     }
 
+    /// Whether an agent's intent is still the one with this sequence.
+    fn stands(&self, agent: &AgentId, sequence: u64) -> bool {
+        self.standing.get(agent).is_some_and(|standing| standing.sequence == sequence)
+    }
+
     /// The solver did not answer: ask again next time.
     pub fn not_cleared(&mut self) {
         self.asked = None;
@@ -335,14 +347,22 @@ impl Book {
         sequences: &BTreeMap<AgentId, u64>,
     ) -> Vec<Because> {
         let mut tell = Vec::new();
-        let mut silent: BTreeSet<&AgentId> = sequences.keys().collect();
-        for out in result.left_out.iter().filter(|out| sequences.contains_key(&out.agent)) {
-            silent.remove(&out.agent);
-            tell.extend(self.left_out(&out.agent, out.reason, out.detail.clone()));
+        // Whoever has said something else meanwhile is none of this clearing's business any more.
+        let mut silent: BTreeSet<&AgentId> =
+            sequences.iter().filter(|(agent, at)| self.stands(agent, **at)).map(|(agent, _)| agent).collect();
+        for out in &result.left_out {
+            if silent.remove(&out.agent) {
+                tell.extend(self.left_out(&out.agent, out.reason, out.detail.clone()));
+            }
+        }
+        let mut placed: BTreeMap<&AgentId, Vec<DealId>> = BTreeMap::new();
+        for proposal in proposals {
+            for party in &proposal.terms.parties {
+                placed.entry(party).or_default().push(proposal.deal.clone());
+            }
         }
         for agent in silent {
-            let deals: Vec<_> =
-                proposals.iter().filter(|p| p.terms.parties.contains(agent)).map(|p| p.deal.clone()).collect();
+            let deals = placed.remove(agent).unwrap_or_default();
             let detail = match deals.len() {
                 0 => "its ring was dropped: a party changed its intent meanwhile".to_owned(),
                 1 => "placed in 1 deal".to_owned(),
@@ -381,4 +401,23 @@ impl Book {
         }
         self.because(agent, LeftOut::NoIntent, "it has no intent in this market".to_owned())
     }
+}
+
+/// Takes what terms move out of the offers that were cleared, if these cover it beside what other rings took. The
+/// solver is only asked: what it answers may not promise anybody's goods twice.
+fn take(request: &Clear, taken: &mut BTreeMap<AgentId, Use>, terms: &Terms) -> bool {
+    let moves: Vec<Use> = terms.parties.iter().map(|party| Use::of(party, terms)).collect();
+    let covered = terms.parties.iter().zip(&moves).all(|(party, moved)| {
+        let before = taken.get(party).cloned().unwrap_or_default();
+        // Offers stand in the order of their agents' ids.
+        let found = request.offers.binary_search_by(|offer| offer.agent.cmp(party)).ok();
+        let offer = found.and_then(|at| request.offers.get(at));
+        offer.is_some_and(|offer| remaining::covers(&offer.gives, &offer.wants, &before, moved))
+    });
+    if covered {
+        for (party, moved) in terms.parties.iter().zip(&moves) {
+            taken.entry(party.clone()).or_default().add(moved);
+        }
+    }
+    covered
 }

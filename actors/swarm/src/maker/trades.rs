@@ -19,6 +19,9 @@ use schemas::{AgentId, DealId, Good, decode};
 
 use crate::remaining::{Use, add};
 
+#[cfg(test)]
+mod tests;
+
 /// After so many refused deals an intent sits out: something is wrong that no clearing can mend.
 pub const REFUSALS_BEFORE_SITTING_OUT: u32 = 3;
 

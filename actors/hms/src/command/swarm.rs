@@ -1,0 +1,176 @@
+//! `hms swarm`: agents join, trade and leave, and what came of it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::{Args, Subcommand};
+use runtime::{
+    broker::{Broker, BrokerSpec},
+    port::Port,
+};
+use swarm::{
+    run::{self, Report, RunError, Spec},
+    scenario::{Population, Scenario, ScenarioError},
+    voice::AskError,
+};
+
+use crate::{
+    bus::{self, BusArgs, DirArgs},
+    exit::{Exit, OrExit, Outcome, Stop},
+    house::{House, Plan},
+    keystore::KeyStore,
+    output,
+};
+
+/// Run scenarios: agents in Python and Rust that join, trade and leave
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  hms swarm run scenarios/bazaar.toml")]
+pub enum Swarm {
+    Run(Run),
+}
+
+/// Run a scenario and report what came of it
+///
+/// Without --nats or --context a private broker and all cores are started in a temporary folder, and cleaned up at the
+/// end; with one of them, the bus that is there is used, market maker included. Progress goes to standard error; the
+/// report, a table, to standard output. Ends when all agents have come and gone and the market is quiet, or after
+/// --seconds, or on Ctrl-C, which still reports. Exit code 1 says that the books don't balance, or that somebody lost.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hms swarm run scenarios/dozen-countries.toml
+  hms swarm run scenarios/african-commodities.toml --data trade.csv --json report.json --export export/
+  hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222")]
+pub struct Run {
+    /// The scenario, a TOML file; those in scenarios/ say at their top what they are
+    scenario: PathBuf,
+    /// A table that takes the place of the scenario's own: one row for each country and commodity
+    #[arg(long, value_name = "CSV")]
+    data: Option<PathBuf>,
+    /// The most seconds that the agents trade [default: the scenario's]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: Option<u32>,
+    /// The seed of everything that is drawn [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The bus to trade on, by its broker's URL [default: a private one]
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// The bus to trade on, by a context of the `nats` command line
+    #[arg(long, value_name = "NAME", conflicts_with = "nats")]
+    context: Option<String>,
+    /// Write the report there as JSON; `-` prints it instead of the table
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write intents, deals and clearings there as lines of JSON, so that anyone can compute every figure again
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+}
+
+impl Swarm {
+    pub async fn run(self) -> Outcome {
+        match self {
+            Self::Run(run) => run.run().await,
+        }
+    }
+}
+
+/// A bus of a run's own.
+struct Private {
+    house: House,
+    // Last: the broker's files go when the broker has gone.
+    folder: tempfile::TempDir,
+}
+
+impl Run {
+    async fn run(self) -> Outcome {
+        let scenario = Scenario::load(&self.scenario).map_err(at_fault(&self.scenario))?;
+        let seed = self.seed.unwrap_or(scenario.seed);
+        let folder = self.scenario.parent().unwrap_or(Path::new("."));
+        let population =
+            scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
+        let (port, traders, private) = self.bus().await?;
+        let spec = Spec {
+            seed,
+            seconds: self.seconds.unwrap_or(scenario.seconds),
+            hosts: scenario.hosts,
+            servers: self.nats.as_deref().map_or_else(|| vec![port.server().url], |urls| urls.split(',').map(str::to_owned).collect()),
+            context: self.context.clone(),
+            export: self.export.clone(),
+        };
+        let report = self.trade(port, traders, &population, &spec).await;
+        if let Some(Private { house, folder }) = private {
+            house.drain().await;
+            drop(folder);
+        }
+        self.tell(&report?)
+    }
+
+    async fn trade(
+        &self,
+        port: Arc<dyn Port>,
+        traders: Arc<dyn Port>,
+        population: &Population,
+        spec: &Spec,
+    ) -> Outcome<Report> {
+        let enough = async {
+            if let Err(error) = runtime::interrupted().await {
+                tracing::warn!(%error, "signals cannot be heard");
+                std::future::pending::<()>().await;
+            }
+        };
+        run::run(port, traders, population, spec, enough).await.map_err(|error| {
+            let exit = match &error {
+                RunError::OtherMarket(_) | RunError::NotReady { .. } | RunError::Python { .. } => Exit::Bad,
+                RunError::Ask { source: AskError::Refused(_), .. } => Exit::Bad,
+                RunError::Export { .. } | RunError::Key(_) => Exit::Input,
+                _ => Exit::NoBus,
+            };
+            Stop::new(exit, error)
+        })
+    }
+
+    /// The onlooker's connection and the agents', on the bus that is meant.
+    async fn bus(&self) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
+        if self.nats.is_some() || self.context.is_some() {
+            // Only where the bus is matters here: a run keeps no keys.
+            let dir = DirArgs { dir: PathBuf::from(crate::keystore::DEFAULT_DIR) };
+            let bus = BusArgs { nats: self.nats.clone(), context: self.context.clone(), dir };
+            return Ok((bus.connect_service("hms-swarm").await?, bus.connect_service("hms-swarm-agents").await?, None));
+        }
+        let folder = tempfile::Builder::new().prefix("hms-swarm-").tempdir().or_exit(Exit::Input)?;
+        let broker = Broker::start(BrokerSpec { port: 0, ..BrokerSpec::new(folder.path()) }).or_exit(Exit::NoBus)?;
+        let url = broker.url();
+        let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
+        let plan = Plan { replicas: 1, has_maker: true };
+        let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
+        let port = bus::connect_own(&url, "hms-swarm").await?;
+        let traders = bus::connect_own(&url, "hms-swarm-agents").await?;
+        Ok((port, traders, Some(Private { house, folder })))
+    }
+
+    fn tell(&self, report: &Report) -> Outcome {
+        let json = serde_json::to_value(report).or_exit(Exit::Bad)?;
+        match &self.json {
+            Some(path) if path.as_os_str() == "-" => output::json(&json)?,
+            Some(path) => {
+                std::fs::write(path, format!("{json:#}\n"))
+                    .or_exit(Exit::Input)
+                    .map_err(|stop| stop.while_doing(path.display()))?;
+                output::line(report)?;
+            }
+            None => output::line(report)?,
+        }
+        if report.conservation_ok && report.win_win_ok { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+    }
+}
+
+/// Names the file that is at fault.
+fn at_fault(path: &Path) -> impl Fn(ScenarioError) -> Stop {
+    move |error| match error {
+        ScenarioError::Unreadable { .. } => Stop::new(Exit::Input, error),
+        error => Stop::new(Exit::Input, error).while_doing(path.display()),
+    }
+}

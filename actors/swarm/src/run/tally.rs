@@ -1,0 +1,245 @@
+//! What happened in a market, counted from what its logs say and its agents report.
+//!
+//! No I/O and no clock: the runner feeds it, and the report is read off it. Counts of deals are cumulative: a settled
+//! deal is also counted as committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::deal::{Accept, ReadTerms, Terms, Transfer};
+use schemas::event::{DealEvent, Happening, Signed};
+use schemas::limit::MAX_BODY_BYTES;
+use schemas::market::LeftOut;
+use schemas::profile::State;
+use schemas::subject;
+use schemas::value::{PartyValuation, ValueReply, ValueRequest};
+use schemas::{AgentId, DealId, Good, MarketId, decode};
+use serde::Serialize;
+
+use crate::news::News;
+
+/// How many deals came to each stage, and to each end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stages {
+    /// Opened.
+    pub opened: u64,
+    /// Accepted by every party.
+    pub agreed: u64,
+    /// Every required claim proved.
+    pub certified: u64,
+    /// Posted by the ledger.
+    pub committed: u64,
+    /// Delivered: the good end.
+    pub settled: u64,
+    /// Ended by a party's no.
+    pub rejected: u64,
+    /// Taken back by the opener.
+    pub withdrawn: u64,
+    /// Ended by time.
+    pub expired: u64,
+    /// Ended by a rule or the ledger.
+    pub refused: u64,
+    /// Not delivered in time.
+    pub failed: u64,
+    /// Not delivered in time, and taken back on the books.
+    pub compensated: u64,
+}
+
+/// What is remembered of a deal.
+#[derive(Debug)]
+pub struct Facts {
+    opened_unix_ms: i64,
+    /// Where it stands.
+    pub state: State,
+    /// From opened to settled, by the log's times, in milliseconds.
+    pub settled_after_ms: Option<i64>,
+    /// What it moved, once it is committed.
+    pub moved: Vec<Transfer>,
+    /// How many parties, once it is committed.
+    pub parties: usize,
+    /// What it is worth to each, once the core has said so.
+    pub worth: Option<ValueReply>,
+}
+
+/// The count.
+#[derive(Debug)]
+pub struct Tally {
+    market: MarketId,
+    /// Deals of the market's book.
+    pub deals: BTreeMap<DealId, Facts>,
+    /// How many came how far.
+    pub stages: Stages,
+    /// What each party has received less what it has given, by good, as far as the log was seen.
+    pub balances: BTreeMap<(AgentId, Good), i64>,
+    /// Intents stored, withdrawals not counted.
+    pub intents: u64,
+    /// Clearings, by their numbers.
+    pub clearings: BTreeSet<u32>,
+    /// Whom the maker told that it got nothing, by reason.
+    pub told: BTreeMap<String, BTreeSet<AgentId>>,
+    /// On what ground agents said no.
+    pub grounds: BTreeMap<&'static str, u64>,
+    /// Agents that stand in the market now.
+    pub here: BTreeSet<AgentId>,
+    /// Agents that are registered and ready to follow their schedules.
+    pub ready: usize,
+    /// What agents reported as gone wrong.
+    pub errors: Vec<String>,
+    /// Messages that Python hosts received and sent.
+    pub host_messages: u64,
+}
+
+/// No more errors than this are remembered word for word.
+const ERRORS_KEPT: usize = 20;
+
+impl Tally {
+    /// Nothing has happened in this market yet.
+    #[must_use]
+    pub fn new(market: MarketId) -> Self {
+        Self {
+            market,
+            deals: BTreeMap::new(),
+            stages: Stages::default(),
+            balances: BTreeMap::new(),
+            intents: 0,
+            clearings: BTreeSet::new(),
+            told: BTreeMap::new(),
+            grounds: BTreeMap::new(),
+            here: BTreeSet::new(),
+            ready: 0,
+            errors: Vec::new(),
+            host_messages: 0,
+        }
+    }
+
+    /// How many deals have not ended.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.deals.values().filter(|facts| !facts.state.is_end()).count()
+    }
+
+    /// Something happened to a deal. A commit gives the question what it is worth to whom.
+    pub fn happened(&mut self, event: &DealEvent) -> Option<ValueRequest> {
+        // A deal that was opened before we began to look is met at its commit.
+        if let Happening::Opened { book, .. } | Happening::Committed { book, .. } = &event.what
+            && *book == self.market
+        {
+            self.deals.entry(event.deal.clone()).or_insert_with(|| Facts::of(event));
+        }
+        let facts = self.deals.get_mut(&event.deal)?;
+        facts.state = event.what.state();
+        let stages = &mut self.stages;
+        match &event.what {
+            Happening::Opened { .. } => stages.opened += 1,
+            Happening::Accepted { last, .. } => stages.agreed += u64::from(*last),
+            Happening::Certified { .. } => stages.certified += 1,
+            Happening::Committed { terms, acceptances, .. } => {
+                stages.committed += 1;
+                let ReadTerms { terms, .. } = ReadTerms::read(terms).ok()?;
+                facts.moved.clone_from(&terms.transfers);
+                facts.parties = terms.parties.len();
+                post(&mut self.balances, &facts.moved, 1);
+                return valued(terms, acceptances);
+            }
+            Happening::Settled => {
+                stages.settled += 1;
+                facts.settled_after_ms = Some(event.at_unix_ms.saturating_sub(facts.opened_unix_ms));
+            }
+            Happening::Rejected { .. } => stages.rejected += 1,
+            Happening::Withdrawn { .. } => stages.withdrawn += 1,
+            Happening::Expired => stages.expired += 1,
+            Happening::Refused { .. } => stages.refused += 1,
+            Happening::Failed { .. } => stages.failed += 1,
+            Happening::Compensated { reversed } => {
+                stages.compensated += 1;
+                let index = |index: &u32| facts.moved.get(usize::try_from(*index).ok()?).cloned();
+                let back: Vec<Transfer> = reversed.iter().filter_map(index).collect();
+                post(&mut self.balances, &back, -1);
+            }
+            Happening::Proposed { .. } | Happening::Confirmed { .. } => {}
+        }
+        None
+    }
+
+    /// How far it is, in a line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Stages { opened, settled, .. } = self.stages;
+        let here = self.here.len();
+        let clearings = self.clearings.len();
+        format!(
+            "{here} agents here, {clearings} clearings, {opened} deals opened, {} under way, {settled} settled",
+            self.open()
+        )
+    }
+
+    /// The core has said what a deal is worth to its parties.
+    pub fn valued(&mut self, deal: &DealId, worth: ValueReply) {
+        if let Some(facts) = self.deals.get_mut(deal) {
+            facts.worth = Some(worth);
+        }
+    }
+
+    /// An agent, or a host, reports.
+    pub fn reported(&mut self, news: News) {
+        match news {
+            News::Ready { agents } => self.ready += agents,
+            News::Joined { agent, .. } => {
+                self.here.insert(agent);
+            }
+            News::Left { agent } => {
+                self.here.remove(&agent);
+            }
+            News::Told { agent, left_out: Some(reason) } => {
+                self.told.entry(word(reason)).or_default().insert(agent);
+            }
+            News::Rejected { by, .. } => *self.grounds.entry(by.name()).or_insert(0) += 1,
+            News::Drained { messages_in, messages_out } => {
+                self.host_messages = self.host_messages.saturating_add(messages_in).saturating_add(messages_out);
+            }
+            News::Error { agent, what, message } if self.errors.len() < ERRORS_KEPT => {
+                let who = agent.map_or_else(|| "a host".to_owned(), |agent| agent.to_string());
+                self.errors.push(format!("{who}: {what}: {message}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Facts {
+    fn of(first: &DealEvent) -> Self {
+        Self {
+            opened_unix_ms: first.at_unix_ms,
+            state: first.what.state(),
+            settled_after_ms: None,
+            moved: Vec::new(),
+            parties: 0,
+            worth: None,
+        }
+    }
+}
+
+fn post(balances: &mut BTreeMap<(AgentId, Good), i64>, transfers: &[Transfer], sign: i64) {
+    for transfer in transfers {
+        let quantity = sign * transfer.quantity.get();
+        for (party, change) in [(&transfer.from, -quantity), (&transfer.to, quantity)] {
+            let balance = balances.entry((party.clone(), transfer.good.clone())).or_insert(0);
+            *balance = balance.saturating_add(change);
+        }
+    }
+}
+
+/// Asks what terms are worth to each party by what it stated when it accepted.
+fn valued(terms: Terms, acceptances: &[Signed]) -> Option<ValueRequest> {
+    let stated = |signed: &Signed| {
+        let (_, party, _) = subject::parse_deal_move(&signed.subject).ok()?;
+        let accept: Accept = decode(&signed.body, MAX_BODY_BYTES).ok()?;
+        Some(PartyValuation { party, valuation: accept.valuation })
+    };
+    let valuations: Option<Vec<PartyValuation>> = acceptances.iter().map(stated).collect();
+    Some(ValueRequest { terms, valuations: valuations? })
+}
+
+/// A reason as the wire writes it.
+fn word(reason: LeftOut) -> String {
+    serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
