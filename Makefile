@@ -68,8 +68,8 @@ build: setup ## Build the release binaries into target/release, and .venv with b
 	$(CARGO) build --workspace $(PROFILE)
 
 .PHONY: demo
-demo: build ## Two agents settle a signed deal over a private broker, and it is verified.
-	@HMS_LOG=error $(IN_VENV) $(BIN)/python py_agents/examples/two_agents.py
+demo: build ## A dozen countries, half of them in Python, trade five goods over a broker of their own.
+	@$(IN_VENV) target/release/hms swarm run scenarios/dozen-countries.toml
 
 .PHONY: bench
 bench: build ## Measure: every script in tests/bench.

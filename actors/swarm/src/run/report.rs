@@ -211,7 +211,7 @@ impl fmt::Display for Report {
         for (name, fact) in facts {
             writeln!(f, "{name:width$}  {fact}")?;
         }
-        writeln!(f, "\n{}", self.parties())
+        write!(f, "\n{}", self.parties())
     }
 }
 
