@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use schemas::body::{Message, decode, encode};
 use schemas::core::{Answer, Call, Fenced, Planned};
+use schemas::deal::{ReadTerms, Transfer};
 use schemas::error::{Code, ErrorReply};
 use schemas::event::{DealEvent, DealNote, Happening, Signed};
 use schemas::keyring::{Keyring, LogRecord, RecordFault};
@@ -170,9 +171,11 @@ impl Ledger {
         self.written_by(record, DealEvent::TYPE, writer).map_err(|fault| fault.to_string())?;
         let book = match &event.what {
             Happening::Certified { book, .. } => Some(book.clone()),
-            Happening::Failed { .. } => {
-                self.shelves.iter().find(|(_, shelf)| shelf.book.is_open(&event.deal)).map(|(book, _)| book.clone())
-            }
+            Happening::Failed { .. } => self
+                .shelves
+                .iter()
+                .find(|(_, shelf)| shelf.book.open(&event.deal).is_some())
+                .map(|(book, _)| book.clone()),
             _ => None,
         };
         if let Some(book) = book {
@@ -418,6 +421,7 @@ impl<'a> Planner<'a> {
         let now_unix_ms = self.now_unix_ms;
         let drafted = self.draft(&waiting.book).ok_or("there is no such book")?;
         let event = &waiting.event;
+        let moved = drafted.shelf.book.open(&event.deal).unwrap_or_default();
         let verdict = drafted.draft.decide_certified(event);
         let happening = match &verdict {
             Some(verdict) => verdict.happening(&event.what),
@@ -444,7 +448,7 @@ impl<'a> Planner<'a> {
             let body = encode(&written);
             prev = Hash::of(&body);
             drafted.draft.apply(Entry::Deal { event: &written, body: &body }).map_err(|fault| fault.to_string())?;
-            told.extend(notes(event, &written));
+            told.extend(notes(event, &written, moved, &waiting.book));
             planned.push(Planned {
                 subject: subject::deal_log(&event.deal),
                 kind: DealEvent::TYPE,
@@ -484,13 +488,21 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What the parties and the opener hear of an event that the ledger writes.
-fn notes(answered: &DealEvent, written: &DealEvent) -> Vec<Planned> {
-    let Happening::Certified { opener, book, terms, .. } = &answered.what else { return Vec::new() };
+/// What is heard of an event that the ledger writes: by the parties and the opener of a certified deal; by the parties
+/// of one that is taken back, whose opener was told that it failed. `moved` is what a deal on the books moves.
+fn notes(answered: &DealEvent, written: &DealEvent, moved: &[Transfer], book: &MarketId) -> Vec<Planned> {
+    let (opener, terms) = match &answered.what {
+        Happening::Certified { opener, terms, .. } => (Some(opener), Some(terms)),
+        _ => (None, None),
+    };
     let (state, rule, reason) = match &written.what {
         Happening::Committed { .. } => (State::Committed, None, None),
         Happening::Settled => (State::Settled, None, None),
         Happening::Refused { rule, reason } => (State::Refused, Some(rule.clone()), Some(reason.clone())),
+        Happening::Compensated { reversed } => {
+            let reason = format!("not delivered in time: {} of {} transfers taken back", reversed.len(), moved.len());
+            (State::Compensated, None, Some(reason))
+        }
         _ => return Vec::new(),
     };
     let note = DealNote {
@@ -500,25 +512,23 @@ fn notes(answered: &DealEvent, written: &DealEvent) -> Vec<Planned> {
         turn: written.turn,
         at_unix_ms: written.at_unix_ms,
         book: book.clone(),
-        opener: Some(opener.clone()),
+        opener: opener.cloned(),
         profile: None,
-        terms: matches!(written.what, Happening::Committed { .. }).then(|| terms.clone()),
+        terms: terms.filter(|_| matches!(written.what, Happening::Committed { .. })).cloned(),
         by: None,
         rule,
         reason,
     };
     let body = encode(&note);
-    let parties = schemas::deal::ReadTerms::read(terms).map(|read| read.terms.parties).unwrap_or_default();
-    let outsider = (!parties.contains(opener)).then(|| opener.clone());
-    parties
-        .into_iter()
-        .chain(outsider)
-        .map(|agent| Planned {
-            subject: subject::note(&agent),
-            kind: DealNote::TYPE,
-            body: body.clone(),
-            expect: None,
-            signed: false,
-        })
-        .collect()
+    let stated = terms.and_then(|bytes| ReadTerms::read(bytes).ok()).map(|read| read.terms.parties);
+    let parties = stated.into_iter().flatten().chain(moved.iter().flat_map(|t| [t.from.clone(), t.to.clone()]));
+    let told: BTreeSet<AgentId> = parties.chain(opener.cloned()).collect();
+    let note_to = |agent: AgentId| Planned {
+        subject: subject::note(&agent),
+        kind: DealNote::TYPE,
+        body: body.clone(),
+        expect: None,
+        signed: false,
+    };
+    told.into_iter().map(note_to).collect()
 }

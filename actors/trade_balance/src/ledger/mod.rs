@@ -119,10 +119,10 @@ impl Book {
         self.lines.iter().map(|((party, good), line)| (party, good, line))
     }
 
-    /// Whether a deal is on the book and may still fail.
+    /// What a deal moves that is on the book and may still fail.
     #[must_use]
-    pub fn is_open(&self, deal: &DealId) -> bool {
-        self.open.contains_key(deal)
+    pub fn open(&self, deal: &DealId) -> Option<&[Transfer]> {
+        self.open.get(deal).map(Vec::as_slice)
     }
 
     /// The book's lines as the wire shows them, of one party or of all.

@@ -163,13 +163,13 @@ fn what_is_on_its_way_can_be_given_on_only_once_settled() {
     let Verdict::Commit { immediate, .. } = commit(&mut book, &deal_id(1), &confirmed(barter(10, 10))) else {
         panic!()
     };
-    assert!(!immediate && book.is_open(&deal_id(1)));
+    assert!(!immediate && book.open(&deal_id(1)).is_some());
     let on = terms(vec![transfer("angola", "ghana", "tea", 10), transfer("ghana", "angola", "gold", 1)]);
     assert_eq!(rule(&commit(&mut book, &deal_id(2), &on)), "over_limit");
     let hash = book.state_hash();
     assert_eq!(apply(&mut book, &event(&deal_id(1), Happening::Settled)), Ok(Applied::Noted));
     assert_eq!(book.state_hash(), hash, "a settlement posts nothing");
-    assert!(!book.is_open(&deal_id(1)));
+    assert!(!book.open(&deal_id(1)).is_some());
     assert_eq!(rule(&commit(&mut book, &deal_id(3), &on)), "commit");
     // Asked again, or for a deal that was never open, nothing happens.
     assert_eq!(apply(&mut book, &event(&deal_id(1), Happening::Settled)), Ok(Applied::NotMine));
