@@ -38,7 +38,7 @@ import msgspec
 from hms_a2a import _wire as wire
 from hms_a2a._agent import Agent, stop_signal
 from hms_a2a._config import Config, Player
-from hms_a2a._errors import BadSetting, BusError, HmsError
+from hms_a2a._errors import BadSetting, BusError, Conflict, HmsError, Late
 from hms_a2a._host import Host
 from hms_a2a._keys import new_seed
 from hms_a2a._settings import Settings
@@ -150,6 +150,9 @@ class Playing:
     async def _make(self, what: str, deal: Deal, move: Any) -> bool:
         try:
             await move
+        except (Conflict, Late):
+            # Another party, or the clock, ended the deal first: `ended` says so, and nothing went wrong.
+            return False
         except HmsError as error:
             self._events.say("error", self._player.id, what=what, deal=deal.id, message=str(error))
             return False

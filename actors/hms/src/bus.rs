@@ -73,7 +73,15 @@ impl BusArgs {
     /// # Errors
     /// No bus.
     pub async fn connect(&self) -> Outcome<Arc<dyn Port>> {
-        Ok(Arc::new(self.dial("hms", CLIENT_CONNECT_MS).await?))
+        self.connect_as("hms").await
+    }
+
+    /// The same, under a name that the broker shows.
+    ///
+    /// # Errors
+    /// No bus.
+    pub async fn connect_as(&self, name: &str) -> Outcome<Arc<dyn Port>> {
+        Ok(Arc::new(self.dial(name, CLIENT_CONNECT_MS).await?))
     }
 
     /// Connects as a service that has time.

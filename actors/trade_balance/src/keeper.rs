@@ -144,20 +144,22 @@ impl Ledger {
             }
             return self.deal(record, event);
         }
-        self.written_by(record, kind_of(&record.subject), &[LEDGER]).map_err(|e| said(&e))?;
+        // The compare-and-set is the broker's: it counts every entry of a subject, whoever wrote it and whatever it says.
         if let Ok((book, agent)) = subject::parse_limit_log(&record.subject) {
+            shelf(&mut self.shelves, &book).limits.insert(agent, record.sequence);
+            self.written_by(record, LimitEvent::TYPE, &[LEDGER]).map_err(|e| said(&e))?;
             let event: LimitEvent = decode(&record.body, MAX_BODY_BYTES).map_err(|e| said(&e))?;
-            let shelf = shelf(&mut self.shelves, &book);
-            shelf.book.apply(Entry::Limit { event: &event, body: &record.body }).map_err(|e| said(&e))?;
-            shelf.limits.insert(agent, record.sequence);
-            return Ok(());
+            return self.enter(&book, Entry::Limit { event: &event, body: &record.body });
         }
+        let book = subject::parse_ledger_log(&record.subject).map_err(|e| said(&e))?;
+        shelf(&mut self.shelves, &book).cursor = record.sequence;
+        self.written_by(record, Cursor::TYPE, &[LEDGER]).map_err(|e| said(&e))?;
         let cursor: Cursor = decode(&record.body, MAX_BODY_BYTES).map_err(|e| said(&e))?;
-        let shelf = shelf(&mut self.shelves, &cursor.book);
-        // The fence follows the broker's sequence whatever the entry says.
-        shelf.cursor = record.sequence;
-        shelf.book.apply(Entry::Cursor(&cursor)).map_err(|e| said(&e))?;
-        Ok(())
+        self.enter(&book, Entry::Cursor(&cursor))
+    }
+
+    fn enter(&mut self, book: &MarketId, entry: Entry<'_>) -> Result<(), String> {
+        shelf(&mut self.shelves, book).book.apply(entry).map(|_| ()).map_err(|fault| fault.to_string())
     }
 
     fn deal(&mut self, record: &LogRecord, event: DealEvent) -> Result<(), String> {
@@ -201,10 +203,6 @@ impl Ledger {
         let signer = sender.name.unwrap_or_default();
         if writers.contains(&signer.as_str()) { Ok(()) } else { Err(RecordFault::Writer { signer }) }
     }
-}
-
-fn kind_of(log: &str) -> &'static str {
-    if subject::parse_limit_log(log).is_ok() { LimitEvent::TYPE } else { Cursor::TYPE }
 }
 
 fn shelf<'a>(shelves: &'a mut BTreeMap<MarketId, Shelf>, book: &MarketId) -> &'a mut Shelf {

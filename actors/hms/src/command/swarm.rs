@@ -89,14 +89,16 @@ impl Run {
         let scenario = Scenario::load(&self.scenario).map_err(at_fault(&self.scenario))?;
         let seed = self.seed.unwrap_or(scenario.seed);
         let folder = self.scenario.parent().unwrap_or(Path::new("."));
-        let population =
-            scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
+        let population = scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
         let (port, traders, private) = self.bus().await?;
         let spec = Spec {
             seed,
             seconds: self.seconds.unwrap_or(scenario.seconds),
             hosts: scenario.hosts,
-            servers: self.nats.as_deref().map_or_else(|| vec![port.server().url], |urls| urls.split(',').map(str::to_owned).collect()),
+            servers: self
+                .nats
+                .as_deref()
+                .map_or_else(|| vec![port.server().url], |urls| urls.split(',').map(str::to_owned).collect()),
             context: self.context.clone(),
             export: self.export.clone(),
         };
@@ -138,7 +140,7 @@ impl Run {
             // Only where the bus is matters here: a run keeps no keys.
             let dir = DirArgs { dir: PathBuf::from(crate::keystore::DEFAULT_DIR) };
             let bus = BusArgs { nats: self.nats.clone(), context: self.context.clone(), dir };
-            return Ok((bus.connect_service("hms-swarm").await?, bus.connect_service("hms-swarm-agents").await?, None));
+            return Ok((bus.connect_as("hms-swarm").await?, bus.connect_as("hms-swarm-agents").await?, None));
         }
         let folder = tempfile::Builder::new().prefix("hms-swarm-").tempdir().or_exit(Exit::Input)?;
         let broker = Broker::start(BrokerSpec { port: 0, ..BrokerSpec::new(folder.path()) }).or_exit(Exit::NoBus)?;

@@ -10,6 +10,7 @@ mod decode;
 mod help;
 mod keys;
 mod nobus;
+mod swarm;
 
 use std::{
     io::Write,

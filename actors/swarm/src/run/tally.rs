@@ -243,3 +243,85 @@ fn valued(terms: Terms, acceptances: &[Signed]) -> Option<ValueRequest> {
 fn word(reason: LeftOut) -> String {
     serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::deal::Delivery;
+    use schemas::profile::Profile;
+    use schemas::{Hash, MoveId, Quantity, encode};
+
+    use super::*;
+
+    fn deal(number: u32) -> DealId {
+        DealId::of(&"maker".parse().unwrap(), &MoveId::parse(&format!("m{number}")).unwrap())
+    }
+
+    fn event(number: u32, at_unix_ms: i64, what: Happening) -> DealEvent {
+        DealEvent { deal: deal(number), turn: 0, prev: Hash::default(), at_unix_ms, what, cause: None, trace: None }
+    }
+
+    fn opened(book: &str) -> Happening {
+        Happening::Opened {
+            opener: "maker".parse().unwrap(),
+            book: book.parse().unwrap(),
+            profile: Profile::Ring,
+            terms_hash: None,
+        }
+    }
+
+    /// Three units of tea go from a to b, and two of oil back.
+    fn committed() -> Happening {
+        let transfer = |from: &str, to: &str, good: &str, quantity| Transfer {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            good: good.parse().unwrap(),
+            quantity: Quantity::new(quantity).unwrap(),
+            due_unix_ms: 100,
+            intent: None,
+        };
+        let terms = Terms {
+            book: "here".parse().unwrap(),
+            parties: vec!["a".parse().unwrap(), "b".parse().unwrap()],
+            transfers: vec![transfer("a", "b", "tea", 3), transfer("b", "a", "oil", 2)],
+            delivery: Delivery::Confirmed,
+            expires_unix_ms: 50,
+        };
+        let (book, terms) = (terms.book.clone(), encode(&terms));
+        Happening::Committed { book, terms, acceptances: Vec::new(), certificates: Vec::new() }
+    }
+
+    fn balance(tally: &Tally, party: &str, good: &str) -> i64 {
+        let key = (party.parse().unwrap(), good.parse().unwrap());
+        tally.balances.get(&key).copied().unwrap_or(0)
+    }
+
+    #[test]
+    fn counts_are_cumulative_and_of_one_book() {
+        let mut tally = Tally::new("here".parse().unwrap());
+        for (number, book) in [(1, "here"), (2, "here"), (3, "elsewhere")] {
+            tally.happened(&event(number, 10, opened(book)));
+        }
+        tally.happened(&event(2, 12, Happening::Expired));
+        tally.happened(&event(3, 12, Happening::Expired));
+        let question = tally.happened(&event(1, 15, committed())).unwrap();
+        assert_eq!(question.terms.transfers.len(), 2);
+        assert_eq!(tally.open(), 1);
+        tally.happened(&event(1, 40, Happening::Settled));
+        let expected = Stages { opened: 2, committed: 1, settled: 1, expired: 1, ..Stages::default() };
+        assert_eq!((&tally.stages, tally.open()), (&expected, 0));
+        assert_eq!(tally.deals[&deal(1)].settled_after_ms, Some(30));
+        assert_eq!((balance(&tally, "b", "tea"), balance(&tally, "a", "tea")), (3, -3));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_on_the_books_no_more() {
+        let mut tally = Tally::new("here".parse().unwrap());
+        // It was open before the watch began.
+        tally.happened(&event(1, 15, committed()));
+        tally.happened(&event(1, 100, Happening::Failed { undelivered: vec![1] }));
+        tally.happened(&event(1, 101, Happening::Compensated { reversed: vec![1] }));
+        assert_eq!((balance(&tally, "b", "tea"), balance(&tally, "a", "oil")), (3, 0));
+        let expected = Stages { committed: 1, failed: 1, compensated: 1, ..Stages::default() };
+        assert_eq!((&tally.stages, tally.open()), (&expected, 0));
+    }
+}

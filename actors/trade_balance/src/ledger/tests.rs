@@ -169,7 +169,7 @@ fn what_is_on_its_way_can_be_given_on_only_once_settled() {
     let hash = book.state_hash();
     assert_eq!(apply(&mut book, &event(&deal_id(1), Happening::Settled)), Ok(Applied::Noted));
     assert_eq!(book.state_hash(), hash, "a settlement posts nothing");
-    assert!(!book.open(&deal_id(1)).is_some());
+    assert!(book.open(&deal_id(1)).is_none());
     assert_eq!(rule(&commit(&mut book, &deal_id(3), &on)), "commit");
     // Asked again, or for a deal that was never open, nothing happens.
     assert_eq!(apply(&mut book, &event(&deal_id(1), Happening::Settled)), Ok(Applied::NotMine));
