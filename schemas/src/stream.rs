@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::limit::MAX_LEASE_MS;
-use crate::subject::ROOT;
+use crate::subject::{self, ROOT};
 
 /// The log of deals, keys, limits and ledger cursors, and the notes that go with them.
 pub const DEALS: &str = "HMS_DEALS";
@@ -99,7 +99,7 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             }),
         ),
         with(
-            base(DLQ, json!([format!("{ROOT}.dlq.*")])),
+            base(DLQ, json!([subject::all_dead_letters()])),
             json!({ "description": "What consumers gave up on, with the reason" }),
         ),
     ]

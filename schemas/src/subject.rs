@@ -158,6 +158,15 @@ pub fn all_ledger_logs() -> String {
     format!("{ROOT}.log.ledger.*")
 }
 
+/// The book of a cursor's log.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_ledger_log(subject: &str) -> Result<MarketId, BadSubject> {
+    let [book] = tokens(subject, &format!("{ROOT}.log.ledger."))?;
+    part(subject, book)
+}
+
 /// `hms.v1.log.limit.<book>.<agent>`: what an agent may give in a book.
 #[must_use]
 pub fn limit_log(book: &MarketId, agent: &AgentId) -> String {
@@ -338,6 +347,12 @@ pub fn talk(party: &AgentId, deal: &DealId) -> String {
 #[must_use]
 pub fn dead_letter(service: &str) -> String {
     format!("{ROOT}.dlq.{service}")
+}
+
+/// Every dead letter.
+#[must_use]
+pub fn all_dead_letters() -> String {
+    format!("{ROOT}.dlq.*")
 }
 
 /// `$KV.<bucket>.<key>`: where a bucket keeps a key.

@@ -4,6 +4,7 @@ mod agents;
 mod call;
 mod deal;
 mod decode;
+mod dlq;
 mod down;
 mod keys;
 mod market;
@@ -41,6 +42,8 @@ pub enum Command {
     #[command(subcommand)]
     Swarm(swarm::Swarm),
     #[command(subcommand)]
+    Dlq(dlq::Dlq),
+    #[command(subcommand)]
     Keys(keys::Keys),
 }
 
@@ -67,6 +70,7 @@ impl Command {
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
             Self::Swarm(swarm) => on_runtime(swarm.run()),
+            Self::Dlq(dlq) => on_runtime(dlq.run()),
         }
     }
 }

@@ -16,7 +16,7 @@ use schemas::header::{self, Headers};
 use schemas::keyring::RecordFault;
 use schemas::market::{Because, Market};
 use schemas::registry::{Done, Send};
-use schemas::{DealId, Hash, MarketId, MoveId, encode, stream as streams, subject};
+use schemas::{Code, DealId, Hash, MarketId, MoveId, encode, stream as streams, subject};
 
 use super::answers::Shared;
 use super::book::Heard;
@@ -217,9 +217,14 @@ impl Rounds {
             let _turn = asking.acquire_owned().await;
             match open(port.as_ref(), &voice, &proposal).await {
                 Ok(()) => Finished::Nothing,
-                Err(reason) => {
-                    tracing::warn!(deal = %proposal.deal, reason, "a ring was not opened");
+                Err(AskError::Refused(reply)) if reply.kind() != Code::Late => {
+                    tracing::warn!(deal = %proposal.deal, %reply, "a ring was refused");
                     Finished::NotOpened(market, proposal.deal)
+                }
+                // Nobody's fault: what it withholds is free again once nobody could accept it any more.
+                Err(error) => {
+                    tracing::debug!(deal = %proposal.deal, %error, "a ring was not opened in time");
+                    Finished::Nothing
                 }
             }
         }));
@@ -276,18 +281,17 @@ async fn publish(port: &dyn Port, voice: &Voice, mut record: Clearing) {
 }
 
 /// Opens a deal, asking again until it is known to be open or nobody could accept it any more.
-async fn open(port: &dyn Port, voice: &Voice, proposal: &Proposal) -> Result<(), String> {
+async fn open(port: &dyn Port, voice: &Voice, proposal: &Proposal) -> Result<(), AskError> {
     loop {
         let now_unix_ms = port.now_unix_ms();
         let message = voice
             .say_bytes(proposal.subject.clone(), Open::TYPE, proposal.body.clone(), now_unix_ms)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| AskError::NotAsked(error.to_string()))?;
         match voice::ask::<Moved>(port, message, ANSWER_MS).await {
-            Ok(_) => return Ok(()),
             Err(error) if error.is_passing() && now_unix_ms < proposal.terms.expires_unix_ms => {
                 port.sleep_ms(PAUSE_MS).await;
             }
-            Err(error) => return Err(error.to_string()),
+            outcome => return outcome.map(drop),
         }
     }
 }
