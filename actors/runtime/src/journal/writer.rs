@@ -7,8 +7,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::port::{AppendError, Port, Record};
 
-/// Batches that are on their way at once. More would not help: the broker writes them one by one.
-const BATCHES_IN_FLIGHT: usize = 4;
+/// Batches that are on their way at once. The broker stages each in files of its own, which costs it milliseconds
+/// whatever the batch's size: what comes meanwhile makes one large batch rather than several small ones.
+const BATCHES_IN_FLIGHT: usize = 1;
 
 /// What comes of a write.
 type Outcome = Result<Vec<u64>, AppendError>;
