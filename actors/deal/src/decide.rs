@@ -422,8 +422,9 @@ fn late(name: &str, reason: &str) -> ErrorReply {
     ErrorReply::new(Code::Late, reason).at_field(name)
 }
 
+/// Not for the party that the subject names to do.
 fn forbidden(reason: &str) -> ErrorReply {
-    ErrorReply::new(Code::Forbidden, reason)
+    ErrorReply::new(Code::Forbidden, reason).at_field("party")
 }
 
 fn not_now(deal: &Deal, reason: &str) -> ErrorReply {

@@ -1,6 +1,7 @@
 //! What agents report to whoever runs them: the same words from a Python host and from a trader in Rust.
 
 use schemas::market::LeftOut;
+use schemas::profile::State;
 use schemas::{AgentId, DealId};
 use serde::Deserialize;
 
@@ -76,6 +77,12 @@ pub enum News {
         agent: AgentId,
         /// The deal.
         deal: DealId,
+        /// How it ended.
+        #[serde(default)]
+        state: Option<State>,
+        /// Why, when it ended badly.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// Something went wrong.
     Error {

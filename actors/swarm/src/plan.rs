@@ -31,6 +31,23 @@ pub struct AgentPlan {
 }
 
 impl AgentPlan {
+    /// An honest agent that gives this and wants that, keeps nothing to itself, and comes when it is told to.
+    #[must_use]
+    pub fn new(id: AgentId, seed: String, market: MarketId, gives: Vec<Give>, wants: Vec<Want>) -> Self {
+        Self {
+            id,
+            seed,
+            market,
+            gives,
+            wants,
+            margin_ppm: 0,
+            outlook: Outlook::default(),
+            reserve_ppm: 0,
+            policy: Policy::Honest,
+            schedule: Vec::new(),
+        }
+    }
+
     /// The margin that it accepts at: the stricter of what it states and what it keeps to itself.
     #[must_use]
     pub fn accepts_at_ppm(&self) -> i64 {

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
+use schemas::deal::Terms;
 use schemas::market::{Alternative, Give, Want};
-use schemas::{Good, Quantity};
+use schemas::{AgentId, Good, Quantity};
 
 /// What was taken out of an intent, in minor units.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,21 @@ pub struct Use {
 }
 
 impl Use {
+    /// What terms move from and to an agent.
+    #[must_use]
+    pub fn of(agent: &AgentId, terms: &Terms) -> Self {
+        let mut moved = Self::default();
+        for transfer in &terms.transfers {
+            if transfer.from == *agent {
+                add(&mut moved.given, &transfer.good, transfer.quantity.get());
+            }
+            if transfer.to == *agent {
+                add(&mut moved.received, &transfer.good, transfer.quantity.get());
+            }
+        }
+        moved
+    }
+
     /// Of what it gives.
     #[must_use]
     pub fn given(&self, good: &Good) -> i64 {

@@ -123,12 +123,12 @@ fn moves_that_are_not_ones_own_late_stale_or_out_of_place_are_refused_with_a_rea
 
     let mut world = opened();
     let accept = world.acceptance(&terms);
-    check(&mut world, "ghana", "kenya", DealVerb::Accept, &accept, Code::Forbidden, None);
-    check(&mut world, "maker", "maker", DealVerb::Accept, &accept, Code::Forbidden, None);
+    check(&mut world, "ghana", "kenya", DealVerb::Accept, &accept, Code::Forbidden, Some("party"));
+    check(&mut world, "maker", "maker", DealVerb::Accept, &accept, Code::Forbidden, Some("party"));
     let reject = world.rejection();
-    check(&mut world, "maker", "maker", DealVerb::Reject, &reject, Code::Forbidden, None);
+    check(&mut world, "maker", "maker", DealVerb::Reject, &reject, Code::Forbidden, Some("party"));
     let withdraw = world.withdrawal();
-    check(&mut world, "kenya", "kenya", DealVerb::Withdraw, &withdraw, Code::Forbidden, None);
+    check(&mut world, "kenya", "kenya", DealVerb::Withdraw, &withdraw, Code::Forbidden, Some("party"));
     let confirm = world.confirmation(&terms);
     check(&mut world, "kenya", "kenya", DealVerb::Confirm, &confirm, Code::Conflict, None);
     let other = Terms { expires_unix_ms: EXPIRES - 1, ..ring() };

@@ -101,11 +101,8 @@ mod tests {
         let mut books = Books::new(agent("maker"));
         let proposal = proposal(&ring(&[("kenya", "ghana", "wheat", 5), ("ghana", "kenya", "tea", 3)]));
         let mut story = Story::of(proposal.deal.clone());
-        let life = [
-            story.opened(&proposal, "maker"),
-            story.committed(&proposal.terms),
-            story.next(Happening::Settled, None),
-        ];
+        let life =
+            [story.opened(&proposal, "maker"), story.committed(&proposal.terms), story.next(Happening::Settled, None)];
         for event in life.iter().chain(&life) {
             books.happened(event);
         }

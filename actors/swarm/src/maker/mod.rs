@@ -17,6 +17,8 @@ pub mod books;
 mod listen;
 pub mod proposal;
 mod rounds;
+#[cfg(test)]
+mod tests;
 pub mod trades;
 
 use std::sync::Arc;

@@ -11,6 +11,8 @@ mod money;
 mod schedule;
 mod synthetic;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -43,10 +45,10 @@ pub enum ScenarioError {
         reason: String,
     },
     /// A row of the table is wrong.
-    #[error("row {row}, {column}: {reason}")]
+    #[error("line {line}, {column}: {reason}")]
     Row {
-        /// The row, the header being 1.
-        row: u64,
+        /// The line in the table's file, the first being 1.
+        line: u64,
         /// The column.
         column: String,
         /// What is wrong with it.

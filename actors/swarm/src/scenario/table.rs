@@ -81,13 +81,17 @@ fn read(
     let mut countries: BTreeMap<AgentId, Country> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
-    for record in reader.deserialize::<Row>() {
-        let row = record.map_err(|error| {
-            let row = error.position().map_or(0, csv::Position::line);
-            ScenarioError::Row { row, column: "all".to_owned(), reason: error.to_string() }
-        })?;
-        let line = u64::try_from(seen.len()).unwrap_or(u64::MAX).saturating_add(2);
-        let wrong = |column: &str, reason: String| ScenarioError::Row { row: line, column: column.to_owned(), reason };
+    let unreadable = |error: &csv::Error| ScenarioError::Row {
+        line: error.position().map_or(1, csv::Position::line),
+        column: "all".to_owned(),
+        reason: error.to_string(),
+    };
+    let headers = reader.headers().map_err(|error| unreadable(&error))?.clone();
+    for record in reader.records() {
+        let record = record.map_err(|error| unreadable(&error))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let wrong = |column: &str, reason: String| ScenarioError::Row { line, column: column.to_owned(), reason };
+        let row: Row = record.deserialize(Some(&headers)).map_err(|error| wrong("all", error.to_string()))?;
         let number =
             |column: &str, cell: &str| money::millionths(cell).map_err(|reason| wrong(column, reason.to_owned()));
         let id = AgentId::parse(&row.iso3.to_lowercase()).map_err(|bad| wrong("iso3", bad.to_string()))?;

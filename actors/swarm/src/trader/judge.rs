@@ -7,14 +7,14 @@
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
+use schemas::Rational;
 use schemas::deal::Terms;
 use schemas::limit::PPM;
 use schemas::value::{Outlook, PartyKind, UnitCost, UnitValue, Valuation};
-use schemas::{AgentId, Rational};
 
 use crate::news::Ground;
 use crate::plan::AgentPlan;
-use crate::remaining::{self, Use, add};
+use crate::remaining::{self, Use};
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ const PPB: i64 = 1_000_000_000;
 /// # Errors
 /// The ground on which it says no.
 pub fn judge(plan: &AgentPlan, used: &Use, terms: &Terms) -> Result<(), Ground> {
-    let covered = remaining::covers(&plan.gives, &plan.wants, used, &moved(&plan.id, terms));
+    let covered = remaining::covers(&plan.gives, &plan.wants, used, &Use::of(&plan.id, terms));
     if terms.book != plan.market || !covered {
         return Err(Ground::Limits);
     }
@@ -43,7 +43,7 @@ pub fn judge(plan: &AgentPlan, used: &Use, terms: &Terms) -> Result<(), Ground> 
 /// What an acceptance of these terms states: the goods that they move, and no more.
 #[must_use]
 pub fn valuation(plan: &AgentPlan, terms: &Terms) -> Valuation {
-    let moved = moved(&plan.id, terms);
+    let moved = Use::of(&plan.id, terms);
     Valuation {
         outlook: plan.outlook.clone(),
         margin_ppm: plan.margin_ppm,
@@ -65,21 +65,6 @@ pub fn valuation(plan: &AgentPlan, terms: &Terms) -> Valuation {
             .map(|give| UnitCost { good: give.good.clone(), cost: give.cost })
             .collect(),
     }
-}
-
-/// What terms take out of an agent's intent.
-#[must_use]
-pub fn moved(agent: &AgentId, terms: &Terms) -> Use {
-    let mut moved = Use::default();
-    for transfer in &terms.transfers {
-        if transfer.from == *agent {
-            add(&mut moved.given, &transfer.good, transfer.quantity.get());
-        }
-        if transfer.to == *agent {
-            add(&mut moved.received, &transfer.good, transfer.quantity.get());
-        }
-    }
-    moved
 }
 
 /// Worth of what it receives and cost of what it gives, at the worst corner, in units of 10⁻⁹ of the unit of account.

@@ -8,6 +8,8 @@
 
 pub mod judge;
 mod pending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ use schemas::{DealId, Hash, MoveId, decode, stream as streams};
 use self::pending::{Ask, Pending, Purpose};
 use crate::maker::SERVICE as MAKER;
 use crate::news::{Ground, News};
-use crate::plan::{Action, AgentPlan, Policy};
+use crate::plan::{Action, AgentPlan, Policy, Step};
 use crate::remaining::{self, Use};
 use crate::voice::{self, AskError, Voice};
 
@@ -73,6 +75,9 @@ pub struct Trader {
     /// The last sequence heard on its inbox; nothing before it registered.
     heard: Option<u64>,
     catching_up: bool,
+    /// A live message came while it could not be placed: there is something to read.
+    missed: bool,
+    withdraws: bool,
     stopping: bool,
 }
 
@@ -97,8 +102,19 @@ impl Trader {
             next_tag: LEASE + 1,
             heard: None,
             catching_up: false,
+            missed: false,
+            withdraws: false,
             stopping: false,
         })
+    }
+
+    /// An agent of nobody's scenario: it joins its market at once, and withdraws its intent when it is stopped.
+    ///
+    /// # Errors
+    /// When its seed is none.
+    pub fn joining(mut plan: AgentPlan, account: PublicKey, now_unix_ms: i64, report: Report) -> Result<Self, BadKey> {
+        plan.schedule = vec![Step { at_ms: 0, action: Action::Join }];
+        Ok(Self { withdraws: true, ..Self::new(plan, account, now_unix_ms, report)? })
     }
 
     fn tell(&self, news: News) {
@@ -147,10 +163,17 @@ impl Trader {
 
     fn registered(&mut self, registered: &Registered, now_unix_ms: i64, out: &mut Outbox) {
         out.timer(LEASE, now_unix_ms.saturating_add(DEFAULT_LEASE_MS / 3));
-        if self.heard.is_some() {
+        if let Some(heard) = self.heard {
+            // The last of its inbox may be lost on its way, with nothing after it to show the gap.
+            if registered.inbox_sequence > heard {
+                self.catch_up(now_unix_ms, out);
+            }
             return;
         }
         self.heard = Some(registered.inbox_sequence);
+        if std::mem::take(&mut self.missed) {
+            self.catch_up(now_unix_ms, out);
+        }
         let limits: Vec<Limit> =
             self.plan.gives.iter().map(|give| Limit { good: give.good.clone(), quantity: give.limit.get() }).collect();
         if limits.is_empty() {
@@ -182,20 +205,22 @@ impl Trader {
             return self.arm(now_unix_ms, out);
         }
         self.next_step += 1;
-        let subject = subject::intent(&self.plan.market, &self.plan.id);
-        let (purpose, ask) = match step.action {
+        match step.action {
             Action::Join => {
                 self.here = true;
-                (Purpose::Join, Ask::stored(subject, &self.restated()))
+                let intent = Ask::stored(subject::intent(&self.plan.market, &self.plan.id), &self.restated());
+                self.ask(Purpose::Join, intent, i64::MAX, now_unix_ms, out);
             }
-            Action::Leave => {
-                self.here = false;
-                let withdrawn = IntentWithdrawn { market: self.plan.market.clone(), agent: self.plan.id.clone() };
-                (Purpose::Leave, Ask::stored(subject, &withdrawn))
-            }
-        };
-        self.ask(purpose, ask, i64::MAX, now_unix_ms, out);
+            Action::Leave => self.withdraw(now_unix_ms, out),
+        }
         self.arm(now_unix_ms, out);
+    }
+
+    fn withdraw(&mut self, now_unix_ms: i64, out: &mut Outbox) {
+        self.here = false;
+        let withdrawn = IntentWithdrawn { market: self.plan.market.clone(), agent: self.plan.id.clone() };
+        let ask = Ask::stored(subject::intent(&self.plan.market, &self.plan.id), &withdrawn);
+        self.ask(Purpose::Leave, ask, i64::MAX, now_unix_ms, out);
     }
 
     /// What is used of all that it stated: what was committed, and what it has promised.
@@ -250,14 +275,15 @@ impl Trader {
             }
             // Where delivery is immediate, commit settles.
             State::Committed | State::Settled if note.event == "committed" => self.committed(&note, now_unix_ms, out),
-            state if state.is_end() => self.ended(note.deal),
+            state if state.is_end() => self.ended(note),
             _ => {}
         }
     }
 
-    fn ended(&mut self, deal: DealId) {
-        self.promised.remove(&deal);
-        self.tell(News::Ended { agent: self.plan.id.clone(), deal });
+    fn ended(&mut self, note: DealNote) {
+        self.promised.remove(&note.deal);
+        let (agent, state) = (self.plan.id.clone(), Some(note.state));
+        self.tell(News::Ended { agent, deal: note.deal, state, reason: note.reason });
     }
 
     fn proposed(&mut self, deal: DealId, bytes: &[u8], now_unix_ms: i64, out: &mut Outbox) {
@@ -280,7 +306,7 @@ impl Trader {
                 let valuation = judge::valuation(&self.plan, &terms);
                 let accept = Accept { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash: hash, valuation };
                 let ask = Ask::request(subject::deal_move(DealVerb::Accept, &me, &deal), &accept);
-                let moved = judge::moved(&me, &terms);
+                let moved = Use::of(&me, &terms);
                 self.promised.insert(deal.clone(), Promise { terms, hash, moved });
                 self.ask(Purpose::Accept(deal), ask, deadline_unix_ms, now_unix_ms, out);
             }
@@ -299,7 +325,7 @@ impl Trader {
         // A promise whose acceptance was never seen to arrive is forgotten: then the note itself tells what it was.
         let told = || {
             let ReadTerms { terms, hash } = ReadTerms::read(note.terms.as_deref()?).ok()?;
-            let moved = judge::moved(&self.plan.id, &terms);
+            let moved = Use::of(&self.plan.id, &terms);
             Some(Promise { terms, hash, moved })
         };
         let Some(promise) = self.promised.remove(&deal).or_else(told) else { return };
@@ -321,10 +347,15 @@ impl Trader {
     fn live(&mut self, message: &Message, now_unix_ms: i64, out: &mut Outbox) {
         let number = |name: &str| message.headers.get(name).and_then(|text| text.parse::<u64>().ok());
         // Before it is registered it knows no place to begin at; its first read brings what came meanwhile.
-        let Some(heard) = self.heard else { return };
+        let Some(heard) = self.heard else {
+            self.missed = true;
+            return;
+        };
         match (number(header::SEQUENCE), number(header::LAST_SEQUENCE)) {
             (Some(sequence), _) if sequence <= heard => {}
-            (Some(sequence), Some(last)) if last <= heard && !self.catching_up => {
+            // The page that is being read may have been written before this came.
+            _ if self.catching_up => self.missed = true,
+            (Some(sequence), Some(last)) if last <= heard => {
                 self.heard = Some(sequence);
                 self.hear(&message.body, now_unix_ms, out);
             }
@@ -351,7 +382,7 @@ impl Trader {
                 self.hear(&entry.body, now_unix_ms, out);
             }
         }
-        if page.more {
+        if page.more || std::mem::take(&mut self.missed) {
             self.catch_up(now_unix_ms, out);
         }
     }
@@ -426,6 +457,10 @@ impl Trader {
         if !(ended && pending.purpose.is_move()) {
             self.went_wrong(pending.purpose.name(), &error);
         }
+        // Whom the registry doesn't take, nobody listens to.
+        if matches!(pending.purpose, Purpose::Register) {
+            out.stop();
+        }
     }
 }
 
@@ -448,6 +483,9 @@ impl Peer for Trader {
             }
             PeerEvent::Stopping => {
                 self.stopping = true;
+                if self.withdraws && self.here {
+                    self.withdraw(now_unix_ms, out);
+                }
                 let ask = Ask::request(subject::endpoint("registry", "leave"), &Leave { agent: self.plan.id.clone() });
                 self.ask(Purpose::Depart, ask, now_unix_ms, now_unix_ms, out);
             }

@@ -8,9 +8,7 @@ use schemas::market::{Alternative, Give, IntentWithdrawn, Want};
 use schemas::signature::Signer;
 
 use super::*;
-use crate::fixtures::{
-    NOW, Story, agent, bazaar, cleared, either, give, good, intent, limits, market, ring, signer, units, want,
-};
+use crate::fixtures::{NOW, Story, agent, bazaar, cleared, either, give, intent, limits, market, ring, signer, want};
 use crate::maker::books::Books;
 
 mod laws;
@@ -157,7 +155,7 @@ fn what_is_in_open_deals_is_withheld_and_a_commit_fills() {
     room.asked().unwrap();
     let outcome = room.answers(vec![swap(5, 3)]);
     let [proposal] = &outcome.proposals[..] else { panic!("{outcome:?}") };
-    assert_eq!(outcome.record.deals, [proposal.deal.clone()]);
+    assert_eq!(outcome.record.deals, std::slice::from_ref(&proposal.deal));
     room.opens(proposal);
     room.states("togo", Vec::new(), vec![want("tea", 1, 100)]);
     let request = room.asked().unwrap();
@@ -257,8 +255,7 @@ fn an_open_deal_of_an_intent_before_still_withholds_from_the_ledger() {
     let proposal = room.answers(vec![swap(20, 3)]).proposals.remove(0);
     room.opens(&proposal);
     room.states("kenya", vec![give("wheat", 20, 80)], vec![want("tea", 9, 110)]);
-    let request = room.asked().unwrap();
-    assert!(given(&request, "kenya").is_empty());
+    assert_eq!(room.asked(), None, "ghana waits for all the wheat that it wants");
     assert_eq!(room.why("kenya"), Some(LeftOut::InOpenDeals));
 }
 
@@ -299,7 +296,7 @@ fn an_intent_goes_when_its_time_has_come() {
 #[test]
 fn a_reason_is_told_once_and_another_again() {
     let mut room = two();
-    let mut told = |room: &mut Room, reason: LeftOut| {
+    let told = |room: &mut Room, reason: LeftOut| {
         room.states("togo", Vec::new(), vec![want("tea", 1, 100)]);
         room.asked().unwrap();
         let left_out = LeftOutOffer { agent: agent("kenya"), reason, detail: "so it is".to_owned() };
@@ -363,7 +360,10 @@ fn two_rings_of_one_clearing_share_what_is_left() {
 #[test]
 fn a_stricter_declaration_refuses_who_stands_outside_it() {
     let mut room = two();
-    let stricter = Market { band: schemas::value::Bounds { lo: "19/20".parse().unwrap(), hi: schemas::Rational::whole(2) }, ..market() };
+    let stricter = Market {
+        band: schemas::value::Bounds { lo: "19/20".parse().unwrap(), hi: schemas::Rational::whole(2) },
+        ..market()
+    };
     let mut told: Vec<String> = room.book().declare(stricter).iter().map(|b| b.agent.to_string()).collect();
     told.sort();
     assert_eq!(told, ["ghana", "kenya"], "90 is less than 95");
@@ -373,9 +373,8 @@ fn a_stricter_declaration_refuses_who_stands_outside_it() {
 #[test]
 fn a_faulty_intent_replaces_the_one_before_and_a_strange_one_does_not() {
     let mut room = two();
-    let (because, refused) = room
-        .says("kenya", &encode(&intent("kenya", vec![give("gold", 1, 100)], Vec::new())), None)
-        .unwrap_err();
+    let (because, refused) =
+        room.says("kenya", &encode(&intent("kenya", vec![give("gold", 1, 100)], Vec::new())), None).unwrap_err();
     assert_eq!((because.left_out, refused.field.as_str()), (Some(LeftOut::Refused), "gives[0].good"));
     assert_eq!(room.asked().unwrap().offers.len(), 1);
     room.answers(Vec::new());
