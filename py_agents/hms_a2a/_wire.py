@@ -1064,7 +1064,9 @@ class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
     result: Cleared
     """What was answered."""
     deals: list[DealId]
-    """The deal of each ring, in the order of the rings."""
+    """The deals that were proposed, in the order of the rings. A ring of which a party changed its intent meanwhile, or
+    which promises more than was offered, has none.
+    """
 
 
 class Limit(Record, frozen=True, kw_only=True):

@@ -177,7 +177,8 @@ pub struct Clearing {
     pub request: Option<Clear>,
     /// What was answered.
     pub result: Cleared,
-    /// The deal of each ring, in the order of the rings.
+    /// The deals that were proposed, in the order of the rings. A ring of which a party changed its intent meanwhile, or
+    /// which promises more than was offered, has none.
     pub deals: Vec<DealId>,
 }
 

@@ -4,9 +4,10 @@
 //!
 //! One row for each limit (a give's, a want's), one column for each extreme ray of each ring (see
 //! [`rings`](crate::rings)): few rows and very many columns, so columns are made when the duals ask for them
-//! (Gilmore and Gomory, 1961). Duals of a few columns swing wildly; the search is asked at prices halfway
-//! between them and the prices that bound best so far, which start at each good's own market price
-//! (smoothing after Wentges, 1997).
+//! (Gilmore and Gomory, 1961). The search is asked at prices halfway between the duals and the prices that bound best
+//! so far (smoothing after Wentges, 1997), which at first are those of rings of any length ([`pooled`](crate::pooled)).
+//! As long as columns are many and far from the best, an interior point near the optimum guides better than a vertex
+//! and costs less (Gondzio, González-Brevis and Munari, 2013); at the end a vertex uses few rings.
 //!
 //! The solver's duals are floats and only guide. They are rounded to prices in fixed point, which are as good
 //! as any for a bound: with prices y ≥ 0 on the limits, no set of rings can reach more than Σ y·limit, provided
@@ -17,21 +18,30 @@
 
 use crate::fixed::{ENDLESS, FRACTION_BITS, ONE, plus, shifted_up, times_down};
 use crate::instance::Instance;
-use crate::master::{Master, Ray};
+use crate::master::{Master, Precision, Ray, Solved};
+use crate::pooled;
 use crate::rings::{Prices, Search};
 use crate::round::hops;
 use crate::stopwatch::Watch;
 use crate::table::{GiveId, SeatId, Table, WantId};
 
+/// The first rings may be filled until so much of the time is spent, in percent.
+const SEED_UNTIL_PERCENT: u32 = 40;
+/// Columns may be made by interior points until so much of the time is spent, in percent.
+const GUIDE_UNTIL_PERCENT: u32 = 45;
 /// Columns may be made until so much of the time is spent, in percent.
 const UNTIL_PERCENT: u32 = 60;
 /// The bound may be proven until so much of the time is spent, in percent.
 const PROVE_UNTIL_PERCENT: u32 = 75;
-/// Seats that the first search may look at from one give; later ones look further.
-const FIRST_EFFORT: u64 = 4_000;
+/// Seats that a search for first rings may look at from one give.
+const SEED_EFFORT: u64 = 4_000;
+/// Seats that the first search for columns may look at from one give; later ones look further.
+const FIRST_EFFORT: u64 = 100_000;
 const EFFORT_GROWTH: u64 = 16;
 /// Rays kept from one give in one search: its best and those on the way there.
 const RAYS_KEPT: usize = 3;
+/// Interior points guide until the bound is within this share of what they reach.
+const GUIDED_ENOUGH: f64 = 1e-3;
 /// A bound within so much of the relaxation's value, for each limit, ends the making of columns: rounding to whole
 /// lots will cost more than that.
 const CLOSE_ENOUGH: f64 = 1e-7;
@@ -39,7 +49,10 @@ const CLOSE_ENOUGH: f64 = 1e-7;
 const NOISE_BITS: u32 = 22;
 /// Smoothing: the weight, in 256ths, of the prices that bound best.
 const SMOOTHING: i128 = 128;
-/// Rings tried from one give to fill it before the first linear programme.
+/// First rings are filled at prices that much below those that bound, in 256ths, one after the other: what is nearly
+/// as good as rings of any length comes first.
+const DISCOUNTS: [i128; 9] = [8, 16, 24, 32, 48, 64, 96, 128, 256];
+/// Rings tried from one give at each of these.
 const SEEDS: usize = 8;
 /// A limit of which no more than this share is left is spent.
 const SPENT: f64 = 1e-6;
@@ -64,67 +77,6 @@ pub(crate) struct Relaxed {
     pub(crate) complete: bool,
 }
 
-/// Solves the relaxation as far as time allows.
-pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
-    let market = prices_by_goods(instance);
-    let mut best = Relaxed {
-        rays: Vec::new(),
-        amounts: Vec::new(),
-        bound: market.total(instance),
-        prices: market,
-        complete: false,
-    };
-    let mut master = Master::new(instance);
-    let mut search = Search::new(instance, watch, UNTIL_PERCENT);
-    best.amounts = seed(instance, &mut search, &best.prices, &mut master);
-    let (mut duals, mut value, mut effort, mut is_smoothed) = (Prices::zero(instance), 0.0, FIRST_EFFORT, true);
-    if let Some(solved) = master.solve(watch.left_until(UNTIL_PERCENT)) {
-        (duals, value) = (master.prices(&solved), solved.value);
-        best.amounts = solved.amounts;
-    }
-    #[allow(clippy::cast_precision_loss)]
-    let close_enough = CLOSE_ENOUGH * master.rows() as f64;
-    loop {
-        let prices = if is_smoothed { duals.towards(&best.prices, SMOOTHING) } else { duals.clone() };
-        let round = make_columns(instance, &mut search, &prices, effort, &mut master);
-        best.keep(instance, round.prices);
-        let close = fixed_guide(best.bound) - value <= close_enough * value;
-        if close || search.is_out_of_time() && round.made == 0 {
-            best.complete = close;
-            break;
-        }
-        if round.made == 0 {
-            if is_smoothed {
-                is_smoothed = false;
-                continue;
-            }
-            if round.complete {
-                best.complete = true;
-                break;
-            }
-            effort = effort.saturating_mul(EFFORT_GROWTH);
-            continue;
-        }
-        is_smoothed = true;
-        let Some(mut solved) = master.solve(watch.left_until(UNTIL_PERCENT)) else { break };
-        master.prune(&mut solved);
-        (duals, value) = (master.prices(&solved), solved.value);
-        best.amounts = solved.amounts;
-        if search.is_out_of_time() {
-            break;
-        }
-    }
-    if value > 0.0 && fixed_guide(best.bound) - value > 1e-7 * value {
-        let mut proof = Search::new(instance, watch, PROVE_UNTIL_PERCENT);
-        let proven = prove(instance, &mut proof, duals, effort, best.bound);
-        best.keep(instance, proven);
-    }
-    best.complete &= instance.all_seated;
-    best.rays = master.into_rays();
-    best.amounts.resize(best.rays.len(), 0.0);
-    best
-}
-
 impl Relaxed {
     /// Keeps prices that bound better.
     fn keep(&mut self, instance: &Instance, prices: Prices) {
@@ -135,28 +87,86 @@ impl Relaxed {
     }
 }
 
-/// Fills the limits ring by ring, each give's best first, halfway between free limits and market prices. Far
-/// from the best, but soon done, and a good set of first columns.
-fn seed(instance: &Instance, search: &mut Search<'_>, market: &Prices, master: &mut Master<'_>) -> Vec<f64> {
-    search.price(&market.towards(&Prices::zero(instance), SMOOTHING));
-    let mut left = (Table::like(&instance.gives, 1.0_f64), Table::like(&instance.wants, 1.0_f64));
-    let mut amounts = Vec::new();
-    for start in instance.gives.ids() {
+/// Solves the relaxation as far as time allows.
+pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
+    let first = pooled::prices(instance, watch);
+    let best =
+        Relaxed { rays: Vec::new(), amounts: Vec::new(), bound: first.total(instance), prices: first, complete: false };
+    let mut making = Making {
+        instance,
+        watch,
+        master: Master::new(instance),
+        search: Search::new(instance, watch, SEED_UNTIL_PERCENT),
+        best,
+        duals: None,
+        value: 0.0,
+        is_sparse: true,
+        effort: FIRST_EFFORT,
+    };
+    making.seed();
+    making.make(Precision::Guide, GUIDE_UNTIL_PERCENT);
+    making.make(Precision::Vertex, UNTIL_PERCENT);
+    making.finish()
+}
+
+/// Columns in the making.
+struct Making<'a> {
+    instance: &'a Instance,
+    watch: &'a Watch,
+    master: Master<'a>,
+    search: Search<'a>,
+    best: Relaxed,
+    /// Of the programme solved last.
+    duals: Option<Prices>,
+    /// What it reached, in the objective's unit.
+    value: f64,
+    /// Whether the amounts are those of a vertex, or of first rings.
+    is_sparse: bool,
+    /// Seats that a search may look at from one give.
+    effort: u64,
+}
+
+impl Making<'_> {
+    /// Fills the limits ring by ring, each give's best first, at ever lower prices. Short of the best, but soon done,
+    /// and a good set of first columns.
+    fn seed(&mut self) {
+        let instance = self.instance;
+        let mut left = (Table::like(&instance.gives, 1.0_f64), Table::like(&instance.wants, 1.0_f64));
+        for (until_percent, discount) in (1..).zip(DISCOUNTS) {
+            let mut prices = self.best.prices.towards(&Prices::zero(instance), discount);
+            for give in instance.gives.ids().filter(|give| left.0[*give] <= SPENT) {
+                prices.give[give] = FORBIDDING;
+            }
+            for want in instance.wants.ids().filter(|want| left.1[*want] <= SPENT) {
+                prices.want[want] = FORBIDDING;
+            }
+            self.search.price(&prices);
+            // Each price gets its share of the time.
+            self.search.may_run_until(SEED_UNTIL_PERCENT * until_percent / DISCOUNTS.len() as u32);
+            for start in instance.gives.ids() {
+                self.fill(start, &mut left);
+            }
+        }
+    }
+
+    /// Fills rings through a give.
+    #[allow(clippy::cast_precision_loss)]
+    fn fill(&mut self, start: GiveId, left: &mut (Table<GiveId, f64>, Table<WantId, f64>)) {
+        let instance = self.instance;
         for _ in 0..SEEDS {
-            if left.0[start] <= SPENT || instance.seats_of[start].is_empty() || search.is_out_of_time() {
-                break;
+            if left.0[start] <= SPENT || instance.seats_of[start].is_empty() || self.search.is_out_of_time() {
+                return;
             }
             let mut best: Option<Vec<SeatId>> = None;
-            search.explore(start, 0, FIRST_EFFORT, &mut |seats, worth| {
+            self.search.explore(start, 0, SEED_EFFORT, &mut |seats, worth| {
                 best = Some(seats.to_vec());
                 worth
             });
-            let Some(seats) = best else { break };
-            if !master.add(seats) {
-                break;
+            let Some(seats) = best else { return };
+            if !self.master.add(seats) {
+                return;
             }
-            let Some(ray) = master.rays().last() else { break };
-            #[allow(clippy::cast_precision_loss)]
+            let Some(ray) = self.master.rays().last() else { return };
             let shares = || {
                 hops(instance, &ray.seats).zip(&ray.given).map(|((give, take), given)| {
                     let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
@@ -166,58 +176,136 @@ fn seed(instance: &Instance, search: &mut Search<'_>, market: &Prices, master: &
             let amount = shares().fold(1.0_f64, |most, (give, of_give, want, of_want)| {
                 most.min(left.0[give] / of_give).min(left.1[want] / of_want)
             });
-            amounts.push(amount);
+            self.best.amounts.push(amount);
             for (give, of_give, want, of_want) in shares() {
                 left.0[give] -= amount * of_give;
                 left.1[want] -= amount * of_want;
                 if left.0[give] <= SPENT {
-                    search.price_give(give, FORBIDDING);
+                    self.search.price_give(give, FORBIDDING);
                 }
                 if left.1[want] <= SPENT {
-                    search.price_want(want, FORBIDDING);
+                    self.search.price_want(want, FORBIDDING);
                 }
             }
         }
     }
-    amounts
+
+    /// Makes columns until none is worth having, the bound is close, or so much of the time is spent.
+    fn make(&mut self, precision: Precision, until_percent: u32) {
+        let instance = self.instance;
+        self.search.may_run_until(until_percent);
+        #[allow(clippy::cast_precision_loss)]
+        let close_enough = match precision {
+            Precision::Guide => GUIDED_ENOUGH,
+            Precision::Vertex => CLOSE_ENOUGH * self.master.rows() as f64,
+        };
+        while let Some(solved) = self.master.solve(precision, self.watch, until_percent) {
+            let duals = self.take(solved);
+            self.is_sparse = precision == Precision::Vertex;
+            let mut is_smoothed = true;
+            loop {
+                let prices = if is_smoothed { duals.towards(&self.best.prices, SMOOTHING) } else { duals.clone() };
+                let round = self.price(&prices);
+                self.best.keep(instance, round.prices);
+                if fixed_guide(self.best.bound) - self.value <= close_enough * self.value {
+                    self.best.complete = precision == Precision::Vertex;
+                    return;
+                }
+                if round.made > 0 {
+                    break;
+                }
+                if self.search.is_out_of_time() {
+                    return;
+                }
+                if is_smoothed {
+                    is_smoothed = false;
+                } else if round.complete || precision == Precision::Guide {
+                    self.best.complete = round.complete && precision == Precision::Vertex;
+                    return;
+                } else {
+                    self.effort = self.effort.saturating_mul(EFFORT_GROWTH);
+                }
+            }
+        }
+    }
+
+    /// Takes over an optimum, and drops columns where they are many.
+    fn take(&mut self, mut solved: Solved) -> Prices {
+        self.master.prune(&mut solved);
+        let duals = self.master.prices(&solved);
+        self.value = solved.value;
+        self.best.amounts = solved.amounts;
+        self.duals = Some(duals.clone());
+        duals
+    }
+
+    /// Looks for columns at these prices.
+    fn price(&mut self, prices: &Prices) -> Round {
+        let instance = self.instance;
+        self.search.price(prices);
+        let mut round = Round { made: 0, prices: prices.clone(), complete: true };
+        for start in instance.gives.ids() {
+            if instance.seats_of[start].is_empty() {
+                continue;
+            }
+            let noise = ((instance.gives[start].loss.lo + prices.give[start]) >> NOISE_BITS).max(1);
+            let mut kept: Vec<Vec<SeatId>> = Vec::new();
+            let explored = self.search.explore(start, noise, self.effort, &mut |seats, worth| {
+                if kept.len() == RAYS_KEPT {
+                    kept.remove(0);
+                }
+                kept.push(seats.to_vec());
+                worth
+            });
+            round.complete &= explored.complete;
+            round.prices.give[start] = plus(prices.give[start], explored.ceiling);
+            for seats in kept {
+                round.made += usize::from(self.master.add(seats));
+            }
+        }
+        round
+    }
+
+    fn finish(self) -> Relaxed {
+        let Self { instance, watch, master, mut best, duals, value, is_sparse, effort, .. } = self;
+        if let Some(duals) = duals
+            && fixed_guide(best.bound) - value > 1e-7 * value
+        {
+            let mut search = Search::new(instance, watch, PROVE_UNTIL_PERCENT);
+            let proven = prove(instance, &mut search, duals, effort, best.bound);
+            best.keep(instance, proven);
+        }
+        best.complete &= instance.all_seated;
+        best.amounts.resize(master.rays().len(), 0.0);
+        if !is_sparse {
+            keep_largest(master.rays(), &mut best.amounts, master.rows());
+        }
+        best.rays = master.into_rays();
+        best
+    }
 }
 
+/// Keeps as many amounts as a vertex would have, those that bring the most: an interior point divides what one ring
+/// could do among many.
+fn keep_largest(rays: &[Ray], amounts: &mut [f64], count: usize) {
+    let mut brought: Vec<f64> = rays.iter().zip(amounts.iter()).map(|(ray, amount)| ray.brings * amount).collect();
+    brought.sort_by(|a, b| b.total_cmp(a));
+    let least = brought.get(count).copied().unwrap_or(f64::NEG_INFINITY);
+    for (ray, amount) in rays.iter().zip(amounts) {
+        if ray.brings * *amount <= least {
+            *amount = 0.0;
+        }
+    }
+}
+
+/// What a search for columns came to.
 struct Round {
+    /// New columns.
     made: usize,
     /// The prices, raised so that no ring is worth more than it uses up.
     prices: Prices,
+    /// Whether every ring worth having was seen.
     complete: bool,
-}
-
-fn make_columns(
-    instance: &Instance,
-    search: &mut Search<'_>,
-    prices: &Prices,
-    effort: u64,
-    master: &mut Master<'_>,
-) -> Round {
-    search.price(prices);
-    let mut round = Round { made: 0, prices: prices.clone(), complete: true };
-    for start in instance.gives.ids() {
-        if instance.seats_of[start].is_empty() {
-            continue;
-        }
-        let noise = ((instance.gives[start].loss.lo + prices.give[start]) >> NOISE_BITS).max(1);
-        let mut kept: Vec<Vec<SeatId>> = Vec::new();
-        let explored = search.explore(start, noise, effort, &mut |seats, worth| {
-            if kept.len() == RAYS_KEPT {
-                kept.remove(0);
-            }
-            kept.push(seats.to_vec());
-            worth
-        });
-        round.complete &= explored.complete;
-        round.prices.give[start] = plus(prices.give[start], explored.ceiling);
-        for seats in kept {
-            round.made += usize::from(master.add(seats));
-        }
-    }
-    round
 }
 
 /// Raises prices until no ring is worth more than it uses up, as cheaply as it can.
@@ -326,45 +414,6 @@ impl Prices {
         }
         mixed
     }
-}
-
-/// Prices that bound without a search: each good at the price where its supply meets its demand, as if
-/// nobody had to give anything for it. No hop, so no ring, is worth more than it uses up.
-fn prices_by_goods(instance: &Instance) -> Prices {
-    let mut prices = Prices::zero(instance);
-    for (_, good) in instance.goods.iter() {
-        // Every unit supplied or demanded, from the cheapest: where as much is supplied as is demanded for more.
-        let mut steps: Vec<(i128, i128, i128)> = Vec::new();
-        for give in &good.givers {
-            let row = &instance.gives[*give];
-            steps.push((row.loss.lo, i128::from(row.limit), 0));
-        }
-        let mut demand = 0;
-        for take in &good.takers {
-            let row = &instance.takes[*take];
-            steps.push((row.gain.hi, 0, i128::from(row.limit)));
-            demand += i128::from(row.limit);
-        }
-        steps.sort_unstable();
-        let (mut supply, mut price) = (0, 0);
-        for (at, supplied, demanded) in steps {
-            (supply, demand, price) = (supply + supplied, demand - demanded, at);
-            if supply >= demand {
-                break;
-            }
-        }
-        for give in &good.givers {
-            prices.give[*give] = (price - instance.gives[*give].loss.lo).max(0);
-        }
-        for take in &good.takers {
-            let row = &instance.takes[*take];
-            let surplus = plus(row.gain.hi, -price).max(0);
-            let whole = if surplus == ENDLESS { None } else { surplus.checked_mul(i128::from(row.full)) };
-            let whole = whole.map_or(ENDLESS, |whole| shifted_up(whole, -good.scale));
-            prices.want[row.want] = prices.want[row.want].max(whole);
-        }
-    }
-    prices
 }
 
 /// A fixed-point number as a float, as a guide.

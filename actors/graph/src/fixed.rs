@@ -25,6 +25,10 @@ impl Between {
     pub(crate) const NOTHING: Self = Self { lo: 0, hi: 0 };
     pub(crate) const ONE: Self = Self { lo: ONE, hi: ONE };
 
+    pub(crate) fn exactly(number: i128) -> Self {
+        Self { lo: number, hi: number }
+    }
+
     /// `exact · 2^shift`, for `exact` at least 0.
     pub(crate) fn of(exact: &Exact, shift: i32) -> Self {
         let scaled = exact.product(&power_of_two(shift + FRACTION_BITS));

@@ -31,7 +31,7 @@ use terms::{Exact, Exchange, Factors, hop_welfare};
 
 use crate::fixed::{Between, ONE, shifted_down, shifted_up};
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, GoodId, Id, PartyId, SeatId, Table, TakeId, WantId};
+use crate::table::{GiveId, GoodId, Id, LaneId, PartyId, SeatId, Table, TakeId, WantId};
 
 /// Most seats in one clearing: what a few seconds of computing can use, and what a node can hold.
 const MAX_SEATS: usize = 1_000_000;
@@ -138,9 +138,9 @@ pub(crate) struct Seat {
 /// Seats that receive one good and give another.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
-    /// The good at the other end.
-    pub(crate) other: GoodId,
-    pub(crate) seats: Range<usize>,
+    pub(crate) received: GoodId,
+    pub(crate) given: GoodId,
+    seats: Range<usize>,
 }
 
 impl Lane {
@@ -161,10 +161,11 @@ pub(crate) struct Instance {
     pub(crate) wants: Table<WantId, WantRow>,
     pub(crate) takes: Table<TakeId, Take>,
     pub(crate) seats: Table<SeatId, Seat>,
-    /// By the good that a seat receives: where its seats stand, by the good that they give.
-    pub(crate) out_of: Table<GoodId, Vec<Lane>>,
-    /// By the good that a seat gives: where its seats stand, by the good that they receive.
-    pub(crate) into: Table<GoodId, Vec<Lane>>,
+    pub(crate) lanes: Table<LaneId, Lane>,
+    /// The lanes that receive a good.
+    pub(crate) out_of: Table<GoodId, Vec<LaneId>>,
+    /// The lanes that give a good.
+    pub(crate) into: Table<GoodId, Vec<LaneId>>,
     /// The seats that give by a give.
     pub(crate) seats_of: Table<GiveId, Vec<SeatId>>,
     /// Whether there was time to seat everyone.
@@ -222,6 +223,7 @@ impl Instance {
         Ok(Self {
             objective: request.objective,
             max_ring: request.max_ring as usize,
+            lanes: Table::new(),
             out_of: Table::like(&goods, Vec::new()),
             into: Table::like(&goods, Vec::new()),
             goods,
@@ -422,8 +424,10 @@ impl Instance {
                 self.seats_of[seat.give].push(id);
             }
             if let Some((received, given, _)) = lane.first() {
-                self.out_of[*received].push(Lane { other: *given, seats: start..self.seats.len() });
-                self.into[*given].push(Lane { other: *received, seats: start..self.seats.len() });
+                let (received, given) = (*received, *given);
+                let lane = self.lanes.push(Lane { received, given, seats: start..self.seats.len() });
+                self.out_of[received].push(lane);
+                self.into[given].push(lane);
             }
         }
         Ok(())

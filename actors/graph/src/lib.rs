@@ -29,6 +29,7 @@ mod fixed;
 mod instance;
 mod lots;
 mod master;
+mod pooled;
 mod programme;
 mod rings;
 mod round;

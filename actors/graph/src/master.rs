@@ -14,14 +14,26 @@ use crate::fixed::FRACTION_BITS;
 use crate::instance::Instance;
 use crate::rings::Prices;
 use crate::round::hops;
+use crate::stopwatch::Watch;
 use crate::table::{GiveId, SeatId, Table, WantId};
 
 /// The objective is scaled so that what fills the largest limit counts about this much.
 const LARGEST_OBJECTIVE: f64 = 1e4;
-/// From so many columns on the interior point method is faster than the simplex method from scratch.
-const MANY_COLUMNS: usize = 1_500;
-/// Columns kept for each row before the dearest are dropped.
-const COLUMNS_A_ROW: usize = 4;
+/// With no more columns than this the simplex method, from the last vertex on, is faster than interior points.
+const FEW_COLUMNS: usize = 500;
+/// Columns for each row, above [`FEW_COLUMNS`], before the dearest half is dropped.
+const COLUMNS_A_ROW: usize = 8;
+/// How near to an optimum a guiding point is, relatively.
+const GUIDE_TOLERANCE: f64 = 1e-2;
+
+/// What is asked of a solution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// An interior point near the optimum: its duals guide well, and it uses a little of many columns.
+    Guide,
+    /// An optimal vertex: as few columns as there are rows.
+    Vertex,
+}
 
 /// An extreme ray of a ring's cone, as a column.
 #[derive(Debug, Clone)]
@@ -56,6 +68,18 @@ pub(crate) struct Master<'a> {
     known: BTreeSet<Vec<SeatId>>,
     /// What one unit of the solver's objective is.
     money: f64,
+    /// The programme as the solver has it, with the basis that it ended on.
+    model: Option<Loaded>,
+}
+
+/// A programme in the solver.
+struct Loaded {
+    model: Model,
+    rows: Vec<Row>,
+    /// How many columns it has.
+    columns: usize,
+    /// How long it was solved in all.
+    solving: Duration,
 }
 
 impl<'a> Master<'a> {
@@ -77,7 +101,7 @@ impl<'a> Master<'a> {
             largest = largest.max(most);
         }
         let money = if largest > 0.0 { largest / LARGEST_OBJECTIVE } else { 1.0 };
-        Self { instance, gives, wants, rows, rays: Vec::new(), known: BTreeSet::new(), money }
+        Self { instance, gives, wants, rows, rays: Vec::new(), known: BTreeSet::new(), money, model: None }
     }
 
     /// The columns.
@@ -127,37 +151,70 @@ impl<'a> Master<'a> {
         true
     }
 
-    /// Solves it within `limit`; `None` when there was no time, or the solver failed.
-    pub(crate) fn solve(&self, limit: Duration) -> Option<Solved> {
+    /// Solves it until so much of the time is spent; `None` when there was no time, or the solver failed.
+    pub(crate) fn solve(&mut self, precision: Precision, watch: &Watch, until_percent: u32) -> Option<Solved> {
+        let limit = watch.left_until(until_percent);
         if limit.is_zero() {
             return None;
         }
-        let mut problem = ColProblem::new();
-        let rows: Vec<Row> = (0..self.rows).map(|_| problem.add_row(..=1.0)).collect();
-        for ray in &self.rays {
+        if self.rays.is_empty() {
+            return Some(Solved { value: 0.0, amounts: Vec::new(), duals: vec![0.0; self.rows] });
+        }
+        let Loaded { mut model, rows, columns, solving } = match self.model.take() {
+            Some(loaded) => loaded,
+            None => self.load()?,
+        };
+        for ray in self.rays.iter().skip(columns) {
             let usage = ray.usage.iter().filter_map(|(row, share)| Some((*rows.get(*row)?, *share)));
-            problem.add_column(ray.brings / self.money, 0.0.., usage);
+            model.try_add_column(ray.brings / self.money, 0.0.., usage).ok()?;
         }
-        let mut model = quiet(problem)?;
-        if self.rays.len() > MANY_COLUMNS {
+        if self.rays.len() <= FEW_COLUMNS {
+            model.try_set_option("solver", "simplex").ok()?;
+            // Primal: new columns leave a vertex feasible, not optimal.
+            model.try_set_option("simplex_strategy", 4).ok()?;
+        } else {
+            let (crossover, tolerance) = match precision {
+                Precision::Guide => ("off", GUIDE_TOLERANCE),
+                Precision::Vertex => ("on", 1e-8),
+            };
             model.try_set_option("solver", "ipm").ok()?;
+            model.try_set_option("run_crossover", crossover).ok()?;
+            model.try_set_option("ipm_optimality_tolerance", tolerance).ok()?;
         }
-        model.try_set_option("time_limit", limit.as_secs_f64()).ok()?;
+        // The solver counts the time of all its runs.
+        model.try_set_option("time_limit", (solving + limit).as_secs_f64()).ok()?;
+        let before = watch.elapsed();
         let solved = model.try_solve().ok()?;
-        if solved.status() != HighsModelStatus::Optimal {
+        let solving = solving + watch.elapsed().saturating_sub(before);
+        // An interior point is never called optimal.
+        let is_solved = match solved.status() {
+            HighsModelStatus::Optimal => true,
+            HighsModelStatus::Unknown => precision == Precision::Guide,
+            _ => false,
+        };
+        if !is_solved {
             return None;
         }
         let solution = solved.get_solution();
-        Some(Solved {
+        let answer = Solved {
             value: solved.objective_value() * self.money,
             amounts: solution.columns().to_vec(),
             duals: solution.dual_rows().iter().map(|dual| dual.abs() * self.money).collect(),
-        })
+        };
+        self.model = Some(Loaded { model: solved.into(), rows, columns: self.rays.len(), solving });
+        Some(answer)
+    }
+
+    /// The programme's rows in the solver, without columns.
+    fn load(&self) -> Option<Loaded> {
+        let mut problem = ColProblem::new();
+        let rows = (0..self.rows).map(|_| problem.add_row(..=1.0)).collect();
+        Some(Loaded { model: quiet(problem)?, rows, columns: 0, solving: Duration::ZERO })
     }
 
     /// Drops the columns that the duals find dearest, once there are many for the rows.
     pub(crate) fn prune(&mut self, solved: &mut Solved) {
-        let most = (COLUMNS_A_ROW * self.rows).max(MANY_COLUMNS);
+        let most = (COLUMNS_A_ROW * self.rows).max(FEW_COLUMNS);
         if self.rays.len() <= most {
             return;
         }
@@ -168,20 +225,17 @@ impl<'a> Master<'a> {
         let mut order: Vec<f64> = reduced.clone();
         order.sort_by(|a, b| b.total_cmp(a));
         let least = order.get(most / 2).copied().unwrap_or(f64::NEG_INFINITY);
-        let mut keep = reduced.iter().zip(&solved.amounts).map(|(reduced, amount)| *reduced >= least || *amount > 0.0);
-        let mut keep_too = keep.by_ref().collect::<Vec<bool>>().into_iter();
         let mut amounts = Vec::new();
         let mut rays = Vec::new();
-        for (ray, amount) in std::mem::take(&mut self.rays).into_iter().zip(&solved.amounts) {
-            if keep_too.next().unwrap_or(true) {
+        for ((ray, amount), reduced) in std::mem::take(&mut self.rays).into_iter().zip(&solved.amounts).zip(reduced) {
+            if reduced >= least {
                 rays.push(ray);
                 amounts.push(*amount);
             } else {
                 self.known.remove(&ray.seats);
             }
         }
-        self.rays = rays;
-        solved.amounts = amounts;
+        (self.rays, self.model, solved.amounts) = (rays, None, amounts);
     }
 
     /// The duals as prices in fixed point.

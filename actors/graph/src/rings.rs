@@ -17,10 +17,12 @@
 //!
 //! All in [`fixed`](crate::fixed) point, rounded so that no ring is worth more than it seems.
 
+use std::collections::BTreeSet;
+
 use crate::fixed::{Between, ENDLESS, ONE, plus, times_down, times_up};
 use crate::instance::Instance;
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, GoodId, PartyId, SeatId, Table, TakeId, WantId};
+use crate::table::{GiveId, GoodId, LaneId, PartyId, SeatId, Table, TakeId, WantId};
 
 /// No way back to the start.
 const NONE: i128 = i128::MIN;
@@ -61,6 +63,8 @@ pub(crate) struct Search<'a> {
     loss: Table<GiveId, i128>,
     /// What each take gains, less its want's price: never underestimated.
     gain: Table<TakeId, i128>,
+    /// What each lane's best seat makes of a unit that it receives, an upper bound.
+    best: Table<LaneId, Best>,
     /// By good: the best that the start itself makes of a unit.
     close: Table<GoodId, i128>,
     /// By good: the best rate at which the start gives for it.
@@ -78,6 +82,21 @@ pub(crate) struct Search<'a> {
     work_limit: u64,
     stopped: bool,
     out_of_time: bool,
+}
+
+/// What the seats of a lane make of a unit that they receive, at best: `at_pivot` when a unit that they give is worth
+/// `pivot`, and their rate times what it is worth beyond that. The nearer the pivot, the tighter the bound.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    pivot: i128,
+    at_pivot: i128,
+    rate: Between,
+}
+
+impl Best {
+    fn worth(self, ahead: i128) -> i128 {
+        plus(self.at_pivot, self.rate.at_most_times(plus(ahead, -self.pivot)))
+    }
 }
 
 /// Where a search stands: so much of a good is on the table.
@@ -100,6 +119,7 @@ impl<'a> Search<'a> {
             until_percent,
             loss: Table::like(&instance.gives, 0),
             gain: Table::like(&instance.takes, 0),
+            best: Table::like(&instance.lanes, Best { pivot: 0, at_pivot: NONE, rate: Between::NOTHING }),
             close: Table::like(&instance.goods, NONE),
             close_rate: Table::like(&instance.goods, NONE),
             worth: vec![Table::like(&instance.goods, NONE); levels],
@@ -123,14 +143,31 @@ impl<'a> Search<'a> {
         for id in self.instance.takes.ids() {
             self.price_take(id, prices.want[self.instance.takes[id].want]);
         }
+        self.weigh_lanes();
     }
 
-    /// Sets the price of one give's limit.
+    fn weigh_lanes(&mut self) {
+        let instance = self.instance;
+        for (id, lane) in instance.lanes.iter() {
+            let takers = instance.goods[lane.given].takers.iter().map(|take| self.gain[*take]);
+            let pivot = takers.filter(|gain| *gain != ENDLESS).max().unwrap_or(0);
+            let mut best = Best { pivot, at_pivot: NONE, rate: Between { lo: ENDLESS, hi: 0 } };
+            for seat in lane.seats() {
+                let seat = &instance.seats[seat];
+                let onward = seat.rate.at_most_times(plus(pivot, -self.loss[seat.give]));
+                best.at_pivot = best.at_pivot.max(plus(self.gain[seat.take], onward));
+                best.rate = Between { lo: best.rate.lo.min(seat.rate.lo), hi: best.rate.hi.max(seat.rate.hi) };
+            }
+            self.best[id] = best;
+        }
+    }
+
+    /// Raises the price of one give's limit.
     pub(crate) fn price_give(&mut self, give: GiveId, price: i128) {
         self.loss[give] = plus(self.instance.gives[give].loss.lo, price);
     }
 
-    /// Sets the price of one want.
+    /// Raises the price of one want.
     pub(crate) fn price_want(&mut self, want: WantId, price: i128) {
         for take in self.instance.wants[want].takes() {
             self.price_take(take, price);
@@ -145,16 +182,22 @@ impl<'a> Search<'a> {
     pub(crate) fn ignore_worth(&mut self) {
         self.loss.fill(0);
         self.gain.fill(0);
+        self.weigh_lanes();
     }
 
     /// The best product of rates of a walk from a give back to it, an upper bound on that of a ring: below one, no
     /// ring on it contents everyone. 0 where nothing closes.
     pub(crate) fn best_product(&mut self, start: GiveId) -> i128 {
         let give = &self.instance.gives[start];
-        self.tabulate(start, give.party);
-        let (_, reach) = self.outlook(give.good, self.instance.max_ring - 1, give.party);
+        self.tabulate(start);
+        let (_, reach) = self.outlook(give.good, self.instance.max_ring - 1);
         self.clear(start);
         reach.max(0)
+    }
+
+    /// Lets it search until so much of the time is spent, in percent.
+    pub(crate) fn may_run_until(&mut self, until_percent: u32) {
+        (self.until_percent, self.out_of_time) = (until_percent, false);
     }
 
     /// Whether the time for searching is over.
@@ -180,14 +223,14 @@ impl<'a> Search<'a> {
             return Explored { ceiling: ENDLESS, complete: false };
         }
         let own = instance.gives[start].party;
-        self.tabulate(start, own);
+        self.tabulate(start);
         let from = Standing {
             good,
             quantity: Between::ONE,
             worth: plus(0, -self.loss[start]),
             seats_left: instance.max_ring - 1,
         };
-        let (worth, reach) = self.outlook(from.good, from.seats_left, own);
+        let (worth, reach) = self.outlook(from.good, from.seats_left);
         let ceiling =
             if worth == NONE || reach < ONE { 0 } else { plus(from.worth, from.quantity.at_most_times(worth)).max(0) };
         if ceiling > self.floor {
@@ -237,7 +280,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn tabulate(&mut self, start: GiveId, own: PartyId) {
+    fn tabulate(&mut self, start: GiveId) {
         let instance = self.instance;
         for seat in &instance.seats_of[start] {
             let good = instance.takes_good(*seat);
@@ -252,17 +295,17 @@ impl<'a> Search<'a> {
             };
             // With one seat left only the goods that the start takes are of use; with more, any that leads on.
             if level == 0 {
-                for seat in &instance.seats_of[start] {
-                    let target = instance.takes_good(*seat);
-                    for lane in &instance.into[target] {
-                        let (w, r) = self.lane(lane.seats(), own, self.close[target], self.close_rate[target]);
-                        worth[lane.other] = worth[lane.other].max(w);
-                        reach[lane.other] = reach[lane.other].max(r);
-                    }
+                let targets: BTreeSet<GoodId> =
+                    instance.seats_of[start].iter().map(|seat| instance.takes_good(*seat)).collect();
+                for id in targets.iter().flat_map(|target| &instance.into[*target]) {
+                    let (lane, best) = (&instance.lanes[*id], self.best[*id]);
+                    let (received, given) = (lane.received, lane.given);
+                    worth[received] = worth[received].max(best.worth(self.close[given]));
+                    reach[received] = reach[received].max(times_up(best.rate.hi, self.close_rate[given]));
                 }
             } else {
                 for good in instance.goods.ids() {
-                    let (w, r) = self.outlook(good, level + 1, own);
+                    let (w, r) = self.outlook(good, level + 1);
                     worth[good] = worth[good].max(w);
                     reach[good] = reach[good].max(r);
                 }
@@ -284,16 +327,15 @@ impl<'a> Search<'a> {
 
     /// The best that `seats_left` seats or fewer, at least one, make of a unit of a good, and the best
     /// product of rates: the tables for one seat less are filled.
-    fn outlook(&self, good: GoodId, seats_left: usize, own: PartyId) -> (i128, i128) {
+    fn outlook(&self, good: GoodId, seats_left: usize) -> (i128, i128) {
         let (mut worth, mut reach) = (NONE, NONE);
-        for lane in &self.instance.out_of[good] {
-            let (w, r) = self.ahead(lane.other, seats_left - 1);
-            if w == NONE {
-                continue;
+        for id in &self.instance.out_of[good] {
+            let (w, r) = self.ahead(self.instance.lanes[*id].given, seats_left - 1);
+            if w != NONE {
+                let best = self.best[*id];
+                worth = worth.max(best.worth(w));
+                reach = reach.max(times_up(best.rate.hi, r));
             }
-            let (w, r) = self.lane(lane.seats(), own, w, r);
-            worth = worth.max(w);
-            reach = reach.max(r);
         }
         (worth, reach)
     }
@@ -310,27 +352,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn lane(&self, seats: impl Iterator<Item = SeatId>, own: PartyId, ahead: i128, ahead_rate: i128) -> (i128, i128) {
-        let (mut worth, mut reach) = (NONE, NONE);
-        if ahead == NONE {
-            return (worth, reach);
-        }
-        for seat in seats {
-            let seat = &self.instance.seats[seat];
-            if seat.party == own {
-                continue;
-            }
-            let onward = seat.rate.at_most_times(plus(ahead, -self.loss[seat.give]));
-            worth = worth.max(plus(self.gain[seat.take], onward));
-            reach = reach.max(times_up(seat.rate.hi, ahead_rate));
-        }
-        (worth, reach)
-    }
-
     fn extend(&mut self, start: GiveId, from: Standing, found: &mut dyn FnMut(&[SeatId], i128) -> i128) {
         let instance = self.instance;
-        for lane in &instance.out_of[from.good] {
-            let good = lane.other;
+        for id in &instance.out_of[from.good] {
+            let lane = &instance.lanes[*id];
+            let good = lane.given;
             let closes = self.close[good] != NONE;
             let (beyond, beyond_rate) = match from.seats_left.checked_sub(2) {
                 None => (NONE, NONE),
@@ -339,7 +365,15 @@ impl<'a> Search<'a> {
                     (worth[good], reach[good])
                 }
             };
-            if !closes && beyond == NONE {
+            let ahead = self.close[good].max(beyond);
+            if ahead == NONE {
+                continue;
+            }
+            let best = self.best[*id];
+            let product = times_up(from.quantity.hi, times_up(best.rate.hi, self.close_rate[good].max(beyond_rate)));
+            if product < ONE
+                || plus(from.worth, from.quantity.at_most_times(best.worth(ahead))) <= self.floor_for(product)
+            {
                 continue;
             }
             for id in lane.seats() {

@@ -40,6 +40,8 @@ id! {
     TakeId,
     /// A party receiving by one take and giving by one give: its place in a ring.
     SeatId,
+    /// The seats that receive one good and give another.
+    LaneId,
 }
 
 /// Rows, each named by the id that it got when it was pushed.

@@ -182,7 +182,7 @@ impl Asking<'_, '_> {
                 (
                     LeftOut::PricedOut,
                     format!(
-                        "in the best ring that it could join, values fall short of costs and margins by {short:.1} % in all"
+                        "in the best ring that it could join, values fall short of costs and margins by at least {short:.1} %"
                     ),
                 )
             }

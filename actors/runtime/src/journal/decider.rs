@@ -258,6 +258,10 @@ impl<D: Hosted> Shared<D> {
         for Ask { ask, call, .. } in asks {
             let answer = match self.decider.decide(&state, ask, call) {
                 Ok(Decision { events, effects }) => {
+                    // That there is nothing to do is a refusal too: a timer that is heeded on an old state is lost.
+                    if events.is_empty() && !fresh {
+                        return Err(Again::Stale);
+                    }
                     for event in &events {
                         let bytes = D::bytes(event);
                         let headers = sign(&self.signer, log, D::KIND, bytes, call.now_unix_ms);

@@ -376,10 +376,14 @@ impl Book {
         tell
     }
 
-    /// Notes why an agent got nothing; something to tell only when the reason is another than before.
+    /// Notes why an agent got nothing; something to tell only when the reason is another than before. Whose goods are in
+    /// open deals was not left out, and hears of those deals.
     fn left_out(&mut self, agent: &AgentId, reason: LeftOut, detail: String) -> Option<Because> {
         let because = self.because(agent, reason, detail);
         self.because.insert(agent.clone(), because.clone());
+        if reason == LeftOut::InOpenDeals {
+            return None;
+        }
         (self.told.insert(agent.clone(), reason) != Some(reason)).then_some(because)
     }
 
