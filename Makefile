@@ -72,7 +72,10 @@ demo: build ## A dozen countries, half of them in Python, trade five goods over 
 	@$(IN_VENV) target/release/hms swarm run scenarios/dozen-countries.toml
 
 .PHONY: bench
-bench: build ## Measure: every script in tests/bench.
+bench: build ## Measure, against a baseline in the same run: ratios as JSON in target/bench, tables on the screen.
+	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench core
+	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals
+	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals -- --sync-always
 	@for script in tests/bench/*.py; do echo "== $$script"; $(IN_VENV) $(BIN)/python "$$script"; done
 
 # --- check ------------------------------------------------------------------------------------------------------

@@ -258,9 +258,6 @@ fn main() {
     let (deals, in_flight) = (number("--deals", 5_000), number("--in-flight", 256));
     let mut figures = runtime::run(measure(bus.url.clone(), deals, in_flight)).unwrap();
     figures["sync"] = if sync_always { "always" } else { "lazy" }.into();
-    let folder = e2e::root().join("target/bench");
-    std::fs::create_dir_all(&folder).unwrap();
-    let name = if sync_always { "deals-sync-always.json" } else { "deals.json" };
-    std::fs::write(folder.join(name), format!("{figures:#}\n")).unwrap();
+    e2e::keep(if sync_always { "deals-sync-always" } else { "deals" }, &figures);
     println!("{figures}");
 }
