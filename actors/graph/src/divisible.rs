@@ -51,7 +51,8 @@ const NOISE_BITS: u32 = 22;
 const SMOOTHING: i128 = 128;
 /// First rings are filled at prices that much below those that bound, in 256ths, one after the other: what is nearly
 /// as good as rings of any length comes first.
-const DISCOUNTS: [i128; 9] = [8, 16, 24, 32, 48, 64, 96, 128, 256];
+const DISCOUNTS: [i128; SEED_STEPS as usize] = [8, 16, 24, 32, 48, 64, 96, 128, 256];
+const SEED_STEPS: u32 = 9;
 /// Rings tried from one give at each of these.
 const SEEDS: usize = 8;
 /// A limit of which no more than this share is left is spent.
@@ -132,7 +133,8 @@ impl Making<'_> {
     fn seed(&mut self) {
         let instance = self.instance;
         let mut left = (Table::like(&instance.gives, 1.0_f64), Table::like(&instance.wants, 1.0_f64));
-        for (until_percent, discount) in (1..).zip(DISCOUNTS) {
+        let mut steps = (1_u32..).zip(DISCOUNTS).peekable();
+        while let Some((step, discount)) = steps.next() {
             let mut prices = self.best.prices.towards(&Prices::zero(instance), discount);
             for give in instance.gives.ids().filter(|give| left.0[*give] <= SPENT) {
                 prices.give[give] = FORBIDDING;
@@ -141,10 +143,13 @@ impl Making<'_> {
                 prices.want[want] = FORBIDDING;
             }
             self.search.price(&prices);
-            // Each price gets its share of the time.
-            self.search.may_run_until(SEED_UNTIL_PERCENT * until_percent / DISCOUNTS.len() as u32);
+            // Each price gets its share of the time; where that is too little, fewer prices get more.
+            self.search.may_run_until(SEED_UNTIL_PERCENT * step / SEED_STEPS);
             for start in instance.gives.ids() {
                 self.fill(start, &mut left);
+            }
+            if self.search.is_out_of_time() {
+                steps.next_if(|(step, _)| *step < SEED_STEPS);
             }
         }
     }

@@ -67,11 +67,10 @@ pub(crate) fn settle<'a>(
     }
     let listed = list_rings(instance, relaxed, reached, watch);
     let listing = Listing::of(instance, relaxed, &listed.rings, reached)?;
-    if listing.programme.columns.is_empty() {
-        return Ok(Settled { book, bound, proven: false });
-    }
     let mut settled = Settled { book, bound, proven: false };
-    settled.take_better(listing.searched(instance, relaxed, watch)?)?;
+    if !listing.programme.columns.is_empty() {
+        settled.take_better(listing.searched(instance, relaxed, watch)?)?;
+    }
     if listed.complete && listing.complete && instance.all_seated && relaxed.complete {
         let proof = listing.programme.prove(settled.book.objective()?, &|| watch.left_until(PROVE_UNTIL_PERCENT));
         if let Some(taken) = &proof.taken {
@@ -80,8 +79,8 @@ pub(crate) fn settle<'a>(
             settled.take_better(book)?;
         }
         settled.bound = settled.bound.min(proof.bound);
-        settled.proven = settled.book.objective()? >= settled.bound;
     }
+    settled.proven = settled.book.objective()? >= settled.bound;
     Ok(settled)
 }
 

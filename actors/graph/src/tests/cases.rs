@@ -194,6 +194,21 @@ fn an_odd_cycle_of_swaps_needs_branching() {
 }
 
 #[test]
+fn what_a_relaxation_allows_and_no_whole_lots_do_is_proven_away() {
+    // For 4 of c ann gives 2 of a, for 2 nothing; round the only ring that pays 2 come to her. Half a ring would gain 1.
+    let request = market(
+        vec![in_lots("a", 2), in_lots("b", 2), in_lots("c", 2)],
+        vec![
+            offer("ann", vec![give("a", 2, "21")], vec![want("c", 4, "11")]),
+            offer("bob", vec![give("b", 4, "1"), give("c", 4, "6")], vec![want("a", 2, "2")]),
+            offer("cat", vec![give("c", 2, "1")], vec![want("b", 4, "1")]),
+        ],
+    );
+    let cleared = clear(&request);
+    assert_eq!((cleared.objective, cleared.bound, cleared.outcome), (0, 0, Outcome::Optimal));
+}
+
+#[test]
 fn houses_and_money_mix() {
     let request = market(
         vec![in_lots("house", 1), good("cent"), in_lots("car", 1)],

@@ -159,3 +159,59 @@ proptest! {
         prop_assert!(patient.bound >= hasty.objective);
     }
 }
+
+/// Fifty-one countries and eight goods: each gives or wants five of them, at 1 % either way of values that lie 10 to
+/// 30 % above the market's price and costs 5 to 10 % below it.
+fn continent() -> Request {
+    let goods: Vec<GoodSpec> = (0..8).map(|at| good(&format!("g{at}"))).collect();
+    let mut state = 1_u64;
+    let mut draw = move |below: i64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(state >> 33).unwrap() % below
+    };
+    let prices: Vec<i64> = goods.iter().map(|_| 2_000 + draw(200_000)).collect();
+    let offers = (0..51).map(|agent| {
+        let (mut gives, mut wants) = (Vec::new(), Vec::new());
+        let (cost_percent, value_percent) = (90 + draw(6), 110 + draw(21));
+        let first = draw(8);
+        for step in 0..5 {
+            let at = usize::try_from((first + step) % 8).unwrap();
+            let limit = quantity(1 + draw(3_000) * draw(3_000));
+            let around = |percent: i64| {
+                let of = |ppm: i64| Rational::new((prices[at] * percent * ppm).into(), 100_000_000).unwrap();
+                Bounds { lo: of(990_000), hi: of(1_010_000) }
+            };
+            let name = goods[at].good.clone();
+            if draw(3) == 0 {
+                gives.push(Give { good: name, limit, cost: around(cost_percent) });
+            } else {
+                wants.push(Want { any_of: vec![Alternative { good: name, limit, value: around(value_percent) }] });
+            }
+        }
+        Offer { margin_ppm: 10_000, ..offer(&format!("a{agent:02}"), gives, wants) }
+    });
+    let offers = offers.collect();
+    market(goods, offers)
+}
+
+#[test]
+fn a_continent_is_cleared_to_within_a_thousandth() {
+    let cleared = clear(&continent());
+    assert_eq!(cleared.outcome, Outcome::Optimal);
+    assert!(cleared.gap_ppm <= 1_000, "{} of {}", cleared.objective, cleared.bound);
+    assert!(cleared.rings.len() >= 40 && cleared.rings.iter().any(|ring| ring.hops.len() == 3));
+    let mut reversed = continent();
+    reversed.offers.reverse();
+    assert_eq!(timeless(clear(&reversed)), timeless(cleared));
+}
+
+#[test]
+fn a_millisecond_brings_an_answer() {
+    let request = Request { time_limit_ms: 1, ..continent() };
+    let hasty = Clear::with(Jumping(1)).handle(request.clone(), &Call::default()).unwrap();
+    check(&request, &hasty);
+    assert_eq!(hasty.outcome, Outcome::TimeLimit);
+    let patient = clear(&continent());
+    assert!(hasty.bound >= patient.objective && patient.bound >= hasty.objective);
+    check(&request, &<Clear>::default().handle(request.clone(), &Call::default()).unwrap());
+}
