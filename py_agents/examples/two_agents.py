@@ -1,4 +1,4 @@
-"""Two agents make a deal: tea for cocoa. Starts a bus of its own, and shows what the log holds in the end.
+"""Two agents make a deal without a market: tea for cocoa. Starts a bus of its own, and shows the log in the end.
 
 Run it as ``python py_agents/examples/two_agents.py``; it needs ``hms`` built (``make build``).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ async def trade(url: str, home: Path) -> str:
 
 def main() -> int:
     """Start a bus, trade, look at the log, verify it."""
+    logging.basicConfig(level=logging.ERROR)  # that nobody clears their market is a warning, and here it is meant
     with tempfile.TemporaryDirectory() as folder:
         command: list[str | Path] = [HMS, "up", "--port", "0", "--monitor-port", "0", "--dir", folder, "--json"]
         bus = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

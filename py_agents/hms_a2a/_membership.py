@@ -145,7 +145,7 @@ class Membership:
     async def restate(self, gives: Sequence[Give] | None = None, wants: Sequence[Want] | None = None) -> None:
         """State what is left, or something else from now on, in place of what stands.
 
-        Raises `Refused`, `NotFound` and other `HmsError`s.
+        Raises `Refused` and other `HmsError`s.
         """
         if gives is not None or wants is not None:
             old = self._offer
@@ -207,11 +207,17 @@ class Membership:
         _log.info("%s joined %s: gives %d, wants %d", self._agent, self.market, len(left.gives), len(left.wants))
 
     async def _check_market(self) -> None:
-        """An unknown market is an error now, and not a silence later. Where there is no maker, nobody knows."""
+        """Say now what would be a silence later: that nobody clears this market.
+
+        It is no error. A market may be declared after its first agents have come, a declaration may not have reached
+        the maker yet, and deals that agents offer each other need a book and no market.
+        """
         subject = subjects.endpoint("maker", "market")
         ask = wire.ShowMarket(market=self.market)
         try:
             await self._caller.ask(subject, encode(ask), ask.TYPE, ATTEMPT_S)
+        except NotFound:
+            _log.warning("no market %s is declared: nobody clears it until `hms market create` does so", self.market)
         except (NoResponders, TimedOut):
             _log.warning("no market maker answers, so nobody clears %s for now", self.market)
 

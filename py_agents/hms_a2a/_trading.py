@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hms_a2a import _wire as wire
 from hms_a2a._deal import Deal
 from hms_a2a._errors import BusError, ErrorReply
+from hms_a2a._profiles import ENDS
 
 if TYPE_CHECKING:
     from hms_a2a._bus import Caller
@@ -80,6 +81,7 @@ class Trading:
             await self._receive(deal)
         if deal.is_over:
             self._open.pop(deal.id, None)
+        if note.state in ENDS:  # the deal may know already, from the answer to a move
             why = f" ({deal.reason})" if deal.reason else ""
             _log.info("%s: deal %s is %s%s", self._agent, deal.id, deal.state, why)
 

@@ -1,24 +1,15 @@
-"""What the tests stand on: a real broker, a real bus, and stand-ins for the cores where a test is about the SDK alone.
+"""Stand-ins for the cores, for tests that are about the SDK alone.
 
-`broker` is a NATS server of one's own, that can be killed and started again. `bus` is `hms up`: the cores as they are.
-`cores` are a few answers on a broker, for what the real cores won't do on request, such as not to answer.
+`cores` are a few answers on a broker, for what the real cores won't do on request, such as not to answer. The broker,
+and the bus with the cores as they are, are fixtures of tests/e2e/real_bus.py.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections import Counter
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,93 +24,20 @@ from hms_a2a._keys import Key, new_seed
 from hms_a2a._signing import Sender, Signer, signed_by, system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-
-    Eventually = Callable[..., Awaitable[None]]
-    MakeAgent = Callable[..., Agent]
+    from collections.abc import AsyncIterator, Callable
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-ROOT = Path(__file__).resolve().parents[2]
-HMS = ROOT / "target" / "release" / "hms"
+    from real_bus import Broker
 
-
-def find_server() -> str:
-    """The broker that set-up brought, or the user's own."""
-    beside = Path(sys.executable).with_name("nats-server")
-    found = str(beside) if beside.exists() else shutil.which("nats-server")
-    assert found, "no nats-server: make setup"
-    return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, within_s: float = 10.0) -> None:
-    """Wait until somebody listens."""
-    end = time.monotonic() + within_s
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < end, f"nothing listens on {port}"
-            time.sleep(0.02)
+    MakeAgent = Callable[..., Agent]
 
 
 def account() -> str:
     """An account's public key."""
     seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_ACCOUNT)
     return str(nkeys.from_seed(seed).public_key.decode())
-
-
-class Broker:
-    """A NATS server, on a port of its own for life."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.config = folder / "server.conf"
-        self.url = f"nats://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self.configure("")
-
-    def configure(self, more: str) -> None:
-        """Write its configuration; `reload` has a running one read it."""
-        store = json.dumps(str(self._folder / "store"))
-        self.config.write_text(
-            f'host: "127.0.0.1"\nport: {self.port}\njetstream {{ store_dir: {store} }}\nmax_payload: 8MB\n{more}\n'
-        )
-
-    def start(self) -> None:
-        command = [find_server(), "-c", str(self.config), "-l", str(self._folder / "server.log")]
-        self._process = subprocess.Popen(command)
-        wait_for_port(self.port)
-
-    def reload(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
-
-    def kill(self) -> None:
-        """As a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker of this test's own."""
-    server = Broker(tmp_path)
-    server.start()
-    yield server
-    server.kill()
 
 
 class Voice:
@@ -269,60 +187,6 @@ async def cores(broker: Broker) -> AsyncIterator[Cores]:
     await client.close()
 
 
-class Bus:
-    """`hms up`, with everything that belongs to it."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
-        self.folder = folder
-        self.binary = HMS
-
-    def hms(self, *arguments: str) -> str:
-        """What `hms` says on this bus."""
-        environment = os.environ | {"NATS_URL": self.url, "HMS_HOME": str(self.folder)}
-        done = subprocess.run([HMS, *arguments], env=environment, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, f"hms {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-
-@contextlib.contextmanager
-def hms_up(folder: Path, *arguments: str) -> Iterator[Bus]:
-    """`hms up` for as long as it is needed."""
-    if not HMS.exists():
-        assert not os.environ.get("CI"), f"{HMS} is not built"
-        pytest.skip(f"NOT TESTED: {HMS} is not built (make build)")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    environment = {k: v for k, v in environment.items() if not k.startswith(("NATS_", "HMS_"))}
-    command: list[str | Path] = [HMS, "up", "--dir", folder, "--json", *arguments]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, f"hms up said nothing:\n{(folder / 'log').read_text()}"
-        yield Bus(json.loads(line)["url"], folder)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    """A bus that all tests of the whole share; so they use agents and markets of their own."""
-    with hms_up(tmp_path_factory.mktemp("bus"), "--port", str(free_port()), "--monitor-port", "0") as shared:
-        yield shared
-
-
-@pytest.fixture
-def fragile_bus(broker: Broker, tmp_path: Path) -> Iterator[Bus]:
-    """The cores on a broker that the test may kill."""
-    (tmp_path / "hms").mkdir()
-    with hms_up(tmp_path / "hms", "--nats", broker.url) as own:
-        yield own
-
-
 @pytest.fixture
 def make_agent(broker: Broker) -> MakeAgent:
     """Agents on `broker` with keys of their own."""
@@ -332,17 +196,3 @@ def make_agent(broker: Broker) -> MakeAgent:
         return Agent(agent_id, **options)  # type: ignore[arg-type]
 
     return make
-
-
-async def eventually(condition: Callable[[], object], within_s: float = 10.0) -> None:
-    """Wait until it holds."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it never came to hold"
-        await asyncio.sleep(0.01)
-
-
-@pytest.fixture(name="eventually")
-def eventually_fixture() -> Eventually:
-    """Waits until a condition holds."""
-    return eventually

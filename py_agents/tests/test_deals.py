@@ -1,6 +1,7 @@
 """Whole deals on a whole bus: the cores as they are, a real broker, the real command line.
 
-Each test has a book and agents of its own, since they share one bus.
+Each test has a book and agents of its own, since they share one bus. How deals end badly is tested in
+tests/e2e/test_ends.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hms_a2a._keys import new_seed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Bus
+    from real_bus import Bus
 
 WITHIN_S = 15.0
 
@@ -63,62 +64,6 @@ def the_evidence_travels(bus: Bus, deal: str, evidence: Path) -> None:
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 1
     assert str(last["sequence"]) in checked.stdout + checked.stderr
-
-
-async def test_who_says_no_ends_it_and_nothing_is_posted(bus: Bus) -> None:
-    kenya = trader(bus, "kenya", "refuses", gives={"tea": 100}, wants={"cocoa": 100})
-    ghana = trader(bus, "ghana", "refuses", gives={"cocoa": 100}, wants={"tea": 100})
-    heard: list[str] = []
-
-    @ghana.on_proposal
-    def decide(_: object) -> str:
-        return "the rains have failed"
-
-    @kenya.on_deal
-    def hear(deal: object) -> None:
-        heard.append(repr(deal))
-
-    async with kenya, ghana:
-        deal = await kenya.offer(ghana.id, book="refuses", gives={"tea": 10}, takes={"cocoa": 8})
-        assert await asyncio.wait_for(deal.ended(), WITHIN_S) == "rejected"
-        shown = await deal.show()
-        assert shown.reason == "the rains have failed"
-        assert await kenya.balance("refuses") == {}
-    assert heard
-    assert "rains" in bus.hms("deal", "log", deal.id)
-
-
-async def test_who_is_silent_lets_it_expire(bus: Bus) -> None:
-    kenya = trader(bus, "kenya", "expires", gives={"tea": 100}, wants={"cocoa": 100})
-    ghana = trader(bus, "ghana", "expires", gives={"cocoa": 100}, wants={"tea": 100})
-
-    @ghana.on_proposal
-    async def decide(_: object) -> bool:
-        await asyncio.sleep(3)
-        return True
-
-    async with kenya, ghana:
-        deal = await kenya.offer(ghana.id, book="expires", gives={"tea": 10}, takes={"cocoa": 8}, expires_in_s=1.0)
-        assert await asyncio.wait_for(deal.ended(), WITHIN_S) == "expired"
-        assert await kenya.balance("expires") == {}
-
-
-async def test_what_was_given_already_is_not_given_again(bus: Bus) -> None:
-    kenya = trader(bus, "kenya", "twice", gives={"tea": 10}, wants={"cocoa": 100})
-    ghana = trader(bus, "ghana", "twice", gives={"cocoa": 100}, wants={"tea": 100})
-
-    @kenya.on_proposal
-    def decide(_: object) -> bool:
-        return True
-
-    async with kenya, ghana:
-        first = await kenya.offer(ghana.id, book="twice", gives={"tea": 10}, takes={"cocoa": 8})
-        assert await asyncio.wait_for(first.ended(), WITHIN_S) == "settled"
-        second = await kenya.offer(ghana.id, book="twice", gives={"tea": 1}, takes={"cocoa": 1})
-        assert await asyncio.wait_for(second.ended(), WITHIN_S) == "refused"
-        shown = await second.show()
-        assert "has 0 left to give" in (shown.reason or "")
-        assert await kenya.balance("twice") == {"tea": -10, "cocoa": 8}
 
 
 async def test_an_id_belongs_to_its_key(bus: Bus) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from conftest import Broker, Cores
+    from conftest import Cores
+    from real_bus import Broker
 
 WITHIN_S = 20.0
 
@@ -61,15 +62,16 @@ class Process:
         self.process.stdin.write(json.dumps(config).encode() + b"\n")
 
     async def until(self, event: str, **more: object) -> dict[str, Any]:
-        """Read events until this one comes."""
+        """Read events until this one has come; agents go their own ways, so it may have come before another."""
         assert self.process.stdout is not None
+        wanted = {"event": event} | more
         while True:
+            for said in self.events:
+                if wanted.items() <= said.items():
+                    return said
             line = await asyncio.wait_for(self.process.stdout.readline(), WITHIN_S)
             assert line, f"it ended before it said {event}: {self.events}"
-            said = json.loads(line)
-            self.events.append(said)
-            if said["event"] == event and more.items() <= said.items():
-                return dict(said)
+            self.events.append(json.loads(line))
 
     async def end(self) -> tuple[int, str]:
         """Close its standard input; its exit code and standard error."""

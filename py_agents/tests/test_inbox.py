@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from conftest import Broker, Cores, Eventually, MakeAgent
+
+    from conftest import Cores, MakeAgent
+    from real_bus import Broker, Eventually
 
 
 def listen(agent: Agent) -> list[int]:

@@ -14,7 +14,8 @@ from hms_a2a import _subjects as subjects
 from hms_a2a._message import decode_any, encode_any
 
 if TYPE_CHECKING:
-    from conftest import Broker, Cores, Eventually, MakeAgent
+    from conftest import Cores, MakeAgent
+    from real_bus import Broker, Eventually
 
 
 class Price(msgspec.Struct, tag="price"):
