@@ -85,6 +85,14 @@ test: build ## Everything that must pass: Rust, Python and whole-system tests.
 	$(IN_VENV) $(CARGO) test --workspace $(PROFILE)
 	$(IN_VENV) $(BIN)/python -m pytest
 
+MINUTES ?= 5
+SEED ?= $(shell echo $$RANDOM)
+
+.PHONY: faults
+faults: build ## Break a real bus at random for MINUTES=n (SEED=k), and check that nothing is lost or doubled.
+	@mkdir -p target/faults
+	$(IN_VENV) $(BIN)/python -m tests.faults --minutes $(MINUTES) --seed $(SEED) --json target/faults/report.json
+
 .PHONY: lint
 lint: setup ## Formatting and lints, warnings being errors: rustfmt, clippy, ruff, mypy.
 	$(CARGO) fmt --all --check

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _log = logging.getLogger("hms_a2a")
+
+_AGAIN_S = 0.5
+
+
+async def ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, and wait until they have ended.
+
+    Once is not always enough: a time-out of Python 3.11 (`asyncio.wait_for`, which nats-py's requests stand on) loses a
+    cancellation that comes just when what it waits for is done.
+    """
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_AGAIN_S)
 
 
 class Crew:
@@ -70,7 +85,5 @@ class Crew:
             _, late = await asyncio.wait(others, timeout=max(0.0, deadline - loop.time()))
             if late and loop.time() >= deadline:
                 _log.warning("%s: gave up %d pieces of work", self._name, len(late))
-                for task in late:
-                    task.cancel()
-                await asyncio.wait(late)
+                await ended(*late)
                 return

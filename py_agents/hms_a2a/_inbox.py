@@ -24,6 +24,7 @@ import msgspec
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
+from hms_a2a._crew import ended
 from hms_a2a._errors import HmsError
 from hms_a2a._limits import MAX_INBOX_PAGE
 
@@ -143,8 +144,7 @@ class Inbox:
         if self._tap is not None:
             await self._tap.stop()
         if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait({self._pump})
+            await ended(self._pump)
 
     def close(self) -> None:
         """Keep how far it was worked off."""

@@ -26,6 +26,7 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
+from hms_a2a._crew import ended
 from hms_a2a._errors import BadSetting, BadWire, BusError, Disconnected, NoResponders, TimedOut
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ class Link:
         await asyncio.wait({connecting, refused}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         refused.cancel()
         if not connecting.done():
-            connecting.cancel()
-            await asyncio.wait({connecting})
+            await ended(connecting)
             await client.close()
             if self._refused.is_set():
                 raise Disconnected(f"the broker at {where} refused the login: {self._last_error}")
@@ -147,8 +147,7 @@ class Link:
         """Send what is waiting, and disconnect."""
         self._closing = True
         if self._rebuilding is not None:
-            self._rebuilding.cancel()
-            await asyncio.wait({self._rebuilding})
+            await ended(self._rebuilding)
         if self._client is not None and not self._client.is_closed:
             if self._client.is_connected:
                 with contextlib.suppress(BusError):

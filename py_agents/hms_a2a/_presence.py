@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
+from hms_a2a._crew import ended
 from hms_a2a._errors import HmsError
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ class Presence:
     async def stop(self) -> None:
         """Renew no more."""
         if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.wait({self._renewing})
+            await ended(self._renewing)
 
     async def leave(self) -> None:
         """Tell the registry that the agent is gone."""
@@ -59,7 +59,8 @@ class Presence:
         every_s = self._card.lease_ms / 3000
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), every_s)
+                async with asyncio.timeout(every_s):
+                    await self._now.wait()
             self._now.clear()
             try:
                 await self._register()

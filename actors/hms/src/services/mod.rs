@@ -21,6 +21,7 @@ use schemas::{
     AgentId,
     error::{Code, ErrorReply},
     header::Headers,
+    keyring::{Keyring, LogRecord},
     limit::MAX_CLEARING_BODY_BYTES,
     signature::Signer,
     stream,
@@ -182,24 +183,35 @@ fn signer(store: &KeyStore, core: Core) -> Result<Signer> {
 async fn publish_key(port: &dyn Port, signer: &Signer) -> Result<()> {
     let core = AgentId::parse(signer.name())?;
     let log = subject::key_log(&core);
-    let now_unix_ms = port.now_unix_ms();
-    let (kind, body) = ::registry::core_key(&core, signer.key(), now_unix_ms);
-    let headers: Headers = sign(signer, &log, kind, &body, now_unix_ms);
-    match port.append(stream::DEALS, vec![Record::new(log.clone(), body).with_headers(headers).expecting(0)]).await {
-        Ok(_) => return Ok(()),
-        Err(AppendError::Conflict) => {}
-        Err(error) => return Err(error).with_context(|| format!("writing the key of {core} to the log")),
+    // Twice at most: another node may be writing the same key just now.
+    for _ in 0..2 {
+        let (mut ring, mut last) = (Keyring::default(), 0);
+        for stored in port.read(stream::DEALS, &log, 0).await? {
+            last = stored.sequence;
+            // On an open bus anyone can write here.
+            if let Err(fault) = ring.add(&LogRecord::from(stored)) {
+                tracing::warn!(log, sequence = last, %fault, "an entry of the key log was skipped");
+            }
+        }
+        match ring.current(core.as_str()) {
+            Some(key) if key == signer.key() => return Ok(()),
+            Some(key) => bail!(
+                "this bus knows {core} by the key {key}, and our key folder holds {}: start with the folder that the bus was made with",
+                signer.key()
+            ),
+            None => {}
+        }
+        let now_unix_ms = port.now_unix_ms();
+        let (kind, body) = ::registry::core_key(&core, signer.key(), now_unix_ms);
+        let headers: Headers = sign(signer, &log, kind, &body, now_unix_ms);
+        let entry = Record::new(log.clone(), body).with_headers(headers).expecting(last);
+        match port.append(stream::DEALS, vec![entry]).await {
+            Ok(_) => return Ok(()),
+            Err(AppendError::Conflict) => {}
+            Err(error) => return Err(error).with_context(|| format!("writing the key of {core} to the log")),
+        }
     }
-    let last = port.last(stream::DEALS, &log).await?.context("the key log moved on and is now empty")?;
-    let event: schemas::registry::KeyEvent = schemas::decode(&last.body, schemas::limit::MAX_BODY_BYTES)?;
-    if event.key != *signer.key() {
-        bail!(
-            "this bus knows {core} by the key {}, and our key folder holds {}: start with the folder that the bus was made with",
-            event.key,
-            signer.key()
-        );
-    }
-    Ok(())
+    bail!("others are writing to the key log of {core}")
 }
 
 fn endpoints(core: Core, verbs: &[&'static str]) -> Vec<EndpointSpec> {

@@ -1,13 +1,12 @@
 //! Agents that are drawn: each from its own draws, so that one more agent changes no other.
 
 use schemas::market::{Alternative, Give, GoodSpec, Market, Want};
-use schemas::value::Outlook;
 use schemas::{AgentId, Good, Quantity, Rational};
 
 use super::draws::Draws;
 use super::file::{Scenario, SyntheticSection};
 use super::{ScenarioError, money};
-use crate::plan::{AgentPlan, Policy};
+use crate::plan::AgentPlan;
 
 pub(super) fn population(
     scenario: &Scenario,
@@ -56,18 +55,9 @@ fn agent(
         let limit = quantity(section, &mut draws)?;
         wants.push(Want { any_of: vec![Alternative { good: spec.good.clone(), limit, value }] });
     }
-    Ok(AgentPlan {
-        id,
-        seed: String::new(),
-        market: scenario.market.id.clone(),
-        gives,
-        wants,
-        margin_ppm: scenario.market.margin_ppm,
-        outlook: Outlook::default(),
-        reserve_ppm: 0,
-        policy: Policy::Honest,
-        schedule: Vec::new(),
-    })
+    // Its key is drawn with everybody's, once all are there.
+    let plan = AgentPlan::new(id, String::new(), scenario.market.id.clone(), gives, wants);
+    Ok(AgentPlan { margin_ppm: scenario.market.margin_ppm, ..plan })
 }
 
 fn quantity(section: &SyntheticSection, draws: &mut Draws) -> Result<Quantity, ScenarioError> {

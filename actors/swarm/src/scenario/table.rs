@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::file::{Scenario, Spread, TableSection};
 use super::{ScenarioError, money};
-use crate::plan::{AgentPlan, Policy};
+use crate::plan::AgentPlan;
 
 /// US cents in a dollar.
 const CENTS: i128 = 100;
@@ -173,16 +173,11 @@ fn plan(
             wants.push(Want { any_of: vec![Alternative { good: good.clone(), limit, value }] });
         }
     }
+    // Its key is drawn with everybody's, once all are there.
+    let plan = AgentPlan::new(id, String::new(), scenario.market.id.clone(), gives, wants);
     Ok(AgentPlan {
-        id,
-        seed: String::new(),
-        market: scenario.market.id.clone(),
-        gives,
-        wants,
         margin_ppm: scenario.market.margin_ppm,
         outlook: Outlook { kind: section.kind, ..Outlook::default() },
-        reserve_ppm: 0,
-        policy: Policy::Honest,
-        schedule: Vec::new(),
+        ..plan
     })
 }
