@@ -88,6 +88,10 @@ test: build ## Everything that must pass: Rust, Python and whole-system tests.
 MINUTES ?= 5
 SEED ?= $(shell echo $$RANDOM)
 
+.PHONY: test-faults
+test-faults: build ## Pass the fault programme's own tests: the checker, its sabotages, and a short run. Some minutes.
+	$(IN_VENV) $(BIN)/python -m pytest tests/faults
+
 .PHONY: faults
 faults: build ## Break a real bus at random for MINUTES=n (SEED=k), and check that nothing is lost or doubled.
 	@mkdir -p target/faults
