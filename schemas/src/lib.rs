@@ -7,7 +7,7 @@
 //! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
 //! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
 //! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
-//! [`ledger`], [`registry`]. And what a core is ([`mod@core`]).
+//! [`ledger`], [`registry`]. And what a core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
 //!
 //! # What is absent
 //!
@@ -25,6 +25,7 @@ mod happening;
 pub mod hash;
 pub mod header;
 pub mod id;
+pub mod kernel;
 pub mod keyring;
 pub mod ledger;
 pub mod limit;
