@@ -17,7 +17,7 @@ from hms_a2a import _wire as wire
 from hms_a2a._check import check
 from hms_a2a._errors import BadWire
 from hms_a2a._limits import MAX_BODY_BYTES
-from hms_a2a._rational import read_rational, write_rational
+from hms_a2a._rational import Ratio, read_ratio, read_rational, write_ratio, write_rational
 from hms_a2a._scan import scan
 
 __all__ = ["MAX_BODY_BYTES", "decode", "decode_any", "encode", "scan", "to_json", "type_of"]
@@ -101,12 +101,16 @@ def _refusal(text: str) -> BadWire:
 
 
 def _write_hook(value: Any) -> Any:
+    if isinstance(value, Ratio):
+        return write_ratio(value)
     if isinstance(value, Fraction):
         return write_rational(value)
     raise NotImplementedError(f"no type of the contract: {type(value).__name__}")
 
 
 def _read_hook(kind: type, value: Any) -> Any:
+    if kind is Ratio:
+        return read_ratio(value)
     if kind is Fraction:
         return read_rational(value)
     raise NotImplementedError(f"no type of the contract: {kind.__name__}")

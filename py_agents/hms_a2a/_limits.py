@@ -20,6 +20,38 @@ MAX_TRANSFERS: Final = 256
 """Most transfers in a deal."""
 MAX_CLAIMS: Final = 32
 """Most claims that a deal may require."""
+MAX_DEAL_CLAIMS: Final = 512
+"""Most claims that a deal raises, and most that one request to a prover brings."""
+MAX_VARIABLES: Final = 64
+"""Most variables of a claim."""
+MAX_HYPOTHESES: Final = 256
+"""Most hypotheses of a claim."""
+MAX_POLY_TERMS: Final = 2048
+"""Most terms of a polynomial on the wire."""
+MAX_DEGREE: Final = 32
+"""Highest degree of a polynomial on the wire."""
+MAX_EXPANDED_DEGREE: Final = 64
+"""Highest degree of a product that a checker expands."""
+MAX_COEFFICIENT_BITS: Final = 4096
+"""Most bits of a coefficient's numerator, and of its denominator."""
+MAX_CERTIFICATE_NODES: Final = 1024
+"""Most nodes of a certificate's tree."""
+MAX_LEAF_TERMS: Final = 4096
+"""Most squares and equalities in one leaf."""
+MAX_FACTORS: Final = 64
+"""Most constraints multiplied in one summand of a leaf."""
+MAX_EXPANDED_BITS: Final = 65536
+"""Most bits of a coefficient while a checker expands."""
+MAX_EXPANSION: Final = 20000000
+"""Most products of terms that a checker expands for one certificate, each counted as often as its coefficient has words
+of 64 bits.
+"""
+MAX_CLAIM_CHARS: Final = 65536
+"""Longest claim in infix form, in characters."""
+MAX_INFIX_NESTING: Final = 64
+"""Deepest parentheses of a claim in infix form."""
+MAX_INFIX_EXPANSION: Final = 1000000
+"""Most products of terms that reading one claim in infix form expands."""
 MAX_GOODS: Final = 1024
 """Most goods that an intent gives, wants, or a declaration names."""
 MAX_ALTERNATIVES: Final = 4096

@@ -11,7 +11,10 @@ from typing import Annotated, ClassVar, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from hms_a2a._rational import Ratio
+
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+UInt8: TypeAlias = Annotated[int, Meta(ge=0, le=2**8 - 1)]
 UInt16: TypeAlias = Annotated[int, Meta(ge=0, le=2**16 - 1)]
 UInt32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 UInt64: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -297,6 +300,15 @@ class Valuation(Record, frozen=True, kw_only=True):
     """Unit costs of what it may give."""
 
 
+class Holding(Record, frozen=True, kw_only=True):
+    """How much of a good a party says it holds."""
+
+    good: Good
+    """The good."""
+    quantity: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """How much, in the good's minor units."""
+
+
 class Accept(Message, frozen=True, kw_only=True, tag="deal.accept"):
     """Accepts terms, and states what they are worth to the acceptor."""
 
@@ -311,6 +323,8 @@ class Accept(Message, frozen=True, kw_only=True, tag="deal.accept"):
     """The terms."""
     valuation: Valuation = msgspec.field(default_factory=lambda: Valuation(values=[], costs=[]))
     """The acceptor's bounds on its own values and costs, its margin and outlook."""
+    holdings: list[Holding] = msgspec.field(default_factory=list)
+    """What the acceptor holds of the goods that it gives, where the deal requires the claim `holdings`."""
 
 
 class Reject(Message, frozen=True, kw_only=True, tag="deal.reject"):
@@ -451,7 +465,7 @@ class Signed(Record, frozen=True, kw_only=True):
     """The exact body."""
 
 
-class Certificate(Record, frozen=True, kw_only=True):
+class Evidence(Record, frozen=True, kw_only=True):
     """Evidence for a claim."""
 
     claim_hash: Hash
@@ -508,7 +522,7 @@ class DealCertified(Record, frozen=True, kw_only=True, tag_field="type", tag="ce
     """The exact bytes of the terms."""
     acceptances: list[Signed]
     """Every party's signed acceptance, in the order of the parties."""
-    certificates: list[Certificate] = msgspec.field(default_factory=list)
+    certificates: list[Evidence] = msgspec.field(default_factory=list)
     """The certificates of the claims that it required."""
 
 
@@ -522,7 +536,7 @@ class DealCommitted(Record, frozen=True, kw_only=True, tag_field="type", tag="co
     """The exact bytes of the terms."""
     acceptances: list[Signed]
     """Every party's signed acceptance, in the order of the parties."""
-    certificates: list[Certificate] = msgspec.field(default_factory=list)
+    certificates: list[Evidence] = msgspec.field(default_factory=list)
     """The certificates of the claims that it required."""
 
 
@@ -1069,6 +1083,252 @@ class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
     """
 
 
+Variable: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}\Z")]
+"""A letter, then at most 62 of A-Z, a-z, 0-9 and _."""
+
+
+class Relation(enum.StrEnum):
+    """How a polynomial compares with nought."""
+
+    AT_LEAST = ">="
+    """At least nought."""
+    ABOVE = ">"
+    """More than nought."""
+    EQUAL = "="
+    """Nought."""
+
+
+class PolyTerm(Record, frozen=True, kw_only=True):
+    """One term of a polynomial: a coefficient times a product of powers."""
+
+    coef: Ratio
+    """The coefficient, never nought."""
+    powers: list[Annotated[list[UInt8], Meta(min_length=2, max_length=2)]] = msgspec.field(default_factory=list)
+    """The powers as `[variable, exponent]`, sorted by variable, each once, exponents from 1; left out for a constant.
+    """
+
+
+class Constraint(Record, frozen=True, kw_only=True):
+    """A polynomial compared with nought."""
+
+    relation: Relation
+    """How."""
+    poly: list[PolyTerm]
+    """The polynomial."""
+
+
+class Claim(Message, frozen=True, kw_only=True, tag="claim"):
+    """A statement: wherever every hypothesis holds, the goal holds. Named by the SHA-256 of its exact bytes."""
+
+    TYPE: ClassVar[str] = "claim"
+    variables: list[Variable]
+    """The names of the variables, each once; all else refers to them by index."""
+    hypotheses: list[Constraint]
+    """What is given."""
+    goal: Constraint
+    """What follows from it."""
+    witness: list[Ratio] = msgspec.field(default_factory=list)
+    """A point at which every hypothesis holds, a coordinate for each variable: it shows that the claim says something.
+    The claims of deals have one.
+    """
+
+
+class PositivePart(Record, frozen=True, kw_only=True):
+    """The summand that is positive: a positive ratio times a product of strict constraints."""
+
+    coef: Ratio
+    """The ratio, more than 0."""
+    factors: list[UInt16]
+    """The strict constraints by index, sorted; one that stands twice counts twice."""
+
+
+class SquareTerm(Record, frozen=True, kw_only=True):
+    """A summand that is not negative: a positive ratio times a product of constraints times a square."""
+
+    coef: Ratio
+    """The ratio, more than 0."""
+    factors: list[UInt16]
+    """The constraints by index (≥ or >), sorted; one that stands twice counts twice."""
+    square: list[PolyTerm] = msgspec.field(default_factory=list)
+    """The polynomial that is squared; left out where it is 1."""
+
+
+class EqualityTerm(Record, frozen=True, kw_only=True):
+    """A summand that is nought: an equality times any polynomial."""
+
+    index: UInt16
+    """The equality by index."""
+    poly: list[PolyTerm]
+    """The polynomial, not nought."""
+
+
+class NodeSplit(Record, frozen=True, kw_only=True, tag_field="type", tag="split"):
+    """Two cases: the subtree that follows may use `on` ≥ 0, the one after it −`on` ≥ 0."""
+
+    TYPE: ClassVar[str] = "split"
+    on: list[PolyTerm]
+    """The polynomial."""
+
+
+class NodeLeaf(Record, frozen=True, kw_only=True, tag_field="type", tag="leaf"):
+    """The constraints at hand contradict each other."""
+
+    TYPE: ClassVar[str] = "leaf"
+    positive: PositivePart
+    """What is positive."""
+    squares: list[SquareTerm]
+    """What is not negative, sorted by factors and squares, none twice."""
+    equalities: list[EqualityTerm]
+    """What is nought, sorted by index, each once."""
+
+
+class NodeIdentity(Record, frozen=True, kw_only=True, tag_field="type", tag="identity"):
+    """The goal, an equality, is a combination of equalities."""
+
+    TYPE: ClassVar[str] = "identity"
+    equalities: list[EqualityTerm]
+    """The summands, sorted by index, each once."""
+
+
+Node: TypeAlias = NodeSplit | NodeLeaf | NodeIdentity
+"""One node of a certificate's tree."""
+
+
+class Certificate(Message, frozen=True, kw_only=True, tag="certificate"):
+    """A proof of a claim."""
+
+    TYPE: ClassVar[str] = "certificate"
+    version: UInt16
+    """1."""
+    claim_hash: Hash
+    """SHA-256 of the claim's exact bytes."""
+    nodes: list[Node]
+    """The tree in preorder: a split, then its two subtrees."""
+
+
+class Counterexample(Message, frozen=True, kw_only=True, tag="counterexample"):
+    """A point at which every hypothesis of a claim holds and its goal does not."""
+
+    TYPE: ClassVar[str] = "counterexample"
+    version: UInt16
+    """1."""
+    claim_hash: Hash
+    """SHA-256 of the claim's exact bytes."""
+    point: list[Ratio]
+    """A coordinate for each variable of the claim."""
+
+
+class CheckProof(Message, frozen=True, kw_only=True, tag="proof.check"):
+    """Asks `proof.check`: does this evidence decide this claim?"""
+
+    TYPE: ClassVar[str] = "proof.check"
+    claim: bytes
+    """The exact bytes of the claim."""
+    certificate: bytes
+    """The exact bytes of a certificate or a counterexample."""
+
+
+class Verdict(enum.StrEnum):
+    """What evidence decides."""
+
+    PROVED = "proved"
+    """The goal holds wherever the hypotheses do."""
+    REFUTED = "refuted"
+    """There is a point at which the hypotheses hold and the goal does not."""
+
+
+class ProofChecked(Message, frozen=True, kw_only=True, tag="proof.checked"):
+    """The answer of `proof.check`: the evidence holds. What does not is refused, with its node, leaf or term."""
+
+    TYPE: ClassVar[str] = "proof.checked"
+    claim_hash: Hash
+    """SHA-256 of the claim's bytes."""
+    verdict: Verdict
+    """What is decided."""
+    vacuous: bool
+    """Whether the proof shows that the hypotheses alone contradict each other, so that the claim says nothing."""
+
+
+class Prove(Message, frozen=True, kw_only=True, tag="gtp.prove"):
+    """Asks `gtp.prove` for proofs or counterexamples. All claims of a deal come in one request."""
+
+    TYPE: ClassVar[str] = "gtp.prove"
+    claims: list[bytes]
+    """The exact bytes of each claim."""
+    budget_ms: UInt32
+    """How long to search, all claims together, in milliseconds."""
+    seed: UInt64
+    """What randomness is derived from: the same seed and the same budget of work give the same answer."""
+
+
+class Refute(Message, frozen=True, kw_only=True, tag="gtp.refute"):
+    """Asks `gtp.refute` for counterexamples alone."""
+
+    TYPE: ClassVar[str] = "gtp.refute"
+    claims: list[bytes]
+    """The exact bytes of each claim."""
+    budget_ms: UInt32
+    """How long to search, all claims together, in milliseconds."""
+    seed: UInt64
+    """What randomness is derived from: the same seed and the same budget of work give the same answer."""
+
+
+class SearchVerdict(enum.StrEnum):
+    """How a search ended."""
+
+    PROVED = "proved"
+    """With a certificate."""
+    REFUTED = "refuted"
+    """With a counterexample."""
+    UNKNOWN = "unknown"
+    """With neither."""
+
+
+class SearchResult(Record, frozen=True, kw_only=True):
+    """What a search found for one claim. Nobody need believe it: the evidence is to be checked."""
+
+    claim_hash: Hash
+    """SHA-256 of the claim's bytes."""
+    verdict: SearchVerdict
+    """How it ended."""
+    evidence: bytes | None = None
+    """The exact bytes of a certificate or a counterexample; left out where nothing is known."""
+    took_ms: UInt32
+    """Time spent on it, in milliseconds."""
+    reason: str | None = None
+    """Why nothing is known, or what came closest, for people."""
+
+
+class ProveReply(Message, frozen=True, kw_only=True, tag="gtp.proved"):
+    """The answer of `gtp.prove` and `gtp.refute`."""
+
+    TYPE: ClassVar[str] = "gtp.proved"
+    results: list[SearchResult]
+    """A result for each claim, in the order of the request."""
+
+
+class ProverStatus(Message, frozen=True, kw_only=True, tag="gtp.status"):
+    """Asks `gtp.status` what a prover is doing."""
+
+    TYPE: ClassVar[str] = "gtp.status"
+
+
+class ProverStanding(Message, frozen=True, kw_only=True, tag="gtp.standing"):
+    """The answer of `gtp.status`."""
+
+    TYPE: ClassVar[str] = "gtp.standing"
+    running: UInt32
+    """Searches that run now."""
+    decided: UInt64
+    """Claims decided since it started."""
+    unknown: UInt64
+    """Claims left unknown since it started."""
+    from_cache: UInt64
+    """Claims answered from the cache since it started, checked again."""
+    lemmas: UInt32
+    """Lemmas in its archive."""
+
+
 class Limit(Record, frozen=True, kw_only=True):
     """How much of a good a party may give in a book, all told."""
 
@@ -1488,6 +1748,16 @@ MESSAGES: tuple[type[Message], ...] = (
     Clear,
     Cleared,
     Clearing,
+    Claim,
+    Certificate,
+    Counterexample,
+    CheckProof,
+    ProofChecked,
+    Prove,
+    Refute,
+    ProveReply,
+    ProverStatus,
+    ProverStanding,
     Declare,
     Declared,
     LimitEvent,

@@ -18,7 +18,7 @@ from hms_a2a._codec import decode, decode_any, encode, to_json
 from hms_a2a._deal import deal_id
 from hms_a2a._errors import BadWire
 from hms_a2a._keys import Key
-from hms_a2a._rational import read_rational, write_rational
+from hms_a2a._rational import read_ratio, read_rational, write_ratio, write_rational
 from hms_a2a._signing import Signer, signed_by
 from shared_vectors import SCHEMAS, content, read
 
@@ -62,7 +62,7 @@ def fault_of(vector: dict[str, Any]) -> str | None:
 
 def test_every_message_has_vectors() -> None:
     named = {path.stem for path in (SCHEMAS / "vectors").glob("*.json")}
-    assert named == set(KINDS) | {"structure", "signatures", "deal-ids", "rationals", "subjects"}
+    assert named == set(KINDS) | {"structure", "signatures", "deal-ids", "rationals", "ratios", "subjects"}
 
 
 @pytest.mark.parametrize("name", [*sorted(KINDS), "structure"])
@@ -152,6 +152,15 @@ def test_rationals() -> None:
         else:
             with pytest.raises(ValueError, match=r"."):
                 read_rational(vector["text"])
+
+
+def test_ratios() -> None:
+    for vector in read("ratios"):
+        if vector["verdict"] == "good":
+            assert write_ratio(read_ratio(vector["text"])) == vector["text"]
+        else:
+            with pytest.raises(ValueError, match=r"."):
+                read_ratio(vector["text"])
 
 
 def test_subjects() -> None:

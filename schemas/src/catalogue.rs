@@ -76,6 +76,9 @@ catalogue! {
     value: ValueRequest, ValueReply, AnalyzeRequest, AnalyzeReply;
     market: Market, Intent, IntentWithdrawn, ShowMarket, Why, Because;
     clearing: Clear, Cleared, Clearing;
+    claim: Claim;
+    certificate: Certificate, Counterexample;
+    proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, ProverStatus, ProverStanding;
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
     registry: Hello, Welcome, Register, Registered, Leave, Done, AgentRecord, Find, Found, KeyEvent, Send,
         DirectMessage, ReadInbox, InboxPage;

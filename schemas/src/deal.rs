@@ -1,5 +1,7 @@
 //! Deals: the terms that parties accept, and the moves that parties make.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ use crate::limit::{MAX_BODY_BYTES, MAX_CLAIMS, MAX_PARTIES, MAX_TEXT_BYTES, MAX_
 use crate::profile::{Profile, State};
 use crate::quantity::Quantity;
 use crate::subject::DealVerb;
-use crate::value::Valuation;
+use crate::value::{Valuation, unique};
 
 /// The intent that a transfer fills.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +137,20 @@ pub enum ClaimKind {
     Holdings,
 }
 
+impl ClaimKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::WinWin, Self::Holdings];
+}
+
+impl fmt::Display for ClaimKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WinWin => "win_win",
+            Self::Holdings => "holdings",
+        })
+    }
+}
+
 /// Opens a deal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename = "deal.open")]
@@ -209,6 +225,19 @@ pub struct Accept {
     /// The acceptor's bounds on its own values and costs, its margin and outlook.
     #[serde(default)]
     pub valuation: Valuation,
+    /// What the acceptor holds of the goods that it gives, where the deal requires the claim `holdings`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holdings: Vec<Holding>,
+}
+
+/// How much of a good a party says it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Holding {
+    /// The good.
+    pub good: Good,
+    /// How much, in the good's minor units.
+    #[schemars(range(min = 0))]
+    pub quantity: i64,
 }
 
 /// Says no; the deal ends.
@@ -264,7 +293,14 @@ crate::message!(Open, "deal.open", |open| {
 });
 crate::message!(Propose, "deal.propose");
 crate::message!(Counter, "deal.counter");
-crate::message!(Accept, "deal.accept", |accept| accept.valuation.check("valuation"));
+crate::message!(Accept, "deal.accept", |accept| {
+    accept.valuation.check("valuation")?;
+    unique(accept.holdings.iter().map(|holding| &holding.good), "holdings")?;
+    match accept.holdings.iter().position(|holding| holding.quantity < 0) {
+        Some(index) => Err(Refused::new(format!("holdings[{index}].quantity"), "must not be negative")),
+        None => Ok(()),
+    }
+});
 crate::message!(Reject, "deal.reject", |reject| check_text(&reject.reason, "reason"));
 crate::message!(Withdraw, "deal.withdraw", |withdraw| check_text(&withdraw.reason, "reason"));
 crate::message!(Confirm, "deal.confirm");

@@ -89,7 +89,7 @@ pub enum Happening {
         acceptances: Vec<Signed>,
         /// The certificates of the claims that it required.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        certificates: Vec<Certificate>,
+        certificates: Vec<Evidence>,
     },
     /// The ledger posted every transfer.
     Committed {
@@ -103,7 +103,7 @@ pub enum Happening {
         acceptances: Vec<Signed>,
         /// The certificates of the claims that it required.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        certificates: Vec<Certificate>,
+        certificates: Vec<Evidence>,
     },
     /// A receiver confirmed that what it was due has arrived.
     Confirmed {
@@ -190,7 +190,7 @@ impl Happening {
 
 /// Evidence for a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Certificate {
+pub struct Evidence {
     /// SHA-256 of the claim's bytes.
     pub claim_hash: Hash,
     /// The certificate's bytes.

@@ -6,7 +6,7 @@
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::event::{Certificate, Happening, Signed};
+use crate::event::{Evidence, Happening, Signed};
 use crate::hash::{self, Hash};
 use crate::id::{AgentId, MarketId};
 use crate::profile::Profile;
@@ -50,7 +50,7 @@ struct Happened {
     #[serde(default)]
     acceptances: Option<Vec<Signed>>,
     #[serde(default)]
-    certificates: Vec<Certificate>,
+    certificates: Vec<Evidence>,
     #[serde(default)]
     rule: Option<String>,
     #[serde(default)]

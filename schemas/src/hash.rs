@@ -168,3 +168,38 @@ pub mod optional_bytes {
         super::bytes::deserialize(from).map(Some)
     }
 }
+
+/// Lists of byte strings. For `#[serde(with = "…")]`.
+pub mod many_bytes {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// One of a list.
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct One(#[serde(with = "super::bytes")] Vec<u8>);
+
+    /// Writes a list of byte strings.
+    ///
+    /// # Errors
+    /// Whatever the format's writer says.
+    pub fn serialize<S: Serializer>(all: &[Vec<u8>], to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(transparent)]
+        struct Borrowed<'a>(#[serde(with = "super::bytes")] &'a Vec<u8>);
+        to.collect_seq(all.iter().map(Borrowed))
+    }
+
+    /// Reads a list of byte strings.
+    ///
+    /// # Errors
+    /// When one of the values is no byte string.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<u8>>, D::Error> {
+        Ok(Vec::<One>::deserialize(from)?.into_iter().map(|one| one.0).collect())
+    }
+
+    /// The JSON Schema of a list of byte strings.
+    #[must_use]
+    pub fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "array", "items": super::bytes::schema(generator) })
+    }
+}

@@ -134,6 +134,13 @@ name!(
     |text| (1..=MAX_MOVE_ID_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 );
+name!(
+    /// A variable of a claim: what can stand in a formula.
+    Variable, "a variable", "^[A-Za-z][A-Za-z0-9_]{0,62}$", "a letter, then at most 62 of A-Z, a-z, 0-9 and _",
+    |text| (1..=MAX_TOKEN_CHARS).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+);
 
 impl DealId {
     /// The id of the deal that `opener` opens with its move `move_id`.

@@ -2,12 +2,13 @@
 //!
 //! # What is here
 //!
-//! *Types that are valid by construction* ([`id`], [`quantity`], [`rational`], [`hash`]): reading one
+//! *Types that are valid by construction* ([`id`], [`quantity`], [`rational`], [`ratio`], [`hash`]): reading one
 //! from the wire and building one in code go through the same door. *The codec* ([`body`]): strict,
 //! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
 //! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
 //! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
-//! [`ledger`], [`registry`]. And what a core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
+//! [`ledger`], [`registry`], [`claim`], [`certificate`], [`proving`]. And what a core is ([`mod@core`]), and what
+//! decides on evidence ([`kernel`]).
 //!
 //! # What is absent
 //!
@@ -16,6 +17,8 @@
 
 pub mod body;
 pub mod catalogue;
+pub mod certificate;
+pub mod claim;
 pub mod clearing;
 pub mod core;
 pub mod deal;
@@ -25,13 +28,17 @@ mod happening;
 pub mod hash;
 pub mod header;
 pub mod id;
+pub mod infix;
 pub mod kernel;
 pub mod keyring;
 pub mod ledger;
 pub mod limit;
 pub mod market;
+pub mod polynomial;
 pub mod profile;
+pub mod proving;
 pub mod quantity;
+pub mod ratio;
 pub mod rational;
 mod reader;
 pub mod registry;
@@ -46,6 +53,7 @@ pub use error::{Code, ErrorReply};
 pub use hash::Hash;
 pub use id::{AgentId, DealId, Good, MarketId, MoveId};
 pub use quantity::Quantity;
+pub use ratio::Ratio;
 pub use rational::Rational;
 
 /// The major and minor version of the wire contract, as the header `Hms-Schema` carries it.

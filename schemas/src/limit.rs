@@ -18,6 +18,37 @@ pub const MAX_PARTIES: usize = 64;
 pub const MAX_TRANSFERS: usize = 256;
 /// Most claims that a deal may require.
 pub const MAX_CLAIMS: usize = 32;
+/// Most claims that a deal raises, and most that one request to a prover brings.
+pub const MAX_DEAL_CLAIMS: usize = 512;
+/// Most variables of a claim.
+pub const MAX_VARIABLES: usize = 64;
+/// Most hypotheses of a claim.
+pub const MAX_HYPOTHESES: usize = 256;
+/// Most terms of a polynomial on the wire.
+pub const MAX_POLY_TERMS: usize = 2_048;
+/// Highest degree of a polynomial on the wire.
+pub const MAX_DEGREE: u32 = 32;
+/// Highest degree of a product that a checker expands.
+pub const MAX_EXPANDED_DEGREE: u32 = 64;
+/// Most bits of a coefficient's numerator, and of its denominator.
+pub const MAX_COEFFICIENT_BITS: u32 = 4_096;
+/// Most nodes of a certificate's tree.
+pub const MAX_CERTIFICATE_NODES: usize = 1_024;
+/// Most squares and equalities in one leaf.
+pub const MAX_LEAF_TERMS: usize = 4_096;
+/// Most constraints multiplied in one summand of a leaf.
+pub const MAX_FACTORS: usize = 64;
+/// Most bits of a coefficient while a checker expands.
+pub const MAX_EXPANDED_BITS: u64 = 65_536;
+/// Most products of terms that a checker expands for one certificate, each counted as often as its coefficient has words
+/// of 64 bits.
+pub const MAX_EXPANSION: u64 = 20_000_000;
+/// Longest claim in infix form, in characters.
+pub const MAX_CLAIM_CHARS: usize = 65_536;
+/// Deepest parentheses of a claim in infix form.
+pub const MAX_INFIX_NESTING: usize = 64;
+/// Most products of terms that reading one claim in infix form expands.
+pub const MAX_INFIX_EXPANSION: u64 = 1_000_000;
 /// Most goods that an intent gives, wants, or a declaration names.
 pub const MAX_GOODS: usize = 1024;
 /// Most alternatives in one `any_of`.

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use schemas::body::{self, Message};
 use schemas::deal::{Accept, ClaimKind, Delivery, IntentRef, Open, Terms, Transfer};
-use schemas::event::{Certificate, DealEvent, DealNote, Happening, Signed};
+use schemas::event::{DealEvent, DealNote, Evidence, Happening, Signed};
 use schemas::ledger::{Declare, Limit};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::market::{Alternative, Give, Intent, Want};
@@ -93,7 +93,7 @@ prop_compose! {
 fn happening() -> impl Strategy<Value = Happening> {
     let bytes = || vec(any::<u8>(), 0..300);
     let certificates =
-        || vec((hash(), bytes()).prop_map(|(claim_hash, certificate)| Certificate { claim_hash, certificate }), 0..3);
+        || vec((hash(), bytes()).prop_map(|(claim_hash, certificate)| Evidence { claim_hash, certificate }), 0..3);
     let profile = prop::sample::select(Profile::ALL.to_vec());
     prop_oneof![
         (agent(), market(), profile, option::of(hash()))
@@ -190,7 +190,7 @@ proptest! {
     fn of_openings(message in open()) { holds(&message)?; }
     #[test]
     fn of_acceptances(move_id in move_id(), deal in deal(), terms_hash in hash(), valuation in valuation()) {
-        holds(&Accept { move_id, deadline_unix_ms: 1, deal, terms_hash, valuation })?;
+        holds(&Accept { move_id, deadline_unix_ms: 1, deal, terms_hash, valuation, holdings: Vec::new() })?;
     }
     #[test]
     fn of_events(message in event()) { holds(&message)?; }

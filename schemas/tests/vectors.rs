@@ -9,7 +9,7 @@ use schemas::catalogue;
 use schemas::id::{AgentId, DealId, MoveId};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::signature::{Sender, Signer};
-use schemas::{Hash, Rational, subject};
+use schemas::{Hash, Ratio, Rational, subject};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -151,6 +151,20 @@ fn rationals() {
             let parts = (vector["numerator"].as_i64().unwrap(), vector["denominator"].as_i64().unwrap());
             assert_eq!((ratio.numerator(), ratio.denominator()), parts);
             assert_eq!(ratio.to_string(), text(&vector, "text"));
+        } else {
+            assert!(outcome.is_err(), "{} is read", vector["name"]);
+        }
+    }
+}
+
+#[test]
+fn ratios_of_any_size() {
+    let vectors = read("ratios.json");
+    assert!(vectors.len() > 30);
+    for vector in vectors {
+        let outcome = text(&vector, "text").parse::<Ratio>();
+        if vector["verdict"] == "good" {
+            assert_eq!(outcome.unwrap().to_string(), text(&vector, "text"));
         } else {
             assert!(outcome.is_err(), "{} is read", vector["name"]);
         }

@@ -168,7 +168,14 @@ impl Load {
             };
             async move {
                 let move_id = MoveId::parse(&format!("accept-{deal}")).unwrap();
-                let accept = Accept { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash, valuation };
+                let accept = Accept {
+                    move_id,
+                    deadline_unix_ms,
+                    deal: deal.clone(),
+                    terms_hash,
+                    valuation,
+                    holdings: Vec::new(),
+                };
                 let to = subject::deal_move(DealVerb::Accept, voice.agent(), deal);
                 let _: Moved = self.say(voice, to, &accept).await;
             }

@@ -198,6 +198,7 @@ impl World {
             deal: self.id.clone(),
             terms_hash: Hash::of(&encode(terms)),
             valuation: Valuation::default(),
+            holdings: Vec::new(),
         })
     }
 

@@ -116,6 +116,7 @@ impl Story {
                 deal: id.clone(),
                 terms_hash: Hash::of(&terms),
                 valuation: Valuation::default(),
+                holdings: Vec::new(),
             };
             deal = self.moved(deal, &id, party, DealVerb::Accept, Move::Accept(accept));
         }

@@ -31,6 +31,7 @@ fn acceptance(deal: &DealId, party: &AgentId, terms: &[u8]) -> Signed {
         deal: deal.clone(),
         terms_hash: Hash::of(terms),
         valuation: Valuation::default(),
+        holdings: Vec::new(),
     };
     Signed {
         subject: subject::deal_move(DealVerb::Accept, party, deal),

@@ -20,6 +20,9 @@ pub const LINE_CHARS: usize = 120;
 /// Enums whose variants carry fields become unions of classes; the classes are named with this prefix.
 const VARIANT_PREFIXES: [(&str, &str); 1] = [("Happening", "Deal")];
 
+/// Words that are signs, and what Python calls them.
+const SIGNS: [(&str, &str); 3] = [(">=", "AT_LEAST"), (">", "ABOVE"), ("=", "EQUAL")];
+
 const OPENING: &str = r#""""The messages of the contract, one class each: generated from the crate `schemas`, do not edit.
 
 Fields stand in the order in which they are encoded. A field that may be absent defaults to None or to an
@@ -33,7 +36,10 @@ from typing import Annotated, ClassVar, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from hms_a2a._rational import Ratio
+
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+UInt8: TypeAlias = Annotated[int, Meta(ge=0, le=2**8 - 1)]
 UInt16: TypeAlias = Annotated[int, Meta(ge=0, le=2**16 - 1)]
 UInt32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 UInt64: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -53,9 +59,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 pub fn module(definitions: &Definitions) -> Outcome<String> {
     let mut text = OPENING.to_owned();
     let mut after_class = true;
+    let mut names = BTreeSet::new();
     for name in in_order(definitions)? {
+        if !names.insert(class_name(name)) {
+            return Err(format!("two classes are named {}", class_name(name)).into());
+        }
         let mut block = String::new();
         define(&mut block, definitions, name)?;
+        if block.is_empty() {
+            continue;
+        }
         let is_class = block.starts_with("class");
         text.push_str(if is_class || after_class { "\n\n" } else { "\n" });
         text.push_str(&block);
@@ -138,6 +151,8 @@ fn define(text: &mut String, definitions: &Definitions, name: &str) -> Outcome<(
 fn alias(text: &mut String, name: &str, schema: &Value) -> Outcome<()> {
     let target = match name {
         "Rational" => "Fraction".to_owned(),
+        // A class of its own, in `_rational`.
+        "Ratio" => return Ok(()),
         "Hash" => "Annotated[bytes, Meta(min_length=32, max_length=32)]".to_owned(),
         _ => kind_of(schema)?,
     };
@@ -150,8 +165,10 @@ fn enumeration(text: &mut String, name: &str, about: &str, words: &[(&str, &str)
     docstring(text, "    ", about)?;
     text.push('\n');
     for (word, about) in words {
-        let member: String =
-            word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        let sign = SIGNS.iter().find(|(sign, _)| sign == word).map(|(_, name)| (*name).to_owned());
+        let member = sign.unwrap_or_else(|| {
+            word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+        });
         writeln!(text, "    {member} = \"{word}\"")?;
         docstring(text, "    ", about)?;
     }
@@ -169,7 +186,12 @@ fn union(text: &mut String, name: &str, about: &str, variants: &[Value]) -> Outc
         text.push_str("\n\n");
         classes.push(class_name);
     }
-    write!(text, "{name}: TypeAlias = (\n    {}\n)\n", classes.join("\n    | "))?;
+    let line = format!("{name}: TypeAlias = {}", classes.join(" | "));
+    if line.len() <= LINE_CHARS {
+        writeln!(text, "{line}")?;
+    } else {
+        write!(text, "{name}: TypeAlias = (\n    {}\n)\n", classes.join("\n    | "))?;
+    }
     docstring(text, "", about)
 }
 
@@ -261,7 +283,14 @@ fn kind_of(schema: &Value) -> Outcome<String> {
             Some(pattern) => format!("Annotated[str, Meta(pattern=r\"{}\")]", anchored(pattern)),
             None => "str".to_owned(),
         },
-        Some("array") => format!("list[{}]", kind_of(schema.get("items").ok_or("an array of what?")?)?),
+        Some("array") => {
+            let list = format!("list[{}]", kind_of(schema.get("items").ok_or("an array of what?")?)?);
+            let length = |key: &str| schema.get(key).and_then(Value::as_u64);
+            match (length("minItems"), length("maxItems")) {
+                (Some(least), Some(most)) => format!("Annotated[{list}, Meta(min_length={least}, max_length={most})]"),
+                _ => list,
+            }
+        }
         Some("integer") => integer(schema)?,
         _ => return Err(format!("no Python for {schema}").into()),
     })
@@ -281,6 +310,7 @@ fn integer(schema: &Value) -> Outcome<String> {
         (0, u64::MAX) => "UInt64".into(),
         (0, h) if h == u64::from(u32::MAX) => "UInt32".into(),
         (0, h) if h == u64::from(u16::MAX) => "UInt16".into(),
+        (0, h) if h == u64::from(u8::MAX) => "UInt8".into(),
         (low, h) if h == largest => format!("Annotated[int, Meta(ge={low}, le=2**63 - 1)]"),
         (low, high) => format!("Annotated[int, Meta(ge={low}, le={high})]"),
     })

@@ -66,7 +66,7 @@ impl Placeholders {
 
 /// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
 /// `true` where the request must be signed.
-pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 14] = [
+pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 18] = [
     ("registry", "hello", "registry.hello", "registry.welcome", false),
     ("registry", "register", "registry.register", "registry.registered", true),
     ("registry", "leave", "registry.leave", "done", true),
@@ -81,6 +81,10 @@ pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 14] = [
     ("graph", "clear", "graph.clear", "graph.cleared", false),
     ("maker", "why", "maker.why", "maker.because", false),
     ("maker", "market", "maker.market", "market", false),
+    ("proof", "check", "proof.check", "proof.checked", false),
+    ("gtp", "prove", "gtp.prove", "gtp.proved", false),
+    ("gtp", "refute", "gtp.refute", "gtp.proved", false),
+    ("gtp", "status", "gtp.status", "gtp.standing", false),
 ];
 
 /// Types of body that a deal's verb takes, and of its answer.

@@ -35,6 +35,7 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
                 "environmental": bounds("1/3", "1/2"), "security": bounds("5", "5") } },
         ],
         "costs": [{ "good": "tea", "cost": bounds("7", "71/10") }] });
+    let holdings = json!([{ "good": "tea", "quantity": 200 }, { "good": "wheat", "quantity": 0 }]);
     let gives = json!([{ "good": "tea", "limit": 500, "cost": bounds("7", "71/10") }]);
     let wants = json!([{ "any_of": [{ "good": "rice", "limit": 900, "value": bounds("99/10", "10") },
         { "good": "wheat", "limit": 700, "value": bounds("12", "12") }] }]);
@@ -80,7 +81,7 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         }
         value
     };
-    Ok(vec![
+    let house = vec![
         (
             "full",
             json!({ "type": "error", "code": 429, "message": "too busy", "retryable": true, "field": "transfers[0].good",
@@ -114,7 +115,10 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         ("full", moved("propose", json!({ "deal": deal, "terms": terms_bytes }))),
         ("empty terms", moved("propose", json!({ "deal": deal, "terms": "" }))),
         ("full", moved("counter", json!({ "deal": deal, "terms_hash": hash, "terms": terms_bytes }))),
-        ("full", moved("accept", json!({ "deal": deal, "terms_hash": hash, "valuation": valuation }))),
+        (
+            "full",
+            moved("accept", json!({ "deal": deal, "terms_hash": hash, "valuation": valuation, "holdings": holdings })),
+        ),
         (
             "nothing stated",
             moved(
@@ -303,7 +307,8 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "full",
             json!({ "type": "registry.page", "entries": [{ "sequence": 13, "body": "81a474797065a4646f6e65" }], "more": true }),
         ),
-    ])
+    ];
+    Ok(house.into_iter().chain(super::proofs::examples()?).collect())
 }
 
 /// A message's bytes.

@@ -14,13 +14,16 @@ use super::{Example, Vector, full};
 use crate::Outcome;
 use crate::schema::{Definitions, reference};
 
+/// Messages with a union inside, whose every example is spoilt.
+const UNIONS: [&str; 2] = ["deal.event", "certificate"];
+
 /// Adds the vectors of every message.
 pub fn spoil_everything(definitions: &Definitions, good: &[Example], vectors: &mut Vec<Vector>) -> Outcome<()> {
     let mut seen = BTreeSet::new();
     for entry in catalogue::ALL {
         for example in good.iter().filter(|example| example.kind == entry.kind) {
-            // An event's examples differ in what happened; of all others the first has every field.
-            if example.kind == "deal.event" || std::ptr::eq(example, full(good, entry.kind)?) {
+            // Examples of unions differ in their variants; of all others the first has every field.
+            if UNIONS.contains(&example.kind.as_str()) || std::ptr::eq(example, full(good, entry.kind)?) {
                 let mut spoiler = Spoiler { definitions, example, seen: &mut seen, vectors };
                 spoiler.object(definitions.get(entry.kind)?, &mut Vec::new(), true)?;
             }
@@ -88,7 +91,7 @@ impl Spoiler<'_> {
 
     fn tag(&mut self, path: &[Step], root: bool) -> Outcome<()> {
         // A message inside another may leave its type out: where it stands says what it is.
-        let union = !root && self.example.node.at(path).is_some() && self.example.kind == "deal.event";
+        let union = !root && self.example.node.at(path).is_some() && UNIONS.contains(&self.example.kind.as_str());
         if root || union {
             let node = self.example.node.without(path)?;
             self.add(path, "missing", &node, "the type is not there", true)?;
@@ -143,7 +146,8 @@ impl Spoiler<'_> {
                 }
                 Ok(())
             }
-            (Some("Rational"), _) => self.rational(path, new),
+            (Some("Rational"), _) => self.rational(path, new, super::names::wide_rationals),
+            (Some("Ratio"), _) => self.rational(path, new, super::names::wide_ratios),
             _ if !words.is_empty() => {
                 self.replace(path, "a number", Node::Int(0), "a word, not its place in the list", true)?;
                 if new {
@@ -285,12 +289,16 @@ impl Spoiler<'_> {
         Ok(())
     }
 
-    fn rational(&mut self, path: &[Step], new: bool) -> Outcome<()> {
+    fn rational(&mut self, path: &[Step], new: bool, wide: fn() -> [(String, &'static str, bool); 2]) -> Outcome<()> {
         self.replace(path, "a number", Node::Int(3), "a ratio is a string", true)?;
         self.replace(path, "a float", Node::Float(0.5), "a ratio is a string", true)?;
         if new {
             for (text, reason, schema_sees) in super::names::BAD_RATIONALS {
                 self.replace(path, &format!("{text:?}"), Node::Text(text.into()), reason, schema_sees)?;
+            }
+            for (text, reason, schema_sees) in wide() {
+                let short: String = text.chars().take(24).collect();
+                self.replace(path, &format!("{short:?}"), Node::Text(text), reason, schema_sees)?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@
 mod examples;
 mod faults;
 mod names;
+mod proofs;
 mod rules;
 mod signatures;
 mod structure;
@@ -113,6 +114,7 @@ pub fn files(definitions: &Definitions, files: &mut Files) -> Outcome<()> {
     files.add("schemas/vectors/signatures.json", lines(&signatures::vectors(&keys)?)?)?;
     files.add("schemas/vectors/deal-ids.json", lines(&names::deal_ids()?)?)?;
     files.add("schemas/vectors/rationals.json", lines(&names::rationals()?)?)?;
+    files.add("schemas/vectors/ratios.json", lines(&names::ratios()?)?)?;
     files.add("schemas/vectors/subjects.json", lines(&names::subjects()?)?)
 }
 

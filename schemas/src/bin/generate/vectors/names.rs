@@ -1,13 +1,15 @@
 //! Vectors of deal ids, ratios and subjects.
 
+use num_bigint::BigInt;
 use schemas::id::{AgentId, DealId, MoveId};
+use schemas::limit::MAX_COEFFICIENT_BITS;
 use schemas::subject;
 use serde_json::{Value, json};
 
 use crate::Outcome;
 
 /// Ratios that are refused, why, and whether a pattern sees it.
-pub const BAD_RATIONALS: [(&str, &str, bool); 24] = [
+pub const BAD_RATIONALS: [(&str, &str, bool); 22] = [
     ("", "empty", true),
     ("-", "no digits", true),
     ("+1", "a plus", true),
@@ -30,9 +32,56 @@ pub const BAD_RATIONALS: [(&str, &str, bool); 24] = [
     ("3/1", "a denominator of one is not written", false),
     ("2/4", "not in lowest terms", false),
     ("-6/4", "not in lowest terms", false),
-    ("9223372036854775808", "the numerator needs 65 bits", false),
-    ("1/9223372036854775808", "the denominator needs 65 bits", false),
 ];
+
+/// Rationals that are too wide.
+pub fn wide_rationals() -> [(String, &'static str, bool); 2] {
+    [
+        ("9223372036854775808".into(), "the numerator needs 65 bits", false),
+        ("1/9223372036854775808".into(), "the denominator needs 65 bits", false),
+    ]
+}
+
+/// Ratios of any size that are too wide all the same.
+pub fn wide_ratios() -> [(String, &'static str, bool); 2] {
+    let above = BigInt::from(1) << MAX_COEFFICIENT_BITS;
+    [
+        (above.to_string(), "the numerator has a bit too many", false),
+        (format!("1/{above}"), "the denominator has a bit too many", false),
+    ]
+}
+
+/// Ratios of any size.
+pub fn ratios() -> Outcome<Vec<Value>> {
+    let most: BigInt = (BigInt::from(1) << MAX_COEFFICIENT_BITS) - 1;
+    let good = [
+        "0".to_owned(),
+        "-1".into(),
+        "-3/10".into(),
+        "9223372036854775808".into(),
+        "-170141183460469231731687303715884105728/3".into(),
+        "1/18446744073709551616".into(),
+        most.to_string(),
+        format!("-{most}/{}", BigInt::from(1) << (MAX_COEFFICIENT_BITS - 1)),
+    ];
+    let good = good.map(|text| json!({ "name": shortened(&text), "text": text, "verdict": "good" }));
+    let odd = [
+        ("18446744073709551616/18446744073709551618".to_owned(), "not in lowest terms", false),
+        ("18446744073709551616/1".into(), "a denominator of one is not written", false),
+        ("7".repeat(5000), "the numerator needs thousands of bits", false),
+    ];
+    let bad = BAD_RATIONALS
+        .map(|(text, reason, seen)| (text.to_owned(), reason, seen))
+        .into_iter()
+        .chain(wide_ratios())
+        .chain(odd)
+        .map(|(text, reason, _)| json!({ "name": shortened(&text), "text": text, "verdict": "bad", "reason": reason }));
+    Ok(good.into_iter().chain(bad).collect())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(24).collect()
+}
 
 /// Ratios.
 pub fn rationals() -> Outcome<Vec<Value>> {
@@ -52,9 +101,14 @@ pub fn rationals() -> Outcome<Vec<Value>> {
     let good = good.map(|(text, top, bottom)| json!({ "name": text, "text": text, "verdict": "good", "numerator": top, "denominator": bottom }));
     let huge = "7".repeat(5000);
     let bad = BAD_RATIONALS
+        .map(|(text, reason, seen)| (text.to_owned(), reason, seen))
         .into_iter()
-        .chain([("-9223372036854775809", "the numerator needs 65 bits", false), (huge.as_str(), "the numerator needs thousands of bits", false)])
-        .map(|(text, reason, _)| json!({ "name": text.chars().take(24).collect::<String>(), "text": text, "verdict": "bad", "reason": reason }));
+        .chain(wide_rationals())
+        .chain([
+            ("-9223372036854775809".into(), "the numerator needs 65 bits", false),
+            (huge, "the numerator needs thousands of bits", false),
+        ])
+        .map(|(text, reason, _)| json!({ "name": shortened(&text), "text": text, "verdict": "bad", "reason": reason }));
     Ok(good.into_iter().chain(bad).collect())
 }
 

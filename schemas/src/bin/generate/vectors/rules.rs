@@ -7,7 +7,7 @@ use super::{Example, Vector, full};
 use crate::Outcome;
 
 /// What is done to the full example.
-enum Edit {
+pub enum Edit {
     /// Puts a value there.
     Set(&'static str, Value),
     /// Takes a key away.
@@ -21,11 +21,13 @@ use Edit::{Copy, Drop, Fill, Set};
 
 /// A broken rule: the message's type, what is wrong, the edits, the field at fault, and whether the
 /// JSON Schema sees it.
-type Broken = (&'static str, &'static str, Vec<Edit>, &'static str, bool);
+pub type Broken = (&'static str, &'static str, Vec<Edit>, &'static str, bool);
 
 /// Adds the vectors.
 pub fn break_everything(good: &[Example], vectors: &mut Vec<Vector>) -> Outcome<()> {
-    for (kind, what, edits, field, schema_sees) in [deals(), worths(), markets(), house()].into_iter().flatten() {
+    for (kind, what, edits, field, schema_sees) in
+        [deals(), worths(), markets(), house(), super::proofs::rules()].into_iter().flatten()
+    {
         let mut node = full(good, kind)?.node.clone();
         for edit in edits {
             node = match edit {
@@ -127,6 +129,14 @@ fn deals() -> Vec<Broken> {
         ("deal.open", "parties not sorted", vec![Set("parties", json!(["b", "a"]))], "parties", false),
         ("deal.open", "a party twice", vec![Set("parties", json!(["a", "a"]))], "parties", false),
         ("deal.open", "33 claims", vec![Fill("requires", 33)], "requires", false),
+        ("deal.accept", "a good held twice", vec![Copy("holdings[0]", "holdings[1]")], "holdings[1]", false),
+        (
+            "deal.accept",
+            "a negative holding",
+            vec![Set("holdings[1].quantity", json!(-1))],
+            "holdings[1].quantity",
+            true,
+        ),
         ("deal.reject", "a reason of 1,025 bytes", vec![Set("reason", json!(long))], "reason", false),
         (
             "deal.reject",
