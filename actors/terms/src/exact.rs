@@ -107,6 +107,11 @@ impl Exact {
         Self(BigRational::new_raw(sum / &rest, mine * (denominator / &rest)))
     }
 
+    /// The same as the ratio that it is.
+    pub(crate) fn to_rational(&self) -> BigRational {
+        self.0.clone()
+    }
+
     pub(crate) fn inverse(&self) -> Option<Self> {
         (!self.0.is_zero()).then(|| Self(self.0.recip()))
     }

@@ -5,7 +5,8 @@
 //! Clearing, the desk, the analysis of deals and their reports must never disagree about whether a party
 //! gains, so there is one definition of it, here, and it is exact. [`factor`] turns time and risk into two
 //! whole numbers of parts per billion, [`worth`](mod@worth) applies them to a party's stated bounds, [`exchange`] is the
-//! same for one hop of a ring, and [`conservation`] adds up what changes hands.
+//! same for one hop of a ring, [`conservation`] adds up what changes hands, and [`claims`] states what has to be
+//! proved of a deal before it commits.
 //!
 //! Ratios of 64-bit parts multiplied by 64-bit quantities and by factors leave 128 bits behind at once (a
 //! reference price such as Σ dollars / Σ barrels has a denominator of ten digits, and comparing two of them
@@ -21,6 +22,7 @@
 //!
 //! No I/O, no clock, no state, and no search: which terms to propose is for others.
 
+pub mod claims;
 pub mod conservation;
 mod error;
 mod exact;
