@@ -58,7 +58,7 @@ lock: setup ## Resolve py_agents/pyproject.toml anew into py_agents/requirements
 	$(PIP) install uv==0.13.9
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" \
-	  --group py_agents/pyproject.toml:dev --output-file py_agents/requirements.txt py_agents/pyproject.toml
+	  --extra gtp --group py_agents/pyproject.toml:dev --output-file py_agents/requirements.txt py_agents/pyproject.toml
 
 # --- build and run ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,159 @@
+"""Answers to claims: at once where that is possible, from the cache, or from the workers.
+
+This is what the service and the command line share. A claim goes through three doors: bounds (microseconds, here), a
+short search in a worker, a long one in a worker that may keep it. Nothing is answered that this process's own checker
+has not passed, wherever it came from: a worker, the cache or another prover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hms_a2a.gtp._claim import Claim
+from hms_a2a.gtp._errors import BadClaim, BadEvidence
+from hms_a2a.gtp._prove import Outcome, prove_at_once
+from hms_a2a.gtp._worker import Done, Job, Running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hms_a2a.gtp._islands import Islands
+    from hms_a2a.gtp._workers import Workers
+
+_log = logging.getLogger("hms_a2a.gtp")
+
+#: How long a search is short.
+SHORT_S = 0.5
+_LEAST_S = 0.05
+
+
+class Cache(Protocol):
+    """Evidence by the claim's hash. Nobody believes what is in it."""
+
+    async def get(self, claim_hash: bytes) -> bytes | None:
+        """What is kept for a claim."""
+
+    async def put(self, claim_hash: bytes, verdict: str, evidence: bytes) -> None:
+        """Keep evidence."""
+
+
+@dataclass
+class Counts:
+    """What a prover has done."""
+
+    decided: int = 0
+    unknown: int = 0
+    from_cache: int = 0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How claims are to be searched for."""
+
+    seconds: float
+    seed: int = 0
+    only_refute: bool = False
+    stop: asyncio.Event | None = None
+    on_running: Callable[[Running], None] | None = None
+
+
+class Answers:
+    """Answers claims."""
+
+    def __init__(self, workers: Workers, cache: Cache | None = None, islands: Islands | None = None) -> None:
+        self._workers = workers
+        self._cache = cache
+        self._islands = islands
+        self.counts = Counts()
+
+    @property
+    def running(self) -> int:
+        """Searches that run now."""
+        return self._workers.running
+
+    async def all(self, bodies: list[bytes], ask: Ask) -> list[tuple[bytes, Outcome]]:
+        """An answer for each claim, with its hash, in order. Raises `BadClaim` where one cannot be read."""
+        until = asyncio.get_running_loop().time() + ask.seconds
+        claims = []
+        for index, body in enumerate(bodies):
+            try:
+                claims.append(Claim.from_bytes(body))
+            except BadClaim as error:
+                field = f"claims[{index}]" + (f".{error.field}" if error.field else "")
+                raise BadClaim(error.reason, field=field) from error
+        answers: list[Outcome | None] = []
+        for at, claim in enumerate(claims):
+            outcome = prove_at_once(claim)
+            answers.append(None if outcome and ask.only_refute and outcome.verdict == "proved" else outcome)
+            if at % 8 == 7:
+                await asyncio.sleep(0)  # others are served in between
+        hard = [k for k, outcome in enumerate(answers) if outcome is None]
+        if hard:
+            found = await asyncio.gather(*(self._search(claims[k], ask, until, len(hard)) for k in hard))
+            for k, outcome in zip(hard, found, strict=True):
+                answers[k] = outcome
+        results = []
+        for claim, outcome in zip(claims, answers, strict=True):
+            assert outcome is not None  # noqa: S101 # every hard one was searched for
+            if outcome.verdict == "unknown":
+                self.counts.unknown += 1
+            else:
+                self.counts.decided += 1
+            results.append((claim.hash, outcome))
+        return results
+
+    async def _search(self, claim: Claim, ask: Ask, until: float, many: int) -> Outcome:
+        loop = asyncio.get_running_loop()
+        began = time.monotonic()
+        cached = await self._cached(claim)
+        if cached is not None and not (ask.only_refute and cached.verdict == "proved"):
+            self.counts.from_cache += 1
+            return cached
+        body = claim.to_bytes()
+        # Where many claims are hard, each gets its share of the time that all have.
+        share = max(_LEAST_S, (until - loop.time()) * self._workers.count / max(many, self._workers.count))
+        job = Job(body, min(SHORT_S, share), ask.seed, ask.only_refute)
+        done = await self._workers.run(job, is_long=False, until=until, stop=ask.stop)
+        if done.verdict == "unknown" and not _stopped(ask) and until - loop.time() > _LEAST_S and share > SHORT_S:
+            done = await self._long(body, ask, until, share)
+        outcome = verified(claim, done, (time.monotonic() - began) * 1000)
+        if outcome.evidence is not None and self._cache is not None:
+            await self._cache.put(claim.hash, outcome.verdict, outcome.evidence)
+        return outcome
+
+    async def _long(self, body: bytes, ask: Ask, until: float, share: float) -> Done:
+        job = Job(body, share, ask.seed, ask.only_refute)
+        if self._islands is not None and not ask.only_refute:
+            return await self._islands.search(job, min(until, asyncio.get_running_loop().time() + share), ask)
+        return await self._workers.run(job, is_long=True, until=until, stop=ask.stop, on_running=ask.on_running)
+
+    async def _cached(self, claim: Claim) -> Outcome | None:
+        if self._cache is None:
+            return None
+        evidence = await self._cache.get(claim.hash)
+        if evidence is None:
+            return None
+        outcome = verified(claim, Done("cached", evidence, 0.0, "cache", None, 0, 0), 0.0)
+        return outcome if outcome.evidence is not None else None
+
+
+def _stopped(ask: Ask) -> bool:
+    return ask.stop is not None and ask.stop.is_set()
+
+
+def verified(claim: Claim, done: Done, took_ms: float) -> Outcome:
+    """What a search came to, its evidence checked here."""
+    from hms_a2a.gtp._checker import check
+
+    if done.evidence is None:
+        return Outcome("unknown", None, done.leaf_programmes, took_ms, done.method, done.reason, done.generations)
+    try:
+        checked = check(claim.to_bytes(), done.evidence)
+    except (BadClaim, BadEvidence) as error:
+        _log.warning("evidence that does not hold was thrown away (%s): %s", done.method, error)
+        return Outcome("unknown", None, done.leaf_programmes, took_ms, "", "evidence did not hold", 0)
+    return Outcome(checked.verdict, done.evidence, done.leaf_programmes, took_ms, done.method, None, done.generations)
