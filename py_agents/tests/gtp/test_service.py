@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import nats
 import pytest
 
@@ -233,3 +234,29 @@ async def test_lines_are_answered_without_a_bus() -> None:
     assert answers[3]["error"]["column"] == 2
     assert answers[4]["error"]["field"].startswith("claim")
     assert answers[6]["error"]["field"] == "budget_ms"
+
+
+async def test_idle_provers_become_islands_of_a_long_search(provers: Provers, broker: Broker) -> None:
+    provers.processes.append(await start(broker.url, "--workers", "2"))
+    heard: list[dict[str, Any]] = []
+
+    async def hear(msg: Msg) -> None:
+        heard.append(msgspec.msgpack.decode(msg.data))
+
+    await provers.client.subscribe(subjects.all_topics("gtp.islands.>"), cb=hear)
+    await provers.client.flush()
+    claim = parse_claim("forall x + y + z = 3: (x^2 - 2)^2 + (y^2 - z)^2 > 0").to_bytes()
+    long = asyncio.ensure_future(provers.prove(claim, budget_ms=50_000, Hms_Job="j2"))
+    end = time.monotonic() + WITHIN_S
+    while len({(one["island"], one["epoch"]) for one in heard if one["type"] == "migrants"}) < 4:
+        assert time.monotonic() < end, heard
+        await asyncio.sleep(0.1)
+    await provers.client.publish(subjects.job_cancel("j2"), b"")
+    (result,) = await asyncio.wait_for(long, WITHIN_S)
+    assert result.verdict == "unknown"
+    (begun,) = [one for one in heard if one["type"] == "begin"]
+    assert len(begun["islands"]) == 2
+    assert {one["island"] for one in heard if one["type"] == "migrants"} == {0, 1}
+    while not any(one["type"] == "over" for one in heard):
+        assert time.monotonic() < end, heard
+        await asyncio.sleep(0.05)
