@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hms_a2a.gtp")
 
+PROGRESS = "gtp.progress"
 BUCKET = "HMS_PROOFS"
+#: The header that names long work.
+JOB = "Hms-Job"
+_JOB_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 VERSION = "0.1.0"
 #: Requests that are worked on at once; the next is told to come back.
 ADMISSION = 256
@@ -52,6 +57,18 @@ _RETRY_AFTER_MS = 200
 #: Of a budget, what is left for the answer's way back.
 _MARGIN_S = 0.05
 _CACHE_TIMEOUT_S = 0.25
+
+
+class SearchProgress(msgspec.Struct, frozen=True, kw_only=True, tag=PROGRESS):
+    """How a long search fares, said on its job's topic; a body of the prover's own."""
+
+    leaf_programmes: int
+    """Solved so far."""
+    generations: int
+    """Of evolution, so far."""
+    took_ms: int
+    nearest: str
+    """What came closest, for people."""
 
 
 class Prover:
@@ -159,7 +176,10 @@ class Prover:
             if left <= 0:
                 raise _Refusal(410, "past its deadline")
             seconds = min(seconds, left)
-        work = _Work(self._link, headers.get(header.JOB))
+        job = headers.get(JOB)
+        if job is not None and not _JOB_FORM.fullmatch(job):
+            raise _Refusal(400, "a job is 1 to 64 of A-Z, a-z, 0-9, _ and -", field=JOB)
+        work = _Work(self._link, job)
         async with work:
             ask = Ask(
                 max(0.001, seconds - min(_MARGIN_S, seconds / 10)),
@@ -216,7 +236,7 @@ class _Work:
 
     async def __aenter__(self) -> _Work:
         if self.job:
-            self._tap = await self._link.tap(subjects.job_cancel(self.job), self._cancel)
+            self._tap = await self._link.tap(subjects.topic(f"job.{self.job}.cancel"), self._cancel)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -232,13 +252,14 @@ class _Work:
             self._telling = asyncio.ensure_future(self._tell(running))
 
     async def _tell(self, running: Running) -> None:
-        progress = wire.SearchProgress(
+        progress = SearchProgress(
             leaf_programmes=running.leaf_programmes,
             generations=running.generations,
-            took_ms=min(2**32 - 1, round(running.took_ms)),
-            nearest=running.best_at or None,
+            took_ms=round(running.took_ms),
+            nearest=running.best_at,
         )
-        await self._link.publish(subjects.job_progress(self.job or ""), encode(progress), headers_of(progress.TYPE))
+        body = msgspec.msgpack.encode(progress)
+        await self._link.publish(subjects.topic(f"job.{self.job}.progress"), body, headers_of(PROGRESS))
 
 
 class Bucket:

@@ -106,5 +106,5 @@ def test_migrants_of_another_form_are_refused(body: bytes) -> None:
 
 def test_strategies_say_what_they_spent() -> None:
     for strategy in ("restarts", "random_trees", "portfolio+evolution"):
-        outcome = prove(CLAIM, leaf_programmes=200, strategy=strategy)  # type: ignore[arg-type]
+        outcome = prove(CLAIM, leaf_programmes=200, strategy=strategy)
         assert 0 < outcome.leaf_programmes <= 200

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hms_a2a.gtp import BadEvidence, Claim, Outcome, check, parse_claim, prove, refute
+from hms_a2a.gtp import BadEvidence, Claim, Outcome, Progress, check, parse_claim, prove, refute
 
 SCHUR = "x*(x-y)*(x-z) + y*(y-x)*(y-z) + z*(z-x)*(z-y) >= 0"
 TRUE = {
@@ -118,7 +118,7 @@ def test_the_same_seed_and_budget_give_the_same_bytes(strategy: str) -> None:
 def test_leaf_programmes_bound_a_search() -> None:
     claim = parse_claim("(x^2 - 2)^2 > 0")
     for strategy in ("portfolio+evolution", "restarts", "random_trees"):
-        outcome = prove(claim, leaf_programmes=25, strategy=strategy)  # type: ignore[arg-type]
+        outcome = prove(claim, leaf_programmes=25, strategy=strategy)
         assert outcome.leaf_programmes == 25
         assert outcome.reason is not None
         assert outcome.reason.startswith("budget")
@@ -138,7 +138,7 @@ def test_a_search_stops_when_it_is_asked_to() -> None:
 
 
 def test_evolution_tells_its_progress() -> None:
-    told = []
+    told: list[Progress] = []
     prove(parse_claim("(x^2 - 2)^2 > 0"), leaf_programmes=120, on_progress=told.append)
     assert [one.generations for one in told] == list(range(1, len(told) + 1))
     assert told
