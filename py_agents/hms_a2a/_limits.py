@@ -52,6 +52,8 @@ MAX_INFIX_NESTING: Final = 64
 """Deepest parentheses of a claim in infix form."""
 MAX_INFIX_EXPANSION: Final = 1000000
 """Most products of terms that reading one claim in infix form expands."""
+MAX_DEAL_EVIDENCE_BYTES: Final = 1048576
+"""Most that all evidence for a deal's claims may take together, in bytes: it stands in two events of its log."""
 MAX_GOODS: Final = 1024
 """Most goods that an intent gives, wants, or a declaration names."""
 MAX_ALTERNATIVES: Final = 4096

@@ -20,6 +20,7 @@ STREAM_TIMERS: Final = "HMS_TIMERS"
 STREAM_DLQ: Final = "HMS_DLQ"
 BUCKET_AGENTS: Final = "HMS_AGENTS"
 BUCKET_MARKETS: Final = "HMS_MARKETS"
+BUCKET_PROOFS: Final = "HMS_PROOFS"
 
 ALL_LIVE: Final = "hms.v1.live.>"
 """Everything that watchers see."""

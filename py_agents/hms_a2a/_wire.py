@@ -466,12 +466,12 @@ class Signed(Record, frozen=True, kw_only=True):
 
 
 class Evidence(Record, frozen=True, kw_only=True):
-    """Evidence for a claim."""
+    """Evidence for or against a claim."""
 
     claim_hash: Hash
     """SHA-256 of the claim's bytes."""
     certificate: bytes
-    """The certificate's bytes."""
+    """The bytes of the certificate, or of the counterexample."""
 
 
 class DealOpened(Record, frozen=True, kw_only=True, tag_field="type", tag="opened"):
@@ -588,6 +588,8 @@ class DealRefused(Record, frozen=True, kw_only=True, tag_field="type", tag="refu
     """The rule, a stable word."""
     reason: str
     """Why, for people."""
+    evidence: Evidence | None = None
+    """The counterexample to a claim that the deal required, where that is why."""
 
 
 class DealFailed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):

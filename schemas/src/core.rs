@@ -5,6 +5,7 @@
 
 use crate::body::{DecodeError, Message};
 use crate::error::ErrorReply;
+use crate::hash::Hash;
 use crate::id::AgentId;
 use crate::keyring::LogRecord;
 use crate::signature::Sender;
@@ -127,6 +128,16 @@ pub enum Effect {
     Timer {
         /// When, in Unix milliseconds.
         at_unix_ms: i64,
+    },
+    /// Ask the provers for evidence, once the events are written. What they find comes back to the decider as an ask
+    /// of its own; that nothing comes back is for a timer to notice.
+    Prove {
+        /// The claims, each by its exact bytes.
+        claims: Vec<Vec<u8>>,
+        /// The hash of the log's last entry: what is found counts for that state alone.
+        head: Hash,
+        /// Whom nobody has answered by then, nobody answers, in Unix milliseconds.
+        until_unix_ms: i64,
     },
 }
 

@@ -134,6 +134,9 @@ pub enum Happening {
         rule: String,
         /// Why, for people.
         reason: String,
+        /// The counterexample to a claim that the deal required, where that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// A due date passed without delivery.
     Failed {
@@ -188,12 +191,12 @@ impl Happening {
     }
 }
 
-/// Evidence for a claim.
+/// Evidence for or against a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// SHA-256 of the claim's bytes.
     pub claim_hash: Hash,
-    /// The certificate's bytes.
+    /// The bytes of the certificate, or of the counterexample.
     #[serde(with = "hash::bytes")]
     #[schemars(schema_with = "hash::bytes::schema")]
     pub certificate: Vec<u8>,

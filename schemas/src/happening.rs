@@ -56,6 +56,8 @@ struct Happened {
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
+    evidence: Option<Evidence>,
+    #[serde(default)]
     undelivered: Option<Vec<u32>>,
     #[serde(default)]
     reversed: Option<Vec<u32>>,
@@ -104,9 +106,11 @@ impl<'de> Deserialize<'de> for Happening {
                 Self::Withdrawn { by: there(happened.by, "by")?, reason: there(happened.reason, "reason")? }
             }
             Kind::Expired => Self::Expired,
-            Kind::Refused => {
-                Self::Refused { rule: there(happened.rule, "rule")?, reason: there(happened.reason, "reason")? }
-            }
+            Kind::Refused => Self::Refused {
+                rule: there(happened.rule, "rule")?,
+                reason: there(happened.reason, "reason")?,
+                evidence: happened.evidence,
+            },
             Kind::Failed => Self::Failed { undelivered: there(happened.undelivered, "undelivered")? },
             Kind::Compensated => Self::Compensated { reversed: there(happened.reversed, "reversed")? },
         })

@@ -49,6 +49,8 @@ pub const MAX_CLAIM_CHARS: usize = 65_536;
 pub const MAX_INFIX_NESTING: usize = 64;
 /// Most products of terms that reading one claim in infix form expands.
 pub const MAX_INFIX_EXPANSION: u64 = 1_000_000;
+/// Most that all evidence for a deal's claims may take together, in bytes: it stands in two events of its log.
+pub const MAX_DEAL_EVIDENCE_BYTES: usize = MAX_BODY_BYTES;
 /// Most goods that an intent gives, wants, or a declaration names.
 pub const MAX_GOODS: usize = 1024;
 /// Most alternatives in one `any_of`.

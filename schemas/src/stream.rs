@@ -24,6 +24,9 @@ pub const AGENTS: &str = "HMS_AGENTS";
 /// Declarations of markets.
 pub const MARKETS: &str = "HMS_MARKETS";
 
+/// Proofs that were found, by the hash of their claim.
+pub const PROOFS: &str = "HMS_PROOFS";
+
 /// The durable consumer of fired timers.
 pub const TIMER_CONSUMER: &str = "desk";
 
@@ -31,6 +34,17 @@ pub const TIMER_CONSUMER: &str = "desk";
 const NS_PER_MS: i64 = 1_000_000;
 /// How long a `Nats-Msg-Id` is remembered, in milliseconds.
 const DEDUP_MS: i64 = 120_000;
+
+/// How long a proof is kept, in milliseconds: a week.
+const PROOFS_STAY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// JSON with more in it, or something else in place of what it has.
+fn with(mut stream: Value, more: Value) -> Value {
+    if let (Some(stream), Value::Object(more)) = (stream.as_object_mut(), more) {
+        stream.extend(more);
+    }
+    stream
+}
 
 fn live(source: &str) -> Value {
     json!({ "src": source, "dest": source.replacen(ROOT, &format!("{ROOT}.live"), 1) })
@@ -46,12 +60,6 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             "max_msgs_per_subject": -1, "max_msg_size": -1, "max_consumers": -1,
             "duplicate_window": DEDUP_MS * NS_PER_MS, "allow_direct": true,
         })
-    };
-    let with = |mut stream: Value, more: Value| {
-        if let (Some(stream), Value::Object(more)) = (stream.as_object_mut(), more) {
-            stream.extend(more);
-        }
-        stream
     };
     vec![
         with(
@@ -121,5 +129,9 @@ pub fn buckets(replicas: u8) -> Vec<Value> {
     vec![
         bucket(AGENTS, "Who is here: written by the registry, a lease each"),
         bucket(MARKETS, "Declarations of markets"),
+        with(
+            bucket(PROOFS, "Proofs that were found, by the hash of their claim; whoever reads one checks it again"),
+            json!({ "max_age": PROOFS_STAY_MS * NS_PER_MS }),
+        ),
     ]
 }

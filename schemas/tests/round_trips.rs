@@ -92,8 +92,8 @@ prop_compose! {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let bytes = || vec(any::<u8>(), 0..300);
-    let certificates =
-        || vec((hash(), bytes()).prop_map(|(claim_hash, certificate)| Evidence { claim_hash, certificate }), 0..3);
+    let certificate = || (hash(), bytes()).prop_map(|(claim_hash, certificate)| Evidence { claim_hash, certificate });
+    let certificates = || vec(certificate(), 0..3);
     let profile = prop::sample::select(Profile::ALL.to_vec());
     prop_oneof![
         (agent(), market(), profile, option::of(hash()))
@@ -119,7 +119,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         (agent(), ".{0,40}").prop_map(|(by, reason)| Happening::Rejected { by, reason }),
         (agent(), ".{0,40}").prop_map(|(by, reason)| Happening::Withdrawn { by, reason }),
         Just(Happening::Expired),
-        ("[a-z_]{1,20}", ".{0,40}").prop_map(|(rule, reason)| Happening::Refused { rule, reason }),
+        ("[a-z_]{1,20}", ".{0,40}", option::of(certificate()))
+            .prop_map(|(rule, reason, evidence)| Happening::Refused { rule, reason, evidence }),
         vec(any::<u32>(), 0..5).prop_map(|undelivered| Happening::Failed { undelivered }),
         vec(any::<u32>(), 0..5).prop_map(|reversed| Happening::Compensated { reversed }),
     ]

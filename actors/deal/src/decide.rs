@@ -4,15 +4,17 @@ use schemas::body::{DecodeError, Message, Refused, encode};
 use schemas::core::{Call, Decider, Decision, Effect, Logged};
 use schemas::deal::{Accept, Confirm, Move, Moved, Open, ReadTerms, Terms};
 use schemas::error::{Code, ErrorReply};
-use schemas::event::{DealEvent, Happening, Signed};
+use schemas::event::{DealEvent, Evidence, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId};
 use schemas::limit::{MAX_DUE_MS, MAX_EXPIRY_MS};
 use schemas::profile::{Profile, State, Verb};
 use schemas::registry::Done;
 use schemas::{stream, subject};
+use terms::claims::Raised;
 
 use crate::entry::{Chain, Entry};
+use crate::gate::{self, ASK_AGAIN_MS, Judged, Rule, Unproved};
 use crate::note::notes;
 use crate::state::{Deal, OnTable};
 
@@ -39,6 +41,13 @@ pub enum Ask {
         /// The deal.
         deal: DealId,
     },
+    /// Its claims were looked into.
+    Judged {
+        /// The deal.
+        deal: DealId,
+        /// What was found out.
+        judged: Judged,
+    },
 }
 
 impl Decider for Desk {
@@ -49,6 +58,7 @@ impl Decider for Desk {
     fn decide(&self, state: &Option<Deal>, ask: &Ask, call: &Call) -> Result<Decision<Entry>, ErrorReply> {
         match ask {
             Ask::Due { deal } => Ok(due(state.as_ref(), deal, call)),
+            Ask::Judged { deal, judged } => Ok(judge(state.as_ref(), deal, judged, call)),
             Ask::Move { by, deal, ask, signed } => decide_move(state.as_ref(), by, deal, ask, signed, call),
         }
     }
@@ -99,8 +109,17 @@ impl Logged for Desk {
 
 fn due(deal: Option<&Deal>, id: &DealId, call: &Call) -> Decision<Entry> {
     let Some(deal) = deal else { return Decision::nothing() };
+    if deal.is_at_gate() && call.now_unix_ms < deal.prove_by_unix_ms() {
+        // Whoever asked the provers may have died, and its question with it.
+        let claims = deal.claims().unwrap_or_default();
+        let effects = prove(claims, deal.head, call.now_unix_ms, deal.prove_by_unix_ms());
+        return Decision { events: Vec::new(), effects: effects.into() };
+    }
     let what = match deal.state {
         State::Open | State::Negotiating if call.now_unix_ms >= deal.expires_unix_ms => Happening::Expired,
+        State::Agreed if deal.is_at_gate() => {
+            Unproved::new(Rule::Unanswered, None, "nobody answered in time").happening(&[])
+        }
         State::Committed if deal.last_due_unix_ms().is_some_and(|at| call.now_unix_ms >= at) => {
             Happening::Failed { undelivered: undelivered(deal) }
         }
@@ -109,6 +128,36 @@ fn due(deal: Option<&Deal>, id: &DealId, call: &Call) -> Decision<Entry> {
     let mut chain = Chain::after(id.clone(), deal.turns, deal.head, call.now_unix_ms, None);
     chain.push(what, None);
     with_notes(Some(deal), chain.entries, Vec::new())
+}
+
+/// Asks for proof of the claims of a log that ends with `head`, and has somebody look whether it came.
+fn prove(claims: Vec<Raised>, head: Hash, now_unix_ms: i64, until_unix_ms: i64) -> [Effect; 2] {
+    let claims = claims.into_iter().map(|raised| raised.claim).collect();
+    let again_unix_ms = now_unix_ms.saturating_add(ASK_AGAIN_MS).min(until_unix_ms);
+    [Effect::Timer { at_unix_ms: again_unix_ms }, Effect::Prove { claims, head, until_unix_ms }]
+}
+
+/// What was found out counts where the log still stands as it did when it was asked.
+fn judge(deal: Option<&Deal>, id: &DealId, judged: &Judged, call: &Call) -> Decision<Entry> {
+    let Some(deal) = deal.filter(|deal| deal.is_at_gate() && deal.head == judged.head) else {
+        return Decision::nothing();
+    };
+    let mut effects = Vec::new();
+    let what = match &judged.outcome {
+        Ok(_) if call.now_unix_ms >= deal.prove_by_unix_ms() => {
+            Unproved::new(Rule::Unanswered, None, "it is proved, and too late").happening(&[])
+        }
+        Ok(certificates) => {
+            let Some(what) = certified(deal, deal.acceptances(), certificates.clone(), &mut effects) else {
+                return Decision::nothing();
+            };
+            what
+        }
+        Err(unproved) => unproved.clone().happening(&deal.claims().unwrap_or_default()),
+    };
+    let mut chain = Chain::after(id.clone(), deal.turns, deal.head, call.now_unix_ms, None);
+    chain.push(what, None);
+    with_notes(Some(deal), chain.entries, effects)
 }
 
 fn undelivered(deal: &Deal) -> Vec<u32> {
@@ -296,31 +345,45 @@ fn accepted(
     if !last {
         return Ok(());
     }
-    if !deal.requires.is_empty() {
-        // No certificate, no commit: what nobody proved fails closed.
-        let claims: Vec<String> = deal.requires.iter().map(|claim| format!("{claim:?}")).collect();
-        let reason = format!("no prover is here to certify what the deal requires: {}", claims.join(", "));
-        chain.push(Happening::Refused { rule: "unproved".into(), reason }, None);
-        return Ok(());
-    }
-    let acceptances = deal
+    let acceptances: Vec<Signed> = deal
         .parties
         .iter()
         .filter_map(|party| if party == by { Some(signed) } else { deal.accepted.get(party) })
         .cloned()
         .collect();
+    match gate::raised(&table.terms, &deal.requires, &acceptances) {
+        Ok(claims) if claims.is_empty() => {
+            if let Some(what) = certified(deal, acceptances, Vec::new(), effects) {
+                chain.push(what, None);
+            }
+        }
+        Ok(claims) => {
+            let until_unix_ms = gate::prove_by_unix_ms(now, deal.expires_unix_ms);
+            effects.extend(prove(claims, chain.head(), now, until_unix_ms));
+        }
+        Err(unproved) => chain.push(unproved.happening(&[]), None),
+    }
+    Ok(())
+}
+
+/// What the ledger needs to commit a deal, and a timer for when it must be delivered.
+fn certified(
+    deal: &Deal,
+    acceptances: Vec<Signed>,
+    certificates: Vec<Evidence>,
+    effects: &mut Vec<Effect>,
+) -> Option<Happening> {
     if let Some(at_unix_ms) = deal.last_due_unix_ms() {
         effects.push(Effect::Timer { at_unix_ms });
     }
-    let what = Happening::Certified {
+    let terms = deal.table.as_ref()?.bytes.clone();
+    Some(Happening::Certified {
         opener: deal.opener.clone(),
         book: deal.book.clone(),
-        terms: table.bytes.clone(),
+        terms,
         acceptances,
-        certificates: Vec::new(),
-    };
-    chain.push(what, None);
-    Ok(())
+        certificates,
+    })
 }
 
 fn confirmed(

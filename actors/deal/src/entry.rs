@@ -52,6 +52,11 @@ impl Chain {
         Self { deal, turn, prev, at_unix_ms, trace, entries: Vec::new() }
     }
 
+    /// The hash of the last entry.
+    pub(crate) fn head(&self) -> Hash {
+        self.prev
+    }
+
     pub(crate) fn push(&mut self, what: Happening, cause: Option<Signed>) {
         let entry = Entry::write(DealEvent {
             deal: self.deal.clone(),

@@ -5,11 +5,14 @@
 //! notes to send and timers to arm, as data. Nothing here does I/O, takes a clock or knows a broker;
 //! and nothing here posts: the ledger commits.
 //!
+//! A deal that requires claims waits at the [`gate`] until each of them is proved.
+//!
 //! [`verify`] reads a deal's log and the key history and decides every move again: a log that lost,
 //! changed or reordered anything says so, and names the entry.
 
 mod decide;
 mod entry;
+pub mod gate;
 mod note;
 mod state;
 pub mod verify;

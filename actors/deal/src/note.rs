@@ -15,7 +15,7 @@ pub(crate) fn notes(deal: &Deal, entry: &Entry) -> Vec<Effect> {
         Happening::Proposed { by, .. } => (Some(by), None, None),
         Happening::Opened { opener, .. } => (Some(opener), None, None),
         Happening::Rejected { by, reason } | Happening::Withdrawn { by, reason } => (Some(by), None, Some(reason)),
-        Happening::Refused { rule, reason } => (None, Some(rule), Some(reason)),
+        Happening::Refused { rule, reason, .. } => (None, Some(rule), Some(reason)),
         Happening::Expired | Happening::Settled | Happening::Failed { .. } => (None, None, None),
         // Between acceptance and commit there is nothing for a party to do.
         Happening::Accepted { .. } | Happening::Certified { .. } | Happening::Confirmed { .. } => return Vec::new(),

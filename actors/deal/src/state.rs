@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::deal::{ClaimKind, Delivery, Move, ReadTerms, Shown, Terms};
-use schemas::event::{Happening, Signed};
+use schemas::event::{DealEvent, Evidence, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId, MarketId, MoveId};
 use schemas::profile::{Profile, State};
@@ -56,6 +56,10 @@ pub struct Deal {
     pub table: Option<OnTable>,
     /// Who has accepted them, with the signed acceptance.
     pub accepted: BTreeMap<AgentId, Signed>,
+    /// When the last party accepted, in Unix milliseconds.
+    pub agreed_unix_ms: Option<i64>,
+    /// The evidence for the claims that it requires, once it is certified.
+    pub certificates: Vec<Evidence>,
     /// Who has confirmed delivery.
     pub confirmed: BTreeSet<AgentId>,
     /// Every move that the log holds, by mover and move id.
@@ -81,7 +85,7 @@ impl Deal {
         };
         deal.turns = event.turn.saturating_add(1);
         deal.head = entry.hash;
-        deal.happen(&event.what, cause.as_ref());
+        deal.happen(event, cause.as_ref());
         if let Some(Caused { by, ask, signed }) = cause {
             let record = Recorded { body_hash: Hash::of(&signed.body), turn: event.turn, state: deal.state };
             deal.moves.insert((by, ask.move_id().clone()), record);
@@ -103,6 +107,8 @@ impl Deal {
             state: State::Open,
             table: None,
             accepted: BTreeMap::new(),
+            agreed_unix_ms: None,
+            certificates: Vec::new(),
             confirmed: BTreeSet::new(),
             moves: BTreeMap::new(),
             ended: None,
@@ -111,8 +117,8 @@ impl Deal {
         })
     }
 
-    fn happen(&mut self, what: &Happening, cause: Option<&Caused>) {
-        match what {
+    fn happen(&mut self, event: &DealEvent, cause: Option<&Caused>) {
+        match &event.what {
             Happening::Opened { .. } | Happening::Proposed { .. } => {
                 if let Some(bytes) = cause.and_then(|c| c.terms()) {
                     self.put_on_table(bytes);
@@ -124,9 +130,13 @@ impl Deal {
                 }
                 if *last {
                     self.state = State::Agreed;
+                    self.agreed_unix_ms = Some(event.at_unix_ms);
                 }
             }
-            Happening::Certified { .. } => self.state = State::Certified,
+            Happening::Certified { certificates, .. } => {
+                self.state = State::Certified;
+                self.certificates.clone_from(certificates);
+            }
             Happening::Committed { .. } => self.state = State::Committed,
             Happening::Confirmed { by } => {
                 self.confirmed.insert(by.clone());
@@ -135,7 +145,7 @@ impl Deal {
             Happening::Rejected { reason, .. } => self.end(State::Rejected, None, reason),
             Happening::Withdrawn { reason, .. } => self.end(State::Withdrawn, None, reason),
             Happening::Expired => self.end(State::Expired, None, "its time ran out before all had accepted"),
-            Happening::Refused { rule, reason } => self.end(State::Refused, Some(rule), reason),
+            Happening::Refused { rule, reason, .. } => self.end(State::Refused, Some(rule), reason),
             Happening::Failed { undelivered } => {
                 self.end(
                     State::Failed,
@@ -158,6 +168,12 @@ impl Deal {
             self.table = Some(OnTable { bytes: bytes.to_vec(), terms, hash });
             self.state = State::Negotiating;
         }
+    }
+
+    /// The signed acceptances, in the order of the parties.
+    #[must_use]
+    pub fn acceptances(&self) -> Vec<Signed> {
+        self.parties.iter().filter_map(|party| self.accepted.get(party)).cloned().collect()
     }
 
     /// Whether an agent takes part.

@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use schemas::body::Message;
 use schemas::core::{Call, Decider};
 use schemas::deal::{Delivery, Move};
-use schemas::event::{DealEvent, Happening, Signed};
+use schemas::event::{DealEvent, Evidence, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::DealId;
+use schemas::kernel::Kernel;
 use schemas::keyring::{Keyring, LogRecord, RecordFault};
 use schemas::profile::{Mover, State, Verb};
 use schemas::signature::Sender;
@@ -19,6 +20,7 @@ use schemas::subject::{deal_log, parse_deal_move};
 
 use crate::decide::{Ask, Desk};
 use crate::entry::Entry;
+use crate::gate::{Judged, Proving, Rule, name_of};
 use crate::state::Deal;
 
 /// The core whose entries are the desk's.
@@ -59,6 +61,14 @@ pub enum Fault {
     /// The log ends in the middle of what was written together.
     #[error("the log ends before {0}, which is written together with it")]
     Torn(&'static str),
+    /// What stands there as evidence for a claim is none.
+    #[error("{claim}: {reason}")]
+    Evidence {
+        /// Which claim.
+        claim: String,
+        /// Why it shows nothing of it.
+        reason: String,
+    },
     /// There is no entry at all.
     #[error("the log is empty")]
     Empty,
@@ -71,14 +81,17 @@ pub struct Verified {
     pub deal: Deal,
     /// How many signatures were checked.
     pub signatures: u32,
+    /// How many claims were proved again, or refuted again.
+    pub claims: u32,
 }
 
-/// Verifies one deal's log.
+/// Verifies one deal's log; `kernel` decides on the evidence in it.
 ///
 /// # Errors
 /// The first entry at fault.
-pub fn verify(id: &DealId, records: &[LogRecord], keys: &Keyring) -> Result<Verified, Broken> {
-    let mut reader = Reader { id, keys, deal: None, signatures: 0, expected: Vec::new(), last_sequence: 0 };
+pub fn verify(id: &DealId, records: &[LogRecord], keys: &Keyring, kernel: &dyn Kernel) -> Result<Verified, Broken> {
+    let mut reader =
+        Reader { id, keys, kernel, deal: None, signatures: 0, claims: 0, expected: Vec::new(), last_sequence: 0 };
     for (turn, record) in (0u32..).zip(records) {
         reader.entry(turn, record).map_err(|fault| Broken { turn, sequence: record.sequence, fault })?;
     }
@@ -89,7 +102,7 @@ pub fn verify(id: &DealId, records: &[LogRecord], keys: &Keyring) -> Result<Veri
         return Err(Broken { turn, sequence, fault });
     }
     match reader.deal {
-        Some(deal) => Ok(Verified { deal, signatures: reader.signatures }),
+        Some(deal) => Ok(Verified { deal, signatures: reader.signatures, claims: reader.claims }),
         None => Err(Broken { turn: 0, sequence: 0, fault: Fault::Empty }),
     }
 }
@@ -97,8 +110,10 @@ pub fn verify(id: &DealId, records: &[LogRecord], keys: &Keyring) -> Result<Veri
 struct Reader<'a> {
     id: &'a DealId,
     keys: &'a Keyring,
+    kernel: &'a dyn Kernel,
     deal: Option<Deal>,
     signatures: u32,
+    claims: u32,
     /// What the last move must have written besides the entry that names it.
     expected: Vec<Entry>,
     last_sequence: u64,
@@ -148,7 +163,8 @@ impl Reader<'_> {
         let (ask, call) = match &entry.event.cause {
             Some(cause) => self.caused(cause, &entry.event)?,
             None => {
-                (Ask::Due { deal: self.id.clone() }, Call { now_unix_ms: entry.event.at_unix_ms, ..Call::default() })
+                let call = Call { now_unix_ms: entry.event.at_unix_ms, ..Call::default() };
+                (self.uncaused(&entry.event.what)?, call)
             }
         };
         let decision = Desk.decide(&self.deal, &ask, &call).map_err(|error| Fault::Rules(error.to_string()))?;
@@ -156,6 +172,40 @@ impl Reader<'_> {
         let first = events.next().ok_or_else(|| Fault::Rules("nothing was to be written".into()))?;
         self.expected = events.collect();
         same(&first, entry)
+    }
+
+    /// What the desk was asked when no move asked it: what came of the proofs, or what time it is.
+    fn uncaused(&mut self, what: &Happening) -> Result<Ask, Fault> {
+        let id = self.id.clone();
+        let Some(deal) = self.deal.as_ref().filter(|deal| deal.is_at_gate()) else { return Ok(Ask::Due { deal: id }) };
+        let judged = match what {
+            Happening::Certified { certificates, .. } => {
+                let judged = again(deal, certificates, self.kernel)?;
+                if let Some(missing) = judged.missing() {
+                    let claim = deal.claims().ok().and_then(|claims| claims.get(missing).map(name_of));
+                    let reason = "there is no certificate for it".to_owned();
+                    return Err(Fault::Evidence { claim: claim.unwrap_or_default(), reason });
+                }
+                self.claims = self.claims.saturating_add(u32::try_from(certificates.len()).unwrap_or(u32::MAX));
+                judged
+            }
+            Happening::Refused { evidence: Some(evidence), .. } => {
+                let judged = again(deal, std::slice::from_ref(evidence), self.kernel)?;
+                self.claims = self.claims.saturating_add(1);
+                judged
+            }
+            // Why nobody proved it is the desk's word: that it isn't proved is all that anyone needs to know.
+            Happening::Refused { rule, reason, evidence: None } => {
+                let rule = Rule::parse(rule).filter(|rule| *rule != Rule::Refuted);
+                Judged::as_told(
+                    deal.head,
+                    rule.ok_or_else(|| Fault::Rules("it names no rule of the gate".into()))?,
+                    reason,
+                )
+            }
+            _ => return Ok(Ask::Due { deal: id }),
+        };
+        Ok(Ask::Judged { deal: id, judged })
     }
 
     fn caused(&mut self, cause: &Signed, event: &DealEvent) -> Result<(Ask, Call), Fault> {
@@ -201,8 +251,11 @@ impl Reader<'_> {
         }
         match &entry.event.what {
             Happening::Committed { book, terms, acceptances, certificates } => {
-                if *book != deal.book || *terms != table.bytes || !certificates.is_empty() {
+                if *book != deal.book || *terms != table.bytes {
                     return Err(rules("it commits other terms than were agreed"));
+                }
+                if *certificates != deal.certificates {
+                    return Err(rules("its certificates are not those that certified it"));
                 }
                 if !acceptances.iter().eq(deal.parties.iter().filter_map(|party| deal.accepted.get(party)))
                     || acceptances.len() != deal.parties.len()
@@ -245,6 +298,23 @@ fn writer_of(what: &Happening, deal: Option<&Deal>) -> &'static str {
         }
         _ => DESK,
     }
+}
+
+/// Looks again at evidence for the claims that a deal raises.
+fn again(deal: &Deal, evidence: &[Evidence], kernel: &dyn Kernel) -> Result<Judged, Fault> {
+    let raised = deal.claims().map_err(|unproved| Fault::Rules(unproved.reason))?;
+    let fault = |claim: String, reason: &str| Fault::Evidence { claim, reason: reason.to_owned() };
+    let mut proving = Proving::of(deal.head, raised.iter().map(|raised| raised.claim.clone()).collect());
+    for Evidence { claim_hash, certificate } in evidence {
+        let Some(claim) = raised.iter().find(|raised| raised.hash == *claim_hash) else {
+            return Err(fault(format!("claim {claim_hash}"), "this deal raises no such claim"));
+        };
+        if !proving.is_open(claim.hash) {
+            continue;
+        }
+        proving.take(kernel, claim.hash, certificate).map_err(|unsound| fault(name_of(claim), &unsound.0))?;
+    }
+    Ok(proving.judged())
 }
 
 fn same(expected: &Entry, entry: &Entry) -> Result<(), Fault> {

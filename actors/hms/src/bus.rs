@@ -16,6 +16,7 @@ use crate::{
     exit::Outcome,
     keystore::{DEFAULT_DIR, DIR_VARIABLE, KeyStore},
     local::LocalBus,
+    services::provers::Whereabouts,
 };
 
 /// How long a command waits for a bus that does not answer, in milliseconds.
@@ -60,6 +61,19 @@ impl BusArgs {
     pub fn is_named(&self) -> bool {
         let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
         self.nats.is_some() || self.context.is_some() || is_set("NATS_URL") || is_set("NATS_CONTEXT")
+    }
+
+    /// Whether there is a bus that a command means without asking: one is named, or runs from the folder at hand.
+    #[must_use]
+    pub fn is_meant(&self) -> bool {
+        self.is_named() || LocalBus::running(&self.dir.dir).is_some()
+    }
+
+    /// Where a process of ours finds the same bus.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts {
+        let local = if self.is_named() { None } else { LocalBus::running(&self.dir.dir) };
+        Whereabouts { url: self.nats.clone().or_else(|| local.map(|bus| bus.url)), context: self.context.clone() }
     }
 
     fn spec(&self, name: &str) -> Result<ConnectSpec, ConnectError> {

@@ -98,7 +98,7 @@ impl Evidence {
             })?;
         }
         let entries = self.deals.get(id).map(Vec::as_slice).unwrap_or_default();
-        Ok(verify(id, entries, &ring)?)
+        Ok(verify(id, entries, &ring, &proof::Checker)?)
     }
 
     /// The evidence as lines of JSON.

@@ -11,7 +11,7 @@ use crate::{
     exit::{Exit, OrExit, Outcome, Stop},
     keystore::KeyStore,
     log,
-    services::{self, Core, Cores},
+    services::{self, Core, Cores, provers::Provers},
 };
 
 /// How often the broker is looked after, in milliseconds.
@@ -20,13 +20,18 @@ const LOOK_MS: u64 = 500;
 /// How long the market maker's answers may take when it ends, in milliseconds.
 const DRAIN_MS: u64 = 5_000;
 
+/// How long provers may take to serve until a bus is announced without them, in milliseconds.
+const PROVERS_SERVE_MS: u64 = 10_000;
+
 /// What is to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Copies of each stream.
     pub replicas: u8,
     /// Whether the market maker runs here: on one bus it may run once.
     pub has_maker: bool,
+    /// The provers.
+    pub provers: Provers,
 }
 
 /// What runs.
@@ -47,7 +52,7 @@ impl House {
         for (stream, done) in provision(&port, plan.replicas).await? {
             tracing::debug!(stream, ?done, "provisioned");
         }
-        let cores = services::start(port.clone(), keys, &Core::ALL).await.or_exit(Exit::Bad)?;
+        let cores = services::start(port.clone(), keys, &Core::ALL, &plan.provers).await.or_exit(Exit::Bad)?;
         let maker = if plan.has_maker {
             let signer = keys.signer(&AgentId::parse(maker::SERVICE).or_exit(Exit::Bad)?)?;
             Some(Maker::start(port.clone(), signer).await.or_exit(Exit::Bad)?)
@@ -55,6 +60,13 @@ impl House {
             None
         };
         Ok(Self { port, cores, maker, broker })
+    }
+
+    /// Waits until the provers serve, and says so where they don't in time.
+    pub async fn prove(&mut self) {
+        if !self.cores.prove(PROVERS_SERVE_MS).await {
+            tracing::warn!("provers are not there yet; until they are, deals that require proof are refused");
+        }
     }
 
     /// Waits until somebody ends it (SIGINT, SIGTERM).

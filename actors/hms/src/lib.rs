@@ -20,6 +20,7 @@ pub mod keystore;
 mod local;
 mod log;
 mod output;
+mod proofs;
 mod request;
 pub mod services;
 

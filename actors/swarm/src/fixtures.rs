@@ -166,7 +166,10 @@ impl Story {
     }
 
     pub(crate) fn refused(&mut self) -> DealEvent {
-        self.next(Happening::Refused { rule: "over_limit".to_owned(), reason: "too much".to_owned() }, None)
+        self.next(
+            Happening::Refused { rule: "over_limit".to_owned(), reason: "too much".to_owned(), evidence: None },
+            None,
+        )
     }
 }
 

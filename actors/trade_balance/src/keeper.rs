@@ -496,7 +496,7 @@ fn notes(answered: &DealEvent, written: &DealEvent, moved: &[Transfer], book: &M
     let (state, rule, reason) = match &written.what {
         Happening::Committed { .. } => (State::Committed, None, None),
         Happening::Settled => (State::Settled, None, None),
-        Happening::Refused { rule, reason } => (State::Refused, Some(rule.clone()), Some(reason.clone())),
+        Happening::Refused { rule, reason, .. } => (State::Refused, Some(rule.clone()), Some(reason.clone())),
         Happening::Compensated { reversed } => {
             let reason = format!("not delivered in time: {} of {} transfers taken back", reversed.len(), moved.len());
             (State::Compensated, None, Some(reason))

@@ -23,7 +23,7 @@ fn every_flipped_bit_of_a_body_is_named_with_its_entry() {
         for byte in 0..size {
             let mut log = world.log.clone();
             log[turn].body[byte] ^= 1 << (byte % 8);
-            let broken = verify(&world.id, &log, &world.keys).unwrap_err();
+            let broken = verify(&world.id, &log, &world.keys, &super::gate::Believer).unwrap_err();
             assert_eq!(broken.turn as usize, turn, "byte {byte}: {broken}");
         }
     }
@@ -43,13 +43,13 @@ fn every_flipped_bit_of_a_header_or_subject_is_named_with_its_entry() {
                 other[at].1 = value;
                 let mut log = world.log.clone();
                 log[turn].headers = other.into_iter().collect();
-                let broken = verify(&world.id, &log, &world.keys).expect_err(&pairs[at].0);
+                let broken = verify(&world.id, &log, &world.keys, &super::gate::Believer).expect_err(&pairs[at].0);
                 assert_eq!(broken.turn as usize, turn, "{} byte {byte}: {broken}", pairs[at].0);
             }
         }
         let mut log = world.log.clone();
         log[turn].subject = subject::deal_log(&DealId::of(&agent("kenya"), &"x".parse().unwrap()));
-        assert_eq!(verify(&world.id, &log, &world.keys).unwrap_err().turn as usize, turn);
+        assert_eq!(verify(&world.id, &log, &world.keys, &super::gate::Believer).unwrap_err().turn as usize, turn);
     }
 }
 
@@ -60,17 +60,23 @@ fn lost_repeated_and_reordered_entries_are_named() {
         let mut lost = world.log.clone();
         lost.remove(turn);
         if turn + 1 < world.log.len() {
-            assert_eq!(verify(&world.id, &lost, &world.keys).unwrap_err().turn as usize, turn);
+            assert_eq!(verify(&world.id, &lost, &world.keys, &super::gate::Believer).unwrap_err().turn as usize, turn);
             let mut swapped = world.log.clone();
             swapped.swap(turn, turn + 1);
-            assert_eq!(verify(&world.id, &swapped, &world.keys).unwrap_err().turn as usize, turn);
+            assert_eq!(
+                verify(&world.id, &swapped, &world.keys, &super::gate::Believer).unwrap_err().turn as usize,
+                turn
+            );
         }
         let mut twice = world.log.clone();
         twice.insert(turn, world.log[turn].clone());
-        assert_eq!(verify(&world.id, &twice, &world.keys).unwrap_err().turn as usize, turn + 1);
+        assert_eq!(verify(&world.id, &twice, &world.keys, &super::gate::Believer).unwrap_err().turn as usize, turn + 1);
     }
     let torn = &world.log[..world.log.len() - 1];
-    assert!(matches!(verify(&world.id, torn, &world.keys).unwrap_err().fault, Fault::Torn("settled")));
+    assert!(matches!(
+        verify(&world.id, torn, &world.keys, &super::gate::Believer).unwrap_err().fault,
+        Fault::Torn("settled")
+    ));
 }
 
 #[test]
@@ -92,7 +98,7 @@ fn a_writer_that_may_not_write_it_is_named() {
     let mut world = World::new();
     world.agree(&ring());
     let (turn, prev) = world.deal.as_ref().map(|deal| (deal.turns, deal.head)).unwrap();
-    let what = Happening::Refused { rule: "x".into(), reason: "y".into() };
+    let what = Happening::Refused { rule: "x".into(), reason: "y".into(), evidence: None };
     let entry =
         Entry::write(DealEvent { deal: world.id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None });
     world.write(DESK, entry);

@@ -14,6 +14,7 @@ use schemas::{
     catalogue,
     core::{Call as Surroundings, Core},
     header::{self, Headers},
+    infix,
     keyring::REGISTRY,
     limit::{DEFAULT_LEASE_MS, MAX_CLEARING_BODY_BYTES, MAX_INBOX_PAGE},
     registry::{Hello, Welcome},
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// What can be called; a request's `type` is the name of the call.
-const CALLS: [&str; 22] = [
+const CALLS: [&str; 26] = [
     "registry.hello",
     "registry.register",
     "registry.leave",
@@ -52,6 +53,10 @@ const CALLS: [&str; 22] = [
     "trade_balance.analyze",
     "trade_balance.balance",
     "graph.clear",
+    "proof.check",
+    "gtp.prove",
+    "gtp.refute",
+    "gtp.status",
     "maker.why",
     "maker.market",
 ];
@@ -60,12 +65,14 @@ const CALLS: [&str; 22] = [
 ///
 /// The JSON is read into the request's own type, so a slip is named with its field before anything is sent. `type` is
 /// filled in, and for a signed request `move_id` and `deadline_unix_ms`. Byte strings are lowercase hexadecimal;
-/// `terms` and `body` may be written as the JSON of what they hold. An error reply ends with exit code 1.
+/// `terms`, `body`, claims and certificates may be written as the JSON of what they hold, claims also as people write them.
+/// An error reply ends with exit code 1.
 #[derive(Args, Debug)]
 #[command(after_help = format!("\
 Examples:
   hms call registry.find
   echo '{{\"book\":\"africa\"}}' | hms call ledger.balance - --json
+  echo '{{\"claims\":[\"forall x: x^2 >= 0\"]}}' | hms call gtp.prove -
   hms call graph.clear offers.json --local       no bus: the core runs in this process
   hms call registry.register --as kenya          signed with DIR/keys/kenya.nk
 
@@ -77,7 +84,7 @@ pub struct Call {
     target: Target,
     /// The request as JSON; `-` is standard input; left out, it is {}
     file: Option<PathBuf>,
-    /// Run the core in this process instead of asking the bus: graph and trade_balance
+    /// Run the core in this process instead of asking the bus: graph, proof and trade_balance
     #[arg(long, conflicts_with = "sender")]
     local: bool,
     /// Sign as this agent, with its key in DIR
@@ -235,6 +242,9 @@ impl Call {
     }
 }
 
+/// How long provers search unless the request says otherwise, in milliseconds: within the time that an answer may take.
+const SEARCH_MS: u32 = 4_000;
+
 /// The service whose endpoints carry the mover and the deal in their subjects.
 const DEAL: &str = "deal";
 
@@ -266,7 +276,41 @@ fn body(kind: &str, mut fields: Map<String, Value>) -> Outcome<Vec<u8>> {
         let bytes = request::body_of(&inner_kind, inner).map_err(|stop| stop.while_doing(field))?;
         fields.insert(field.into(), data_encoding::HEXLOWER.encode(&bytes).into());
     }
+    match kind {
+        "proof.check" => {
+            for field in ["claim", "certificate"] {
+                if let Some(said) = fields.get_mut(field) {
+                    *said = evidence(said).map_err(|stop| stop.while_doing(field))?;
+                }
+            }
+        }
+        "gtp.prove" | "gtp.refute" => {
+            fields.entry("budget_ms").or_insert_with(|| SEARCH_MS.into());
+            fields.entry("seed").or_insert_with(|| 0.into());
+            for (index, said) in
+                fields.get_mut("claims").and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+            {
+                *said = evidence(said).map_err(|stop| stop.while_doing(format_args!("claims[{index}]")))?;
+            }
+        }
+        _ => {}
+    }
     request::body_of(kind, fields.into())
+}
+
+/// A claim, a certificate or a counterexample as the hexadecimal of its bytes; a claim may be written as people write it.
+fn evidence(said: &Value) -> Outcome<Value> {
+    let bytes = match said {
+        Value::String(text) if !text.chars().all(|c| c.is_ascii_hexdigit()) => {
+            encode(&infix::parse(text).or_exit(Exit::Input)?)
+        }
+        Value::Object(fields) => {
+            let kind = fields.get("type").and_then(Value::as_str).unwrap_or("claim").to_owned();
+            request::body_of(&kind, said.clone())?
+        }
+        _ => return Ok(said.clone()),
+    };
+    Ok(data_encoding::HEXLOWER.encode(&bytes).into())
 }
 
 /// Runs a core in this process.
@@ -276,9 +320,10 @@ fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
         "trade_balance.analyze" => handled(&trade_balance::Analyze, body),
         "trade_balance.balance" => handled(&trade_balance::Balance, body),
         "graph.clear" => handled(&<graph::Clear>::default(), body),
+        "proof.check" => handled(&proof::Checker, body),
         _ => Err(Stop::say(
             Exit::Usage,
-            format_args!("{kind} needs a bus: only graph and trade_balance run with --local"),
+            format_args!("{kind} needs a bus: only graph, proof and trade_balance run with --local"),
         )),
     }
 }

@@ -3,7 +3,7 @@
 //! All of this reads the log itself, as an operator may. An entry that neither desk nor ledger signed is no part
 //! of a deal, whoever put it there: it is passed over with a word, except by `verify`, to which it is a fault.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use clap::{
     Args, Subcommand,
@@ -11,6 +11,7 @@ use clap::{
 };
 use deal::{
     Deal as Folded, Entry,
+    gate::{name_of, raised},
     verify::{DESK, LEDGER, Verified},
 };
 use futures::StreamExt;
@@ -18,8 +19,9 @@ use runtime::port::{Followed, Port, Start};
 use schemas::{
     DealId, Message,
     body::to_json,
-    deal::Transfer,
-    event::{DealEvent, Happening},
+    deal::{ClaimKind, Transfer},
+    event::{DealEvent, Evidence as Proof, Happening, Signed},
+    kernel::{Finding, Kernel},
     keyring::{Keyring, LogRecord, REGISTRY, RecordFault},
     limit::MAX_CLEARING_BODY_BYTES,
     profile::State,
@@ -94,8 +96,9 @@ pub struct Log {
 
 /// Decide whether a deal's log holds
 ///
-/// Every signature is checked, every entry's place in the hash chain, and every move is decided again. The first entry
-/// at fault is named, with exit code 1. Only the deal's log and the key history are looked at.
+/// Every signature is checked, every entry's place in the hash chain, every move is decided again, and every certificate
+/// is checked against the claim that terms and acceptances raise. The first entry at fault is named, with exit code 1.
+/// Only the deal's log and the key history are looked at.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -223,6 +226,10 @@ impl Show {
         output::line(format_args!("rules     {} in book {}, opened by {}", deal.profile, deal.book, deal.opener))?;
         output::line(format_args!("parties   {}", parties.join(", ")))?;
         output::line(format_args!("expires   {}", output::time(deal.expires_unix_ms)))?;
+        for (index, (claim, verdict)) in claims(&deal).into_iter().enumerate() {
+            let title = if index == 0 { "claims" } else { "" };
+            output::line(format_args!("{title:10}{claim}: {verdict}"))?;
+        }
         let Some(table) = &deal.table else { return output::line("terms     none yet") };
         output::line(format_args!("terms     {}", table.hash))?;
         table.terms.transfers.iter().try_for_each(|transfer| {
@@ -324,8 +331,9 @@ fn verdicts(evidence: &Evidence, ids: &[DealId], json: bool) -> Outcome {
 
 fn verdict_in_words(id: &DealId, verdict: &Result<Verified, Unproved>) -> String {
     match verdict {
-        Ok(Verified { deal, signatures }) => {
-            format!("{id} holds: {}, {} entries, {signatures} signatures", deal.state, deal.turns)
+        Ok(Verified { deal, signatures, claims }) => {
+            let claims = if *claims > 0 { format!(", {claims} claims") } else { String::new() };
+            format!("{id} holds: {}, {} entries, {signatures} signatures{claims}", deal.state, deal.turns)
         }
         Err(unproved) => format!("{id} DOES NOT HOLD: {unproved}"),
     }
@@ -333,8 +341,9 @@ fn verdict_in_words(id: &DealId, verdict: &Result<Verified, Unproved>) -> String
 
 fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
     match verdict {
-        Ok(Verified { deal, signatures }) => {
-            json!({ "deal": id, "holds": true, "state": deal.state, "entries": deal.turns, "signatures": signatures })
+        Ok(Verified { deal, signatures, claims }) => {
+            json!({ "deal": id, "holds": true, "state": deal.state, "entries": deal.turns, "signatures": signatures,
+                "claims": claims })
         }
         Err(Unproved::Key { agent, sequence, fault }) => {
             json!({ "deal": id, "holds": false, "key_history": agent, "sequence": sequence, "fault": fault.to_string() })
@@ -379,18 +388,67 @@ fn told(event: &DealEvent) -> (String, String) {
         Happening::Accepted { by, terms_hash, last } => {
             (by.to_string(), format!("terms {}{}", short(terms_hash), if *last { "; all have accepted" } else { "" }))
         }
-        Happening::Certified { acceptances, certificates, .. } => {
-            (DESK.into(), format!("{} acceptances, {} certificates", acceptances.len(), certificates.len()))
+        Happening::Certified { terms, acceptances, certificates, .. } => {
+            let proved = proved_in_words(terms, acceptances, certificates);
+            (DESK.into(), format!("{} acceptances; {proved}", acceptances.len()))
         }
         Happening::Committed { terms, .. } => (LEDGER.into(), transfers_in_words(terms)),
         Happening::Confirmed { by } => (by.to_string(), "what was due is there".into()),
         Happening::Settled => ("-".into(), "everything is delivered".into()),
         Happening::Rejected { by, reason } | Happening::Withdrawn { by, reason } => (by.to_string(), reason.clone()),
         Happening::Expired => (DESK.into(), "not all had accepted in time".into()),
-        Happening::Refused { rule, reason } => ("-".into(), format!("{rule}: {reason}")),
+        Happening::Refused { rule, reason, evidence } => {
+            let size = evidence.as_ref().map_or_else(String::new, |e| format!(" ({} bytes)", e.certificate.len()));
+            ("-".into(), format!("{rule}: {reason}{size}"))
+        }
         Happening::Failed { undelivered } => (DESK.into(), format!("not confirmed: transfers {undelivered:?}")),
         Happening::Compensated { reversed } => (LEDGER.into(), format!("taken back: transfers {reversed:?}")),
     }
+}
+
+/// What a deal must prove, claim by claim, and how far that is. Each certificate is checked again.
+fn claims(deal: &Folded) -> Vec<(String, String)> {
+    if deal.agreed_unix_ms.is_none() {
+        return deal
+            .requires
+            .iter()
+            .map(|kind| (kind.to_string(), "to be proved once all have accepted".into()))
+            .collect();
+    }
+    let raised = match deal.claims() {
+        Ok(raised) => raised,
+        Err(unproved) => return vec![("claims".into(), format!("can't be stated: {}", unproved.reason))],
+    };
+    let verdict = |hash: schemas::Hash, claim: &[u8]| match deal
+        .certificates
+        .iter()
+        .find(|certificate| certificate.claim_hash == hash)
+    {
+        None => "not proved".to_owned(),
+        Some(Proof { certificate, .. }) => match proof::Checker.check(claim, certificate) {
+            Ok(Finding::Proved { .. }) => format!("proved, {} bytes", certificate.len()),
+            Ok(Finding::Refuted) => "REFUTED by what stands there as its certificate".to_owned(),
+            Err(unsound) => format!("DOES NOT HOLD: {unsound}"),
+        },
+    };
+    raised.iter().map(|raised| (name_of(raised), verdict(raised.hash, &raised.claim))).collect()
+}
+
+/// Which claims these certificates are about.
+fn proved_in_words(terms: &[u8], acceptances: &[Signed], certificates: &[Proof]) -> String {
+    if certificates.is_empty() {
+        return "nothing was to be proved".into();
+    }
+    let mut names = BTreeMap::new();
+    if let Ok(read) = schemas::deal::ReadTerms::read(terms) {
+        for kind in ClaimKind::ALL {
+            let raised = raised(&read.terms, &[kind], acceptances).unwrap_or_default();
+            names.extend(raised.iter().map(|raised| (raised.hash, name_of(raised))));
+        }
+    }
+    let name = |hash: schemas::Hash| names.get(&hash).cloned().unwrap_or_else(|| format!("claim {hash}"));
+    let proved: Vec<String> = certificates.iter().map(|certificate| name(certificate.claim_hash)).collect();
+    format!("proved: {}", proved.join(", "))
 }
 
 fn transfers_in_words(terms: &[u8]) -> String {

@@ -6,7 +6,7 @@ use crate::{
     bus::BusArgs,
     exit::{Exit, OrExit, Outcome},
     output,
-    services::{self, Core},
+    services::{self, Core, provers::Provers},
 };
 
 /// Run some cores on a bus that is there, beside those of other nodes
@@ -17,11 +17,15 @@ use crate::{
 #[command(after_help = "\
 Examples:
   hms node --cores graph --nats nats://broker:4222
-  hms node --cores deal,ledger --dir /var/lib/hms")]
+  hms node --cores deal,ledger --dir /var/lib/hms
+  hms node --cores gtp --provers 2 --nats nats://broker:4222")]
 pub struct Node {
-    /// Which cores, with commas: registry, deal, ledger, trade_balance, graph
+    /// Which cores, with commas: registry, deal, ledger, trade_balance, graph, proof, gtp
     #[arg(long, value_name = "CORES", value_delimiter = ',', required = true)]
     cores: Vec<Core>,
+    /// How many provers to run where gtp is among the cores
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    provers: usize,
     #[command(flatten)]
     bus: BusArgs,
 }
@@ -31,7 +35,9 @@ impl Node {
         self.cores.sort_unstable();
         self.cores.dedup();
         let port = self.bus.connect_service("hms-node").await?;
-        let cores = services::start(port.clone(), &self.bus.dir.keys(), &self.cores).await.or_exit(Exit::Bad)?;
+        let provers = Provers { count: self.provers, bus: self.bus.whereabouts() };
+        let cores =
+            services::start(port.clone(), &self.bus.dir.keys(), &self.cores, &provers).await.or_exit(Exit::Bad)?;
         let names: Vec<&str> = self.cores.iter().map(|core| core.name()).collect();
         output::line(format_args!("serving {} on {}", names.join(", "), port.server().url))?;
         let ended = runtime::interrupted().await.or_exit(Exit::Bad);

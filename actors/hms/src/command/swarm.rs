@@ -22,6 +22,7 @@ use crate::{
     house::{House, Plan},
     keystore::KeyStore,
     output,
+    services::provers::{Provers, Whereabouts},
 };
 
 /// Run scenarios: agents in Python and Rust that join, trade and leave
@@ -90,7 +91,7 @@ impl Run {
         let seed = self.seed.unwrap_or(scenario.seed);
         let folder = self.scenario.parent().unwrap_or(Path::new("."));
         let population = scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
-        let (port, traders, private) = self.bus().await?;
+        let (port, traders, private) = self.bus(&scenario).await?;
         let spec = Spec {
             seed,
             seconds: self.seconds.unwrap_or(scenario.seconds),
@@ -135,7 +136,7 @@ impl Run {
     }
 
     /// The onlooker's connection and the agents', on the bus that is meant.
-    async fn bus(&self) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
+    async fn bus(&self, scenario: &Scenario) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
         if self.nats.is_some() || self.context.is_some() {
             // Only where the bus is matters here: a run keeps no keys.
             let dir = DirArgs { dir: PathBuf::from(crate::keystore::DEFAULT_DIR) };
@@ -146,7 +147,9 @@ impl Run {
         let broker = Broker::start(BrokerSpec { port: 0, ..BrokerSpec::new(folder.path()) }).or_exit(Exit::NoBus)?;
         let url = broker.url();
         let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
-        let plan = Plan { replicas: 1, has_maker: true };
+        // What nobody asks, nobody needs to start.
+        let count = usize::from(!scenario.market.requires.is_empty());
+        let plan = Plan { replicas: 1, has_maker: true, provers: Provers { count, bus: Whereabouts::at(url.clone()) } };
         let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
         let port = bus::connect_own(&url, "hms-swarm").await?;
         let traders = bus::connect_own(&url, "hms-swarm-agents").await?;

@@ -17,7 +17,10 @@ use crate::{
     house::{House, Plan},
     local::LocalBus,
     output,
-    services::Core,
+    services::{
+        Core,
+        provers::{Provers, Whereabouts},
+    },
 };
 
 /// Where NATS clients look by default.
@@ -55,6 +58,9 @@ pub struct Up {
     /// Leave the market maker out: on one bus it may run once, and two would propose the same goods twice
     #[arg(long)]
     no_maker: bool,
+    /// How many provers to run: Python processes that search for the proofs that deals require
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    provers: usize,
     /// Print JSON on one line once everything serves
     #[arg(long)]
     json: bool,
@@ -88,7 +94,12 @@ impl Up {
             broker_pid: broker.as_ref().and_then(Broker::process_id),
             monitor_url: broker.as_ref().and_then(Broker::monitor_url),
         };
-        let plan = Plan { replicas: self.replicas, has_maker: !self.no_maker };
+        let bus = match &broker {
+            Some(broker) => Whereabouts::at(broker.url()),
+            None => self.bus.whereabouts(),
+        };
+        let provers = Provers { count: self.provers, bus };
+        let plan = Plan { replicas: self.replicas, has_maker: !self.no_maker, provers };
         let mut house = House::start(port.clone(), broker, &self.bus.dir.keys(), plan).await?;
         let announced = match running {
             None => Some(told.announce(&dir).or_exit(Exit::Input)?),
@@ -101,6 +112,7 @@ impl Up {
                 None
             }
         };
+        house.prove().await;
         self.tell(&told, &dir, &port)?;
         let ended = house.until_interrupted().await;
         house.drain().await;
@@ -132,7 +144,8 @@ impl Up {
     fn tell(&self, bus: &LocalBus, dir: &Path, port: &Arc<dyn Port>) -> Outcome {
         let LocalBus { url, monitor_url, pid, .. } = bus;
         let maker = (!self.no_maker).then_some(maker::SERVICE);
-        let serving: Vec<&str> = Core::ALL.map(Core::name).into_iter().chain(maker).collect();
+        let cores = Core::ALL.into_iter().filter(|core| *core != Core::Gtp || self.provers > 0).map(Core::name);
+        let serving: Vec<&str> = cores.chain(maker).collect();
         if self.json {
             return output::json(
                 &json!({ "url": url, "pid": pid, "dir": dir.display().to_string(), "monitor_url": monitor_url, "serving": serving }),

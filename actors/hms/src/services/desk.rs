@@ -10,19 +10,21 @@ use runtime::{
     journal::{DeciderHandle, DeciderHost, GroupCommit, Keys},
     port::{Message, Port, ReadError, WorkSpec},
     service::{Answer, Handler},
+    sync::mpsc,
 };
 use schemas::{
     body::{Message as _, decode, encode},
     core::{Call, Logged},
     deal::{Move, Show, Shown},
     error::{Code, ErrorReply},
+    kernel::Kernel,
     limit::MAX_BODY_BYTES,
     signature::Signer,
     stream, subject,
     subject::DealVerb,
 };
 
-use super::{answer, bad_subject};
+use super::{answer, bad_subject, gate::Gate};
 
 /// How long a fired timer may be worked on before another desk gets it, in milliseconds.
 const TIMER_ACK_WAIT_MS: u64 = 30_000;
@@ -40,13 +42,15 @@ pub struct DeskService {
 }
 
 impl DeskService {
-    /// Starts the desk's actor; `signer` signs as `deal`.
+    /// Starts the desk's actor and the gate beside it; `signer` signs as `deal`, `kernel` decides on proofs.
     ///
     /// # Errors
     /// Outside of an actor system.
-    pub fn start(port: Arc<dyn Port>, keys: Keys, signer: Signer) -> Result<Self, NoSystem> {
+    pub fn start(port: Arc<dyn Port>, keys: Keys, signer: Signer, kernel: Arc<dyn Kernel>) -> Result<Self, NoSystem> {
         let writer = GroupCommit::start(port.clone(), Desk::STREAM);
-        let desk = DeciderHost::start(Desk, port.clone(), writer, signer)?;
+        let (errands, to_run) = mpsc::unbounded_channel();
+        let desk = DeciderHost::start(Desk, port.clone(), writer, signer, errands)?;
+        runtime::spawn(Gate::new(port.clone(), kernel, desk.clone()).run(to_run));
         Ok(Self { port, keys, desk })
     }
 

@@ -3,7 +3,9 @@
 //! Here the pure cores meet the runtime. Each file binds one core; nothing is decided here.
 
 mod desk;
+pub mod gate;
 mod ledger;
+pub mod provers;
 mod registry;
 
 use std::fmt;
@@ -28,7 +30,12 @@ use schemas::{
     subject::{self, BadSubject, DealVerb},
 };
 
-use self::{desk::DeskService, ledger::LedgerService, registry::RegistryService};
+use self::{
+    desk::DeskService,
+    ledger::LedgerService,
+    provers::{Prover, Provers},
+    registry::RegistryService,
+};
 use crate::keystore::KeyStore;
 
 /// The version that services show, which is the product's.
@@ -53,11 +60,16 @@ pub enum Core {
     TradeBalance,
     /// Who could trade with whom.
     Graph,
+    /// The kernel that checks proofs.
+    Proof,
+    /// The provers, in Python, that search for them.
+    Gtp,
 }
 
 impl Core {
     /// Every core.
-    pub const ALL: [Self; 5] = [Self::Registry, Self::Deal, Self::Ledger, Self::TradeBalance, Self::Graph];
+    pub const ALL: [Self; 7] =
+        [Self::Registry, Self::Deal, Self::Ledger, Self::TradeBalance, Self::Graph, Self::Proof, Self::Gtp];
 
     /// The service's name.
     #[must_use]
@@ -68,6 +80,8 @@ impl Core {
             Self::Ledger => "ledger",
             Self::TradeBalance => "trade_balance",
             Self::Graph => "graph",
+            Self::Proof => "proof",
+            Self::Gtp => gate::PROVERS,
         }
     }
 
@@ -98,26 +112,37 @@ impl FromStr for Core {
 /// Cores at work.
 pub struct Cores {
     services: Vec<Running>,
+    provers: Vec<Prover>,
 }
 
 impl Cores {
     /// Stops taking requests, answers what was admitted, and ends. Says whether all was answered in time.
     pub async fn drain(self) -> bool {
         let drained = futures::future::join_all(self.services.into_iter().map(|service| service.drain(DRAIN_MS))).await;
-        drained.into_iter().all(|in_time| in_time)
+        // After whoever may still be asking them.
+        let ended = futures::future::join_all(self.provers.into_iter().map(|prover| prover.drain(DRAIN_MS))).await;
+        drained.into_iter().chain(ended).all(|in_time| in_time)
+    }
+
+    /// Waits until the provers serve; whether they did in time. Nothing depends on it.
+    pub async fn prove(&mut self, within_ms: u64) -> bool {
+        let serve = futures::future::join_all(self.provers.iter_mut().map(|prover| prover.serves(within_ms))).await;
+        serve.into_iter().all(|in_time| in_time)
     }
 }
 
-/// Starts cores. The streams are there already; keys are made on first use.
+/// Starts cores. The streams are there already; keys are made on first use. Where [`Core::Gtp`] is among them, so many
+/// `provers` are started on the same bus.
 ///
 /// # Errors
 /// When a key or the log cannot be used, or a service cannot listen.
-pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core]) -> Result<Cores> {
+pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], provers: &Provers) -> Result<Cores> {
     // The registry's key before any entry that it signs.
     for core in cores.iter().filter(|core| core.signs()) {
         publish_key(port.as_ref(), &signer(store, *core)?).await?;
     }
     let mut services = Vec::new();
+    let mut proving = Vec::new();
     for core in cores {
         let service = Service::new(core.name(), VERSION);
         let service = match core {
@@ -132,7 +157,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core]) -> Res
             }
             Core::Deal => {
                 let keys = Keys::follow(port.clone()).await?;
-                let desk = DeskService::start(port.clone(), keys, signer(store, *core)?)?;
+                let desk = DeskService::start(port.clone(), keys, signer(store, *core)?, Arc::new(proof::Checker))?;
                 let timers = desk.clone();
                 runtime::spawn(async move {
                     if let Err(error) = timers.heed_timers().await {
@@ -169,10 +194,17 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core]) -> Res
                 };
                 service.described("Who could trade with whom: clearing").core(limits, <graph::Clear>::default)
             }
+            Core::Proof => service
+                .described("The kernel: does this evidence decide this claim?")
+                .core(Limits::default(), || proof::Checker),
+            Core::Gtp => {
+                proving.extend((0..provers.count).map(|_| Prover::start(provers.bus.clone())));
+                continue;
+            }
         };
         services.push(service.start(port.clone()).await.with_context(|| format!("the core {core}"))?);
     }
-    Ok(Cores { services })
+    Ok(Cores { services, provers: proving })
 }
 
 fn signer(store: &KeyStore, core: Core) -> Result<Signer> {

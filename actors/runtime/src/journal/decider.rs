@@ -12,7 +12,7 @@ use schemas::{
     signature::Signer,
     stream, subject,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{GroupCommit, sign::sign};
 use crate::port::{AppendError, Port, ReadError, Record};
@@ -34,6 +34,16 @@ const FIRED_STAYS: &str = "168h";
 pub trait Hosted: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static {}
 impl<D: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static> Hosted for D {}
 
+/// What a decider wants done outside of its log: the host hands it on once the events are stored, and forgets it. What
+/// comes of it is asked of the decider anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    /// The log whose decider wants it.
+    pub log: String,
+    /// What it wants.
+    pub effect: Effect,
+}
+
 /// Hosts a decider as an actor.
 pub struct DeciderHost<D: Hosted> {
     shared: Arc<Shared<D>>,
@@ -45,6 +55,7 @@ struct Shared<D> {
     port: Arc<dyn Port>,
     writer: GroupCommit,
     signer: Signer,
+    errands: mpsc::UnboundedSender<Errand>,
 }
 
 struct Slot<D: Hosted> {
@@ -97,7 +108,7 @@ impl<D: Hosted> DeciderHandle<D> {
 }
 
 impl<D: Hosted> DeciderHost<D> {
-    /// Starts a host on a thread of its own. `signer` signs what it writes.
+    /// Starts a host on a thread of its own. `signer` signs what it writes; `errands` is told what else is to be done.
     ///
     /// # Errors
     /// Outside of an actor system.
@@ -106,8 +117,9 @@ impl<D: Hosted> DeciderHost<D> {
         port: Arc<dyn Port>,
         writer: GroupCommit,
         signer: Signer,
+        errands: mpsc::UnboundedSender<Errand>,
     ) -> Result<DeciderHandle<D>, NoSystem> {
-        let shared = Arc::new(Shared { decider, port, writer, signer });
+        let shared = Arc::new(Shared { decider, port, writer, signer, errands });
         let stage = Stage::new(1)?;
         let thread = stage.of(0).ok_or(NoSystem)?;
         let host = Self::start_in_arbiter(thread, move |_| Self { shared, logs: HashMap::new() });
@@ -253,8 +265,7 @@ impl<D: Hosted> Shared<D> {
         let Folded { mut state, sequence } = folded;
         let mut answers = Vec::with_capacity(asks.len());
         let mut records = Vec::new();
-        let mut notes = Vec::new();
-        let mut timers = Vec::new();
+        let mut also = Also::default();
         for Ask { ask, call, .. } in asks {
             let answer = match self.decider.decide(&state, ask, call) {
                 Ok(Decision { events, effects }) => {
@@ -268,7 +279,7 @@ impl<D: Hosted> Shared<D> {
                         records.push(Record::new(log, bytes.to_vec()).with_headers(headers));
                         state = D::apply(state, event);
                     }
-                    self.sort(log, effects, &mut notes, &mut timers);
+                    self.sort(log, effects, &mut also);
                     D::answer(&state, ask)
                 }
                 Err(refusal) => Err(refusal),
@@ -278,19 +289,22 @@ impl<D: Hosted> Shared<D> {
             }
             answers.push(answer);
         }
-        let Some(first) = records.first_mut() else {
-            return Ok((Folded { state, sequence }, answers));
-        };
-        first.expect_last_subject_seq = Some(sequence);
-        let events = records.len();
-        records.extend(notes);
+        let Also { notes, timers, errands } = also;
         // Armed before the events are written: a timer that fires for nothing is ignored, one that is
         // missing would leave a deal open for ever.
         for armed in join_all(timers).await {
             armed.map_err(|error| Again::Broken(error.to_string()))?;
         }
+        let Some(first) = records.first_mut() else {
+            self.run(errands);
+            return Ok((Folded { state, sequence }, answers));
+        };
+        first.expect_last_subject_seq = Some(sequence);
+        let events = records.len();
+        records.extend(notes);
         match self.writer.write(records).await {
             Ok(sequences) => {
+                self.run(errands);
                 let sequence = sequences.get(events - 1).copied().unwrap_or(sequence);
                 Ok((Folded { state, sequence }, answers))
             }
@@ -300,20 +314,36 @@ impl<D: Hosted> Shared<D> {
         }
     }
 
-    fn sort(&self, log: &str, effects: Vec<Effect>, notes: &mut Vec<Record>, timers: &mut Vec<Arming>) {
+    fn sort(&self, log: &str, effects: Vec<Effect>, also: &mut Also) {
         for effect in effects {
             match effect {
                 Effect::Note { to, kind, body } => {
-                    notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
+                    also.notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
                 }
                 Effect::Timer { at_unix_ms } => {
                     if let Some((from, target)) = D::timer(log) {
-                        timers.push(arm(self.port.clone(), from, target, at_unix_ms));
+                        also.timers.push(arm(self.port.clone(), from, target, at_unix_ms));
                     }
                 }
+                effect @ Effect::Prove { .. } => also.errands.push(Errand { log: log.to_owned(), effect }),
             }
         }
     }
+
+    fn run(&self, errands: Vec<Errand>) {
+        for errand in errands {
+            // Nobody runs errands any more when the host's owner is gone; a timer finds what was left undone.
+            let _ = self.errands.send(errand);
+        }
+    }
+}
+
+/// What goes with the events of a round.
+#[derive(Default)]
+struct Also {
+    notes: Vec<Record>,
+    timers: Vec<Arming>,
+    errands: Vec<Errand>,
 }
 
 /// Whether a refusal might be another on a newer state.

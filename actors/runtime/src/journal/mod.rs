@@ -16,7 +16,7 @@ mod sign;
 mod writer;
 
 pub use self::{
-    decider::{DeciderHandle, DeciderHost, Hosted},
+    decider::{DeciderHandle, DeciderHost, Errand, Hosted},
     fenced::{FencedHandle, FencedHost, HostError, Keeper},
     keys::Keys,
     sign::sign,

@@ -46,7 +46,7 @@ impl PythonHost {
         agents: &[&AgentPlan],
         news: UnboundedSender<News>,
     ) -> Result<Self, RunError> {
-        let python = python();
+        let python = interpreter();
         let failed = |error: std::io::Error| RunError::Python {
             python: python.display().to_string(),
             reason: error.to_string(),
@@ -97,7 +97,7 @@ impl PythonHost {
         let said = timeout(Duration::from_secs(1), &mut self.complaints).await;
         let said = said.ok().and_then(Result::ok).filter(|said| !said.is_empty());
         let reason = said.map_or_else(|| format!("its host ended: {status}"), |said| format!("{said} ({status})"));
-        Some(RunError::Python { python: python().display().to_string(), reason })
+        Some(RunError::Python { python: interpreter().display().to_string(), reason })
     }
 
     /// Lets it finish what is under way, and ends it; whether it did so in time.
@@ -141,7 +141,8 @@ fn agent(plan: &AgentPlan) -> Value {
 
 /// The Python that has the package: the one that the environment names, one in a virtual environment beside or above
 /// the working folder or the executable, or whatever `python3` is.
-fn python() -> PathBuf {
+#[must_use]
+pub fn interpreter() -> PathBuf {
     if let Some(named) = std::env::var_os(PYTHON_VARIABLE).filter(|name| !name.is_empty()) {
         return PathBuf::from(named);
     }

@@ -34,7 +34,7 @@ use crate::plan::Policy;
 use crate::scenario::{Language, Population};
 use crate::voice::{self, AskError};
 
-pub use self::hosts::PYTHON_VARIABLE;
+pub use self::hosts::{PYTHON_VARIABLE, interpreter};
 pub use self::report::Report;
 
 /// How long an answer may take, in milliseconds.

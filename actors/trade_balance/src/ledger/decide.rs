@@ -44,7 +44,7 @@ impl Verdict {
                 })
             }
             (Self::Refuse { rule, reason }, Happening::Certified { .. }) => {
-                Some(Happening::Refused { rule: (*rule).to_owned(), reason: reason.clone() })
+                Some(Happening::Refused { rule: (*rule).to_owned(), reason: reason.clone(), evidence: None })
             }
             _ => None,
         }

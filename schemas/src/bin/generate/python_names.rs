@@ -43,7 +43,7 @@ fn limits() -> Outcome<String> {
     let source = constants(include_str!("../../limit.rs"), &["MAX_RATIONAL_PART"]);
     let values = widened![limit:
         MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_TOKEN_CHARS, MAX_MOVE_ID_CHARS, MAX_PARTIES,
-        MAX_TRANSFERS, MAX_CLAIMS, MAX_GOODS, MAX_ALTERNATIVES, MAX_INTENTS, MAX_TEXT_BYTES, MAX_SENDER_BYTES,
+        MAX_TRANSFERS, MAX_CLAIMS, MAX_DEAL_EVIDENCE_BYTES, MAX_GOODS, MAX_ALTERNATIVES, MAX_INTENTS, MAX_TEXT_BYTES, MAX_SENDER_BYTES,
         REPLAY_WINDOW_MS, MAX_LEASE_MS, DEFAULT_LEASE_MS, MAX_EXPIRY_MS, MAX_DUE_MS, MAX_BATCH_MESSAGES, MAX_INBOX_PAGE,
         PPM, MAX_DEAL_CLAIMS, MAX_VARIABLES, MAX_HYPOTHESES, MAX_POLY_TERMS, MAX_DEGREE, MAX_EXPANDED_DEGREE,
         MAX_COEFFICIENT_BITS, MAX_CERTIFICATE_NODES, MAX_LEAF_TERMS, MAX_FACTORS, MAX_EXPANDED_BITS, MAX_EXPANSION, MAX_CLAIM_CHARS,
@@ -160,6 +160,7 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         .replace("<DLQ>", stream::DLQ)
         .replace("<AGENTS>", stream::AGENTS)
         .replace("<MARKETS>", stream::MARKETS)
+        .replace("<PROOFS>", stream::PROOFS)
         .replace("<RESERVED>", &subject::RESERVED.map(|word| format!("\"{word}\"")).join(", "))
         .replace("<VERBS>", &subject::DealVerb::ALL.map(|verb| format!("\"{verb}\"")).join(", "))
         .replace("<ALL_LIVE>", &subject::all_live())
@@ -268,6 +269,7 @@ STREAM_TIMERS: Final = "<TIMERS>"
 STREAM_DLQ: Final = "<DLQ>"
 BUCKET_AGENTS: Final = "<AGENTS>"
 BUCKET_MARKETS: Final = "<MARKETS>"
+BUCKET_PROOFS: Final = "<PROOFS>"
 
 ALL_LIVE: Final = "<ALL_LIVE>"
 """Everything that watchers see."""
