@@ -18,6 +18,10 @@ pub enum Exit {
     Bad,
     /// What was given cannot be read.
     Input,
+    /// Of `hms prove` alone: neither proved nor refuted.
+    Undecided,
+    /// Of `hms prove` alone, whose verdicts take 0 to 2: the claim cannot be read.
+    Unreadable,
     /// Wrong usage.
     Usage,
     /// No bus, or nobody on it who answers.
@@ -31,7 +35,8 @@ impl Exit {
         match self {
             Self::Good => 0,
             Self::Bad => 1,
-            Self::Input => 2,
+            Self::Input | Self::Undecided => 2,
+            Self::Unreadable => 3,
             Self::Usage => 64,
             Self::NoBus => 69,
         }

@@ -20,8 +20,10 @@ pub mod keystore;
 mod local;
 mod log;
 mod output;
+mod paper;
 mod proofs;
 mod request;
+mod search;
 pub mod services;
 
 use std::{ffi::OsString, process::ExitCode};

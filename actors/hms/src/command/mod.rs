@@ -9,6 +9,7 @@ mod down;
 mod keys;
 mod market;
 mod node;
+mod prove;
 pub mod provision;
 mod status;
 mod swarm;
@@ -35,6 +36,7 @@ pub enum Command {
     Agents(agents::Agents),
     Call(call::Call),
     Decode(decode::Decode),
+    Prove(prove::Prove),
     #[command(subcommand)]
     Deal(deal::Deal),
     #[command(subcommand)]
@@ -67,6 +69,7 @@ impl Command {
             Self::Provision(provision) => on_runtime(provision.run()),
             Self::Agents(agents) => on_runtime(agents.run()),
             Self::Call(call) => call.run(),
+            Self::Prove(prove) => prove.run(),
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
             Self::Swarm(swarm) => on_runtime(swarm.run()),
