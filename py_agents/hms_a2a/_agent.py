@@ -269,11 +269,13 @@ class Agent:
         expires_in_s: float = 60.0,
         due_in_s: float = 0.0,
         delivery: str = "confirmed",
+        requires: Sequence[str] = (),
     ) -> Deal:
         """Offer another agent a deal, take it or leave it: open it, put these terms on the table and accept them.
 
         Quantities are in minor units; what is given cites this agent's intent where one stands in the market of that
-        name. Goods are due `due_in_s` after the terms expire. The deal is under way when this returns: ``await
+        name. Goods are due `due_in_s` after the terms expire. `requires` names the claims that must be
+        proved before it commits: ``win_win``, ``holdings``. The deal is under way when this returns: ``await
         deal.ended()`` says how it went.
         """
         expires = self._caller.bus.now_unix_ms() + int(expires_in_s * 1000)
@@ -296,7 +298,7 @@ class Agent:
             delivery=wire.Delivery(delivery),
             expires_unix_ms=expires,
         )
-        return await self.open_deal(terms)
+        return await self.open_deal(terms, requires=requires)
 
     async def open_deal(
         self,

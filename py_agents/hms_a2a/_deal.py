@@ -17,6 +17,8 @@ from hms_a2a._membership import Objection
 from hms_a2a._profiles import ENDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hms_a2a._bus import Caller
     from hms_a2a._membership import Membership
 
@@ -114,8 +116,11 @@ class Deal:
         self.opener, self.profile = self._agent, ask.profile
         return state
 
-    async def accept(self) -> wire.State:
+    async def accept(self, *, holdings: Mapping[str, int] | None = None) -> wire.State:
         """Accept the terms on the table, stating what their goods are worth; asks until they expire.
+
+        It also states how much the agent holds of what it gives, which a deal that requires the claim ``holdings``
+        needs: what is left of its offer in the deal's market, or `holdings`, in minor units of each good.
 
         Safe to call again, after a restart as well: the same acceptance has the same `move_id`. Raises `Conflict` when
         the deal is elsewhere by now, `Late` when it is too late, `TimedOut` when nobody knows.
@@ -127,6 +132,7 @@ class Deal:
             deal=self.id,
             terms_hash=self.terms_hash,
             valuation=valuation,
+            holdings=self._holdings(holdings),
         )
         if self._membership is not None:
             self._membership.promise(self.id, self.terms)
@@ -137,6 +143,11 @@ class Deal:
             if self._membership is not None:
                 self._membership.release(self.id)
             raise
+
+    def _holdings(self, stated: Mapping[str, int] | None) -> list[wire.Holding]:
+        if stated is not None:
+            return [wire.Holding(good=good, quantity=units) for good, units in sorted(stated.items())]
+        return self._membership.holdings(self.terms, self.id) if self._membership else []
 
     async def reject(self, reason: str = "") -> wire.State:
         """Say no; the deal ends. The other parties hear the reason (its first 1,024 bytes)."""

@@ -127,6 +127,17 @@ class Membership:
             outlook=_outlook(self._offer.outlook), margin_ppm=self._offer.margin_ppm, values=values, costs=costs
         )
 
+    def holdings(self, terms: wire.Terms, deal: str) -> list[wire.Holding]:
+        """What an acceptance of `deal` says that the agent holds of the goods that it would give.
+
+        That is what is left of all that it offered, so that nobody is promised what somebody else was.
+        """
+        given, _ = flows(terms, self._agent)
+        used, _ = self._used(besides=deal)
+        limits = {give.good: give.limit for give in self._offer.gives}
+        goods = sorted({flow.good for flow in given} & limits.keys())
+        return [wire.Holding(good=good, quantity=max(0, limits[good] - used[good])) for good in goods]
+
     def promise(self, deal: str, terms: wire.Terms) -> None:
         """These terms are about to be accepted: what they take is no longer there for others."""
         given, received = flows(terms, self._agent)

@@ -59,6 +59,11 @@ class Deal:
         self.id: str = line["deal"]
         self.state: str = line["state"]
         events = [event["body"] for event in line["events"]]
+        #: When each thing happened, in Unix milliseconds.
+        self.at: list[int] = [event.get("at_unix_ms", 0) for event in events]
+        opening = events[0].get("cause", {}).get("body", {}) if events else {}
+        #: The kinds of claims that must be proved.
+        self.requires: list[str] = opening.get("requires", [])
         #: What happened, in order.
         self.what: list[Json] = [event["what"] for event in events]
         #: What each party stated when it accepted.
@@ -66,6 +71,19 @@ class Deal:
             event["what"]["by"]: event["cause"]["body"]["valuation"]
             for event in events
             if event["what"]["type"] == "accepted"
+        }
+        self._holdings: dict[str, list[Json]] = {
+            event["what"]["by"]: event["cause"]["body"].get("holdings", [])
+            for event in events
+            if event["what"]["type"] == "accepted"
+        }
+
+    @property
+    def holds(self) -> dict[str, dict[str, int]]:
+        """What each party says that it holds."""
+        return {
+            party: {holding["good"]: holding["quantity"] for holding in holdings}
+            for party, holdings in self._holdings.items()
         }
 
     def first(self, kind: str) -> Json | None:
@@ -124,7 +142,45 @@ class Deal:
             margin_ppm = self.stated[party].get("margin_ppm", 0)
             if not self.gain(party).is_enough(margin_ppm):
                 found.append(f"{party} does not gain {margin_ppm} ppm at its worst corner")
+        found += self.unproved()
         return [f"deal {self.id}: {fault}" for fault in found]
+
+    def unproved(self) -> list[str]:
+        """What a committed deal requires and has no certificate for."""
+        assert self.terms is not None
+        givers = {transfer["from"] for transfer in self.terms["transfers"]}
+        counts = {"win_win": len(self.terms["parties"]), "holdings": len(givers)}
+        wanted = sum(counts[kind] for kind in set(self.requires))
+        found = []
+        for kind in ("certified", "committed"):
+            certificates = (self.first(kind) or {}).get("certificates", [])
+            if len(certificates) != wanted:
+                found.append(f"{kind} with {len(certificates)} certificates, not {wanted}")
+        if "holdings" in self.requires:
+            for transfer in self.terms["transfers"]:
+                held = self.holds.get(transfer["from"], {}).get(transfer["good"], 0)
+                gone = sum(
+                    t["quantity"]
+                    for t in self.terms["transfers"]
+                    if (t["from"], t["good"]) == (transfer["from"], transfer["good"])
+                )
+                if gone > held:
+                    found.append(f"{transfer['from']} gives {gone} {transfer['good']} and says that it holds {held}")
+        return found
+
+    def when(self, kind: str) -> int | None:
+        """When something happened first, in Unix milliseconds."""
+        return next((at for at, what in zip(self.at, self.what, strict=True) if what["type"] == kind), None)
+
+    def proving(self) -> tuple[int, int] | None:
+        """How long its proofs took, and how long it took from open to commit, in milliseconds, where it had any."""
+        agreed = [at for at, what in zip(self.at, self.what, strict=True) if what.get("last")]
+        certified, committed = self.when("certified"), self.when("committed")
+        if not (agreed and certified is not None and committed is not None):
+            return None
+        if not (self.first("certified") or {}).get("certificates"):
+            return None
+        return certified - agreed[0], committed - self.at[0]
 
 
 class Audit:
@@ -150,6 +206,21 @@ class Audit:
             "transfers": sum(len(terms["transfers"]) for _, terms in made),
             "welfare": {"achieved": sum(surplus.values()), "optimum": self._export.clearings[-1]["result"]["bound"]},
             "surplus_by_party": dict(surplus),
+            "claims": self.claims(),
+        }
+
+    def claims(self) -> Json:
+        """What became of the claims that deals required."""
+        certified = [deal.first("certified") or {} for deal in self.deals]
+        at_gate = [deal for deal in self.deals if [what["type"] for what in deal.what][-2:] == ["accepted", "refused"]]
+        refused = Counter(deal.what[-1]["rule"] for deal in at_gate)
+        took = [proving for deal in self.deals if (proving := deal.proving())]
+        return {
+            "proved": sum(len(what.get("certificates", ())) for what in certified),
+            "refused": dict(refused),
+            "deals": len(took),
+            "proving_ms": sum(proving for proving, _ in took),
+            "to_commit_ms": sum(to_commit for _, to_commit in took),
         }
 
     def stages(self) -> dict[str, int]:

@@ -45,23 +45,42 @@ def valuation(value: tuple[str, int], cost: tuple[str, int], outlook: Json, marg
     }
 
 
-def deal(name: str, *happened: str, stated: dict[str, Json], transfers: list[Json], days: int = 0) -> Json:
-    """A deal's line: these things happened, in this order."""
+def deal(
+    name: str, *happened: str, stated: dict[str, Json], transfers: list[Json], days: int = 0, proved: bool = False
+) -> Json:
+    """A deal's line: these things happened, in this order, a tenth of a second apart.
+
+    Where it is `proved`, it required that everyone gains and that everyone holds what he gives.
+    """
     due = [t | {"due_unix_ms": days * DAY_MS + 5} for t in transfers]
     terms = {"type": "terms", "book": "m", "parties": sorted(stated), "transfers": due, "expires_unix_ms": 5}
+    certificates = [{"claim_hash": "00", "certificate": "00"}] * 2 * len(stated) * proved
     said: dict[str, Json] = {
-        "committed": {"terms": terms},
+        "certified": {"certificates": certificates},
+        "committed": {"terms": terms, "certificates": certificates},
+        "refused": {"rule": "claim_unknown", "reason": "too hard"},
         "failed": {"undelivered": [*range(len(due))]},
         "compensated": {"reversed": [*range(len(due))]},
     }
     accepted = [
-        {"what": {"type": "accepted", "by": party, "last": last}, "cause": {"body": {"valuation": stated[party]}}}
+        {
+            "what": {"type": "accepted", "by": party, "last": last},
+            "cause": {"body": {"valuation": stated[party], "holdings": held(party, transfers)}},
+        }
         for party, last in zip(stated, [False] * (len(stated) - 1) + [True], strict=True)
     ]
-    bodies: list[Json] = [{"what": {"type": "opened"}}]
+    requires = ["win_win", "holdings"] if proved else []
+    bodies: list[Json] = [{"what": {"type": "opened"}, "cause": {"body": {"requires": requires}}}]
     for kind in happened:
         bodies += accepted if kind == "agreed" else [{"what": {"type": kind} | said.get(kind, {})}]
-    return {"deal": name, "state": happened[-1], "events": [{"sequence": 1, "body": body} for body in bodies]}
+    events = [{"sequence": 1, "body": body | {"at_unix_ms": 100 * at}} for at, body in enumerate(bodies)]
+    return {"deal": name, "state": happened[-1], "events": events}
+
+
+def held(party: str, transfers: list[Json]) -> list[Json]:
+    """What a party says that it holds: just what it gives."""
+    given = [transfer for transfer in transfers if transfer["from"] == party]
+    return [{"good": transfer["good"], "quantity": transfer["quantity"]} for transfer in given]
 
 
 def transfer(giver: str, taker: str, good: str, quantity: int, intent: int | None = None) -> Json:
@@ -89,7 +108,7 @@ def made_by_hand() -> tuple[Json, Json]:
     99009.901 = 79207.92…, Ghana 5000·30·φ⁺ − 2000·40·φ⁻ = 148514.85135 − 79207.9208 = 69306.93…: 148,513 cents in whole
     ones. The clearing that proposed it can do no more: both limits (5,000 wheat to give, 2,000 coffee wanted) are
     reached, and 5000·(30φ⁺ − 20φ⁻) + 2000·(90φ⁺ − 40φ⁻) = 148514.85… A ring of three, due at once, gives each 10·30 −
-    10·20 = 100. A third deal is rejected, a fourth taken back.
+    10·20 = 100, and it is proved. A third deal is rejected, a fourth taken back, a fifth never proved.
     """
     kenya, ghana = valuation(("coffee", 90), ("wheat", 20), OUTLOOK), valuation(("wheat", 30), ("coffee", 40), OUTLOOK)
     ring = {
@@ -118,9 +137,10 @@ def made_by_hand() -> tuple[Json, Json]:
         "intents": [{"sequence": at, "body": body} for at, body in enumerate(stored, start=1)],
         "deals": [
             deal("d1", *all_the_way, stated={"kenya": kenya, "ghana": ghana}, transfers=pair, days=73),
-            deal("d2", *all_the_way, stated=ring, transfers=three),
+            deal("d2", *all_the_way, stated=ring, transfers=three, proved=True),
             deal("d3", "rejected", stated={"kenya": kenya, "ghana": ghana}, transfers=pair),
             deal("d4", *all_the_way[:3], "failed", "compensated", stated=ring, transfers=three),
+            deal("d5", "agreed", "refused", stated=ring, transfers=three, proved=True),
         ],
         "clearings": [
             {"type": "maker.clearing", "clearing": 1, "request": asked, "result": result},
@@ -131,8 +151,8 @@ def made_by_hand() -> tuple[Json, Json]:
         "intents": 3,
         "clearings": 1,
         "deals": {
-            **{"opened": 4, "agreed": 3, "certified": 3, "committed": 3, "settled": 2, "rejected": 1, "withdrawn": 0},
-            **{"expired": 0, "refused": 0, "failed": 1, "compensated": 1},
+            **{"opened": 5, "agreed": 4, "certified": 3, "committed": 3, "settled": 2, "rejected": 1, "withdrawn": 0},
+            **{"expired": 0, "refused": 1, "failed": 1, "compensated": 1},
         },
         "settled_over_1000_usd": 1,
         "multi_party_settled": 1,
@@ -141,6 +161,7 @@ def made_by_hand() -> tuple[Json, Json]:
         "conservation_ok": True,
         "win_win_ok": True,
         "surplus_by_party": {"kenya": 79_207, "ghana": 69_306, "a": 100, "b": 100, "c": 100, "idle": 0},
+        "claims": {"proved": 6, "refused": {"claim_unknown": 1}, "deals": 1, "proving_ms": 100, "to_commit_ms": 500},
     }
     return export, report
 
@@ -189,6 +210,16 @@ WRONG = {
     "an intent more": (at("report.intents", lambda n: n + 1), "intents"),
     "a unit more moved": (at(f"{TERMS}.transfers.0.quantity", lambda n: n + 1), "gives 5001"),
     "a good that comes from nowhere": (at(f"{TERMS}.parties", lambda p: ["ghana"]), "appear or vanish"),
+    "a claim more": (at("report.claims.proved", lambda n: n + 1), "claims"),
+    "a proof that took less": (at("report.claims.proving_ms", lambda n: n - 1), "claims"),
+    "a proof that is missing": (
+        at("export.deals.1.events.5.body.what.certificates", lambda c: c[1:]),
+        "committed with 5 certificates, not 6",
+    ),
+    "more given than held": (
+        at("export.deals.1.events.1.body.cause.body.holdings.0.quantity", lambda n: 9),
+        "a gives 10 x and says that it holds 9",
+    ),
     "a party that did not accept": (at(f"{D1}.1.body.what.by", lambda p: "togo"), "kenya did not accept"),
     "a cost that nobody stated": (at(f"{D1}.1.body.cause.body.valuation.costs", lambda c: []), "what wheat costs"),
     "a margin that is not met": (

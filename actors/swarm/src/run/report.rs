@@ -8,7 +8,7 @@ use schemas::AgentId;
 use schemas::ledger::Balances;
 use serde::Serialize;
 
-use super::tally::{Facts, Stages, Tally};
+use super::tally::{Claims, Facts, Stages, Tally};
 
 /// 1,000 US dollars, in cents.
 const THOUSAND_USD: i64 = 100_000;
@@ -61,6 +61,8 @@ pub struct Report {
     pub clearings: usize,
     /// How many deals came how far.
     pub deals: Stages,
+    /// What became of the claims that they required.
+    pub claims: Claims,
     /// On what ground agents said no.
     pub rejected_by: BTreeMap<&'static str, u64>,
     /// How many agents the maker told that they got nothing, by reason.
@@ -128,6 +130,7 @@ impl Report {
             intents: tally.intents,
             clearings: tally.clearings.len(),
             deals: tally.stages.clone(),
+            claims: tally.claims.clone(),
             rejected_by: tally.grounds.clone(),
             left_out: tally.told.iter().map(|(reason, agents)| (reason.clone(), agents.len())).collect(),
             settled_over_1000_usd: in_dollars.then_some(over),
@@ -207,6 +210,9 @@ impl fmt::Display for Report {
         if !left_out.is_empty() {
             facts.insert(2, ("left out", left_out));
         }
+        if let Some(line) = self.claims_line() {
+            facts.insert(3, ("claims", line));
+        }
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, fact) in facts {
             writeln!(f, "{name:width$}  {fact}")?;
@@ -216,6 +222,21 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// What was proved, what was not, and how much of the time from open to commit that took.
+    fn claims_line(&self) -> Option<String> {
+        let Claims { proved, refused, proving_ms, to_commit_ms, .. } = &self.claims;
+        if *proved == 0 && refused.is_empty() {
+            return None;
+        }
+        let refused: String = refused.iter().map(|(rule, n)| format!(", {n} deals refused by {rule}")).collect();
+        let share = if *to_commit_ms > 0 {
+            format!("; {:.1} % of the time from open to commit", percent(*proving_ms, *to_commit_ms))
+        } else {
+            String::new()
+        };
+        Some(format!("{proved} proved{refused}{share}"))
+    }
+
     fn welfare_line(&self) -> String {
         let Welfare { achieved, optimum } = self.welfare;
         let share = if optimum > 0 {

@@ -44,10 +44,29 @@ pub struct Stages {
     pub compensated: u64,
 }
 
+/// What became of the claims that deals required.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Claims {
+    /// Proved, the proofs standing in the log.
+    pub proved: u64,
+    /// Deals that were refused for want of a proof, by rule.
+    pub refused: BTreeMap<String, u64>,
+    /// Deals that passed the gate with something to prove, and were committed.
+    pub deals: u64,
+    /// How long proving and checking took in those deals, all together, by the log's times, in milliseconds.
+    pub proving_ms: i64,
+    /// How long they took from open to commit, all together, in milliseconds.
+    pub to_commit_ms: i64,
+}
+
 /// What is remembered of a deal.
 #[derive(Debug)]
 pub struct Facts {
     opened_unix_ms: i64,
+    /// When the last party accepted, in Unix milliseconds.
+    agreed_unix_ms: Option<i64>,
+    /// From agreed to certified, by the log's times, in milliseconds, where something was proved.
+    proving_ms: Option<i64>,
     /// Where it stands.
     pub state: State,
     /// From opened to settled, by the log's times, in milliseconds.
@@ -68,6 +87,8 @@ pub struct Tally {
     pub deals: BTreeMap<DealId, Facts>,
     /// How many came how far.
     pub stages: Stages,
+    /// What became of claims.
+    pub claims: Claims,
     /// What each party has received less what it has given, by good, as far as the log was seen.
     pub balances: BTreeMap<(AgentId, Good), i64>,
     /// Intents stored, withdrawals not counted.
@@ -99,6 +120,7 @@ impl Tally {
             market,
             deals: BTreeMap::new(),
             stages: Stages::default(),
+            claims: Claims::default(),
             balances: BTreeMap::new(),
             intents: 0,
             clearings: BTreeSet::new(),
@@ -126,14 +148,28 @@ impl Tally {
             self.deals.entry(event.deal.clone()).or_insert_with(|| Facts::of(event));
         }
         let facts = self.deals.get_mut(&event.deal)?;
-        facts.state = event.what.state();
-        let stages = &mut self.stages;
+        let before = std::mem::replace(&mut facts.state, event.what.state());
+        let (stages, claims) = (&mut self.stages, &mut self.claims);
         match &event.what {
             Happening::Opened { .. } => stages.opened += 1,
-            Happening::Accepted { last, .. } => stages.agreed += u64::from(*last),
-            Happening::Certified { .. } => stages.certified += 1,
+            Happening::Accepted { last, .. } => {
+                stages.agreed += u64::from(*last);
+                facts.agreed_unix_ms = last.then_some(event.at_unix_ms);
+            }
+            Happening::Certified { certificates, .. } => {
+                stages.certified += 1;
+                claims.proved += certificates.len() as u64;
+                let agreed = facts.agreed_unix_ms.filter(|_| !certificates.is_empty());
+                facts.proving_ms = agreed.map(|agreed| event.at_unix_ms.saturating_sub(agreed));
+            }
             Happening::Committed { terms, acceptances, .. } => {
                 stages.committed += 1;
+                if let Some(proving_ms) = facts.proving_ms {
+                    claims.deals += 1;
+                    claims.proving_ms = claims.proving_ms.saturating_add(proving_ms);
+                    let to_commit_ms = event.at_unix_ms.saturating_sub(facts.opened_unix_ms);
+                    claims.to_commit_ms = claims.to_commit_ms.saturating_add(to_commit_ms);
+                }
                 let ReadTerms { terms, .. } = ReadTerms::read(terms).ok()?;
                 facts.moved.clone_from(&terms.transfers);
                 facts.parties = terms.parties.len();
@@ -147,7 +183,12 @@ impl Tally {
             Happening::Rejected { .. } => stages.rejected += 1,
             Happening::Withdrawn { .. } => stages.withdrawn += 1,
             Happening::Expired => stages.expired += 1,
-            Happening::Refused { .. } => stages.refused += 1,
+            Happening::Refused { rule, .. } => {
+                stages.refused += 1;
+                if before == State::Agreed {
+                    *claims.refused.entry(rule.clone()).or_insert(0) += 1;
+                }
+            }
             Happening::Failed { .. } => stages.failed += 1,
             Happening::Compensated { reversed } => {
                 stages.compensated += 1;
@@ -209,6 +250,8 @@ impl Facts {
     fn of(first: &DealEvent) -> Self {
         Self {
             opened_unix_ms: first.at_unix_ms,
+            agreed_unix_ms: None,
+            proving_ms: None,
             state: first.what.state(),
             settled_after_ms: None,
             moved: Vec::new(),

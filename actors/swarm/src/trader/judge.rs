@@ -8,8 +8,9 @@
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use schemas::Rational;
-use schemas::deal::Terms;
+use schemas::deal::{Holding, Terms};
 use schemas::limit::PPM;
+use schemas::market::Give;
 use schemas::value::{Outlook, PartyKind, UnitCost, UnitValue, Valuation};
 
 use crate::news::Ground;
@@ -65,6 +66,16 @@ pub fn valuation(plan: &AgentPlan, terms: &Terms) -> Valuation {
             .map(|give| UnitCost { good: give.good.clone(), cost: give.cost })
             .collect(),
     }
+}
+
+/// What an acceptance of these terms says that the agent holds of the goods that it would give: what is left of all that
+/// it stated, when so much is used already.
+#[must_use]
+pub fn holdings(plan: &AgentPlan, used: &Use, terms: &Terms) -> Vec<Holding> {
+    let moved = Use::of(&plan.id, terms);
+    let given = plan.gives.iter().filter(|give| moved.given.contains_key(&give.good));
+    let left = |give: &Give| give.limit.get().saturating_sub(used.given(&give.good)).max(0);
+    given.map(|give| Holding { good: give.good.clone(), quantity: left(give) }).collect()
 }
 
 /// Worth of what it receives and cost of what it gives, at the worst corner, in units of 10⁻⁹ of the unit of account.

@@ -304,14 +304,9 @@ impl Trader {
             Ok(()) => {
                 let Some(move_id) = move_id("accept", deal.as_str()) else { return };
                 let valuation = judge::valuation(&self.plan, &terms);
-                let accept = Accept {
-                    move_id,
-                    deadline_unix_ms,
-                    deal: deal.clone(),
-                    terms_hash: hash,
-                    valuation,
-                    holdings: Vec::new(),
-                };
+                let holdings = judge::holdings(&self.plan, &self.used(), &terms);
+                let accept =
+                    Accept { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash: hash, valuation, holdings };
                 let ask = Ask::request(subject::deal_move(DealVerb::Accept, &me, &deal), &accept);
                 let moved = Use::of(&me, &terms);
                 self.promised.insert(deal.clone(), Promise { terms, hash, moved });
