@@ -135,6 +135,16 @@ class Bus:
         assert done.returncode == 0, f"hms {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """As a power cut would; a broker of its own stays behind."""
+        self._process.kill()
+        self._process.wait()
+
     def is_well(self) -> bool:
         """Whether it runs, and nothing in it has panicked."""
         return self._process.poll() is None and "panicked" not in (self.folder / "log").read_text()
