@@ -89,6 +89,29 @@ def print_side(poly: Poly, names: tuple[str, ...]) -> str:
     return print_poly(poly, names)
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("forall x in [0,1], y >= 0, x + y <= 1: x^2 >= x*y", "forall x in [0, 1], y >= 0, 1 >= x + y: x^2 >= x*y"),
+        ("forall x: x^2>=0", "x^2 >= 0"),
+        ("1 < 2", "1 > 0"),
+        ("forall 0 <= a < b <= 1: (a+b)^2 > 4*a*b", "forall a >= 0, b > a, 1 >= b: a^2 + b^2 > 2*a*b"),
+        ("forall t in (-oo, 0.25): 8*t/2 <= 1", "forall 1/4 > t: 1 >= 4*t"),
+    ],
+)
+def test_claims_are_printed_as_people_write_them(text: str, printed: str) -> None:
+    claim = parse_claim(text)
+    again = parse_claim(print_claim(claim))
+    assert (again.variables, again.hypotheses, again.goal) == (claim.variables, claim.hypotheses, claim.goal)
+    assert print_claim(claim) == printed
+
+
+def test_names_in_another_order_are_said_first() -> None:
+    claim = parse_claim("forall y, x, z, x = y: x - y = 0")
+    again = parse_claim(print_claim(claim))
+    assert (again.variables, again.hypotheses, again.goal) == (("y", "x", "z"), claim.hypotheses, claim.goal)
+
+
 def test_bytes_are_read_as_they_were_written() -> None:
     claim = parse_claim("forall x in [0,1], y >= 1/3: x^2*y - 0.25*x*y^2 + 7 > y/3")
     again = Claim.from_bytes(claim.to_bytes())
@@ -111,7 +134,16 @@ def test_bytes_are_read_as_they_were_written() -> None:
         ("forall x in [2,1]: x >= 0", 14),
         ("forall x in {0,1}: x >= 0", 13),
         ("forall x >= 0 x >= 0", 15),
-        ("1. >= 0", 3),
+        ("1. >= 0", 2),
+        ("x^2^3 >= 0", 4),
+        ("x + y in [0,1]: x >= 0", 7),
+        ("forall x + y in [0,1]: x >= 0", 14),
+        ("(a + b + c)^40 >= 0", 12),
+        ("9^9999 >= 0", 3),
+        ("oo >= 0", 1),
+        ("x >= 0, y >= 0", 7),
+        ("x >= 0: y >= 0", 7),
+        ("x >= 0 >= 1", 8),
         ("x >= ", 6),
         ("(x >= 0", 4),
     ],
