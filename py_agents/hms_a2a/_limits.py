@@ -78,5 +78,17 @@ MAX_BATCH_MESSAGES: Final = 1000
 """Most messages that one atomic batch of the broker takes."""
 MAX_INBOX_PAGE: Final = 256
 """Most messages that one read of an inbox returns."""
+MAX_EVALUATIONS: Final = 1000000000
+"""Most evaluations of one search."""
+MAX_GENERATIONS: Final = 100000
+"""Most generations of one island."""
+MAX_POPULATION: Final = 2000
+"""Most members of an island's population."""
+MAX_ISLANDS: Final = 64
+"""Most islands of one search."""
+MAX_GENE: Final = 9007199254740992
+"""Most lots that one transfer of a search may move: what a float holds exactly."""
+PROGRESS_EVERY_MS: Final = 100
+"""How often a job may tell of its progress: at least this long apart, in milliseconds."""
 PPM: Final = 1000000
 """Parts in a million: the whole."""

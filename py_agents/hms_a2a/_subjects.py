@@ -17,7 +17,9 @@ STREAM_DEALS: Final = "HMS_DEALS"
 STREAM_INBOX: Final = "HMS_INBOX"
 STREAM_MARKET: Final = "HMS_MARKET"
 STREAM_TIMERS: Final = "HMS_TIMERS"
+STREAM_ISLANDS: Final = "HMS_ISLANDS"
 STREAM_DLQ: Final = "HMS_DLQ"
+BUCKET_RESULTS: Final = "HMS_RESULTS"
 BUCKET_AGENTS: Final = "HMS_AGENTS"
 BUCKET_MARKETS: Final = "HMS_MARKETS"
 BUCKET_PROOFS: Final = "HMS_PROOFS"
@@ -29,6 +31,7 @@ ALL_LIVE_DEAL_LOGS: Final = "hms.v1.live.log.deal.*"
 
 _TOKEN = re.compile(r"^[a-z0-9_-]{1,63}\Z")
 _DEAL = re.compile(r"^[a-z2-7]{26}\Z")
+_JOB = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 _SERVICE = re.compile(r"^[A-Za-z0-9_-]{1,63}\Z")
 _TOPIC_TOKEN = re.compile(r"^[!-)+-=?-~]+\Z")
 
@@ -51,6 +54,11 @@ def market_id(text: str) -> str:
 def deal_id(text: str) -> str:
     """A deal's id: 26 of a-z and 2-7. Raises `ValueError`."""
     return _matching(_DEAL, text, "a deal's id")
+
+
+def job_id(text: str) -> str:
+    """A job's id: 1 to 64 of A-Z, a-z, 0-9, _ and -. Raises `ValueError`."""
+    return _matching(_JOB, text, "a job's id")
 
 
 def _service(text: str) -> str:
@@ -149,6 +157,11 @@ def limit_log(book: str, agent: str) -> str:
     return f"hms.v1.log.limit.{market_id(book)}.{agent_id(agent)}"
 
 
+def island_log(job: str, island: str) -> str:
+    """`hms.v1.log.island.<job>.<island>`: checkpoints of an island of a search."""
+    return f"hms.v1.log.island.{job_id(job)}.{_service(island)}"
+
+
 def key_log(agent: str) -> str:
     """`hms.v1.log.key.<agent>`: an agent's key history, for ever."""
     return f"hms.v1.log.key.{agent_id(agent)}"
@@ -244,6 +257,21 @@ def parse_live_intent(subject: str) -> tuple[str, str]:
 def clearing_topic(market: str) -> str:
     """`hms.v1.topic.clearing.<market>`: the market maker tells of each clearing."""
     return f"hms.v1.topic.clearing.{market_id(market)}"
+
+
+def job_progress(job: str) -> str:
+    """`hms.v1.topic.job.<job>.progress`: how far a request that carries `Hms-Job` is."""
+    return f"hms.v1.topic.job.{job_id(job)}.progress"
+
+
+def job_cancel(job: str) -> str:
+    """`hms.v1.topic.job.<job>.cancel`: asks such a request to stop and to answer with what it has."""
+    return f"hms.v1.topic.job.{job_id(job)}.cancel"
+
+
+def parse_job_cancel(subject: str) -> str:
+    """The parts of `hms.v1.topic.job.<job>.cancel` (`job`). Raises `ValueError`."""
+    return job_id(_parts(subject, "hms.v1.topic.job.*.cancel", [4])[0])
 
 
 def talk(party: str, deal: str) -> str:

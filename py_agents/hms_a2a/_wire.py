@@ -1331,6 +1331,237 @@ class ProverStanding(Message, frozen=True, kw_only=True, tag="gtp.standing"):
     """Lemmas in its archive."""
 
 
+class Movable(Record, frozen=True, kw_only=True):
+    """A transfer that the terms may have, and how much it may move."""
+
+    from_: AgentId = msgspec.field(name="from")
+    """The giver."""
+    to: AgentId
+    """The receiver."""
+    good: Good
+    """The good."""
+    least: Int64 = msgspec.field(default_factory=lambda: 0)
+    """At least this much, in minor units; 0, the default, for a transfer that the terms may do without."""
+    most: Quantity
+    """At most this much, in minor units."""
+    lot: Quantity | None = None
+    """The lot that it comes in, in minor units; left out, any number of them."""
+    due_unix_ms: Int64
+    """When it must be there, in Unix milliseconds."""
+    intent: IntentRef | None = None
+    """The giver's intent that it fills, if any."""
+
+
+class Cap(Record, frozen=True, kw_only=True):
+    """How much of a good a party gives and takes at most, over all transfers together."""
+
+    party: AgentId
+    """The party."""
+    good: Good
+    """The good."""
+    gives: Quantity | None = None
+    """At most this much is given, in minor units; left out, no limit."""
+    takes: Quantity | None = None
+    """At most this much is taken, in minor units; left out, no limit."""
+
+
+class Sought(Record, frozen=True, kw_only=True):
+    """What terms are sought."""
+
+    book: MarketId
+    """The ledger's book."""
+    delivery: Delivery
+    """Whether commit settles, or receivers confirm."""
+    expires_unix_ms: Int64
+    """Until when the terms can be accepted, in Unix milliseconds."""
+    transfers: list[Movable]
+    """The transfers that they may have: one gene each."""
+    caps: list[Cap] = msgspec.field(default_factory=list)
+    """What parties give and take at most."""
+    valuations: list[PartyValuation]
+    """Each party's valuation. Whoever has one is a party."""
+
+
+class Dropped(Record, frozen=True, kw_only=True):
+    """An island that nobody could be found for any more, from this epoch on."""
+
+    island: UInt32
+    """The island, from 0."""
+    epoch: UInt32
+    """The first epoch that it did not complete, from 0."""
+
+
+class Evolve(Message, frozen=True, kw_only=True, tag="genetic.evolve"):
+    """Terms are evolved so: budgets are evaluations, so that the same request has the same answer."""
+
+    TYPE: ClassVar[str] = "genetic.evolve"
+    sought: Sought
+    """What terms are sought."""
+    seed: UInt64 = msgspec.field(default_factory=lambda: 0)
+    """The seed of all its chance."""
+    evaluations: UInt64 = msgspec.field(default_factory=lambda: 40000)
+    """How many terms are evaluated, over all islands. Rounded down to whole generations, at least one on each island.
+    """
+    population: UInt32 = msgspec.field(default_factory=lambda: 100)
+    """Terms in an island's population."""
+    islands: UInt32 = msgspec.field(default_factory=lambda: 1)
+    """Populations that evolve apart, each on its own processor where there are as many, and send each other migrants.
+    """
+    epoch_generations: UInt32 = msgspec.field(default_factory=lambda: 25)
+    """Generations from one migration to the next."""
+    migrants: UInt32 = msgspec.field(default_factory=lambda: 5)
+    """Terms that each island sends to the next in an epoch."""
+    dropped: list[Dropped] = msgspec.field(default_factory=list)
+    """Islands that are to be dropped, as an earlier run had to: with them it is repeated exactly."""
+    time_limit_ms: UInt32 | None = None
+    """How long it may compute, in milliseconds; left out, until the budget is spent. What the clock cuts says so."""
+
+
+class Candidate(Record, frozen=True, kw_only=True):
+    """Terms that were found."""
+
+    terms: Terms
+    """The terms."""
+    parties: list[PartyWorth]
+    """What they are worth to each party, exactly, in the order of the terms."""
+    welfare_minor: Int64
+    """Σ of the central gains, in minor units of account."""
+
+
+class IslandReport(Record, frozen=True, kw_only=True):
+    """How an island fared."""
+
+    evaluations: UInt64
+    """Terms that it evaluated."""
+    hypervolume_ppm: list[Int64]
+    """The hypervolume of its front after each generation, as a share of the box from no gain to the most that each
+    party could gain, in parts per million. Computed up to three parties, beyond that estimated over a thousand
+    points.
+    """
+
+
+class Cut(enum.StrEnum):
+    """Why a search ended before its budget was spent."""
+
+    STOPPED = "stopped"
+    """It was cancelled, or its deadline passed."""
+    TIME_LIMIT = "time_limit"
+    """Its own time limit passed."""
+
+
+class Kept(Record, frozen=True, kw_only=True):
+    """An object of the bus's object store."""
+
+    bucket: str
+    """The bucket."""
+    name: str
+    """The object's name there."""
+    size_bytes: UInt64
+    """Its size, in bytes: a body of type `genetic.evolved`."""
+    hash: Hash
+    """Its SHA-256."""
+    candidates: UInt64
+    """Terms in its front."""
+
+
+class Evolved(Message, frozen=True, kw_only=True, tag="genetic.evolved"):
+    """The answer of `genetic.evolve`."""
+
+    TYPE: ClassVar[str] = "genetic.evolved"
+    front: list[Candidate]
+    """Terms with which every party is satisfied, and of which none is better for everybody than another: in the order
+    of falling welfare. Empty where none were found.
+    """
+    hypervolume_ppm: Int64
+    """The front's hypervolume, as in `IslandReport::hypervolume_ppm`."""
+    evaluations: UInt64
+    """Terms that were evaluated, over all islands."""
+    islands: list[IslandReport]
+    """Island by island."""
+    dropped: list[Dropped] = msgspec.field(default_factory=list)
+    """Islands that were dropped."""
+    cut: Cut | None = None
+    """Why it ended before its budget was spent; then, and only then, the same request may have another answer."""
+    kept: Kept | None = None
+    """Where the whole answer is kept, when it is too large for a message: then `front` holds only its first ones, and
+    `islands` nothing.
+    """
+
+
+class EvolutionProgress(Message, frozen=True, kw_only=True, tag="genetic.progress"):
+    """How far a search is: what a job tells of itself."""
+
+    TYPE: ClassVar[str] = "genetic.progress"
+    island: UInt32
+    """The island that tells."""
+    generation: UInt64
+    """Its generations so far."""
+    evaluations: UInt64
+    """Terms that it has evaluated so far."""
+    hypervolume_ppm: Int64
+    """The hypervolume of its front, as in `IslandReport::hypervolume_ppm`."""
+    front: list[list[Int64]]
+    """Its front: what each party gains, in the order of the terms' parties, in minor units of account, about."""
+
+
+JobId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""1 to 64 of A-Z, a-z, 0-9, _ and -."""
+
+
+class ShowResult(Message, frozen=True, kw_only=True, tag="genetic.result"):
+    """Asks `genetic.result` for the answer of a job: of a search that carried `Hms-Job`."""
+
+    TYPE: ClassVar[str] = "genetic.result"
+    job: JobId
+    """The job."""
+
+
+class Epoch(Message, frozen=True, kw_only=True, tag="genetic.epoch"):
+    """Asks `genetic.epoch` for one epoch of one island. All that the epoch depends on is here, so that whoever repeats
+    it repeats it exactly.
+    """
+
+    TYPE: ClassVar[str] = "genetic.epoch"
+    evolve: Evolve
+    """The search."""
+    island: UInt32
+    """The island, from 0."""
+    epoch: UInt32
+    """The epoch, from 0."""
+    population: list[list[Int64]] = msgspec.field(default_factory=list)
+    """Its population after the epoch before; empty in the first."""
+    migrants: list[list[Int64]] = msgspec.field(default_factory=list)
+    """What the island before it sent after the epoch before; empty in the first, or where that one was dropped."""
+
+
+class EpochDone(Message, frozen=True, kw_only=True, tag="genetic.epoch.done"):
+    """The answer of `genetic.epoch`, and an island's checkpoint."""
+
+    TYPE: ClassVar[str] = "genetic.epoch.done"
+    population: list[list[Int64]]
+    """The population after the epoch."""
+    migrants: list[list[Int64]]
+    """What it sends to the next island."""
+    evaluations: UInt64
+    """Terms that the epoch evaluated."""
+    hypervolume_ppm: list[Int64]
+    """The hypervolume after each of its generations, as in `IslandReport::hypervolume_ppm`."""
+    cut: bool = msgspec.field(default_factory=lambda: False)
+    """Whether it was told to stop before its end: then it is none that may be built on."""
+
+
+class Checkpoint(Message, frozen=True, kw_only=True, tag="genetic.checkpoint"):
+    """An entry of an island's log: a checkpoint, or that the island was dropped."""
+
+    TYPE: ClassVar[str] = "genetic.checkpoint"
+    search: Hash
+    """The SHA-256 of the search, as `genetic.evolve`: a job that is asked for again with another search starts anew."""
+    epoch: UInt32
+    """The epoch."""
+    done: EpochDone | None = None
+    """Where the island stands after it; left out where the island was dropped."""
+
+
 class Limit(Record, frozen=True, kw_only=True):
     """How much of a good a party may give in a book, all told."""
 
@@ -1760,6 +1991,13 @@ MESSAGES: tuple[type[Message], ...] = (
     ProveReply,
     ProverStatus,
     ProverStanding,
+    Evolve,
+    Evolved,
+    EvolutionProgress,
+    ShowResult,
+    Epoch,
+    EpochDone,
+    Checkpoint,
     Declare,
     Declared,
     LimitEvent,

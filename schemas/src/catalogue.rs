@@ -79,6 +79,7 @@ catalogue! {
     claim: Claim;
     certificate: Certificate, Counterexample;
     proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, ProverStatus, ProverStanding;
+    evolution: Evolve, Evolved, EvolutionProgress, ShowResult, Epoch, EpochDone, Checkpoint;
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
     registry: Hello, Welcome, Register, Registered, Leave, Done, AgentRecord, Find, Found, KeyEvent, Send,
         DirectMessage, ReadInbox, InboxPage;

@@ -3,10 +3,13 @@
 //! The same core runs inside a test, inside Python and inside a simulator, with no broker. Clocks and
 //! random numbers are passed in.
 
-use crate::body::{DecodeError, Message};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::body::{self, DecodeError, Message};
 use crate::error::ErrorReply;
 use crate::hash::Hash;
-use crate::id::AgentId;
+use crate::id::{AgentId, JobId};
 use crate::keyring::LogRecord;
 use crate::signature::Sender;
 
@@ -21,6 +24,53 @@ pub struct Call {
     pub sender: Option<Sender>,
     /// The W3C trace context that it came with.
     pub traceparent: Option<String>,
+    /// The job that it is, when the requester gave it a name to watch and to stop it by (`Hms-Job`).
+    pub job: Option<Job>,
+}
+
+impl Call {
+    /// Whether to end with what there is: the job was cancelled, or its deadline has passed. A call that is no job
+    /// is never told so; it has its deadline, and whoever computes for long keeps time itself.
+    #[must_use]
+    pub fn stop(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.watcher.is_stopped())
+    }
+
+    /// Tells whoever watches how far it is. What comes sooner than [`crate::limit::PROGRESS_EVERY_MS`] after the last
+    /// is left out and not even made, so this may be called as often as one likes.
+    pub fn report<T: Message>(&self, progress: impl FnOnce() -> T) {
+        if let Some(job) = self.job.as_ref().filter(|job| job.watcher.is_due()) {
+            job.watcher.report(T::TYPE, body::encode(&progress()));
+        }
+    }
+}
+
+/// A request that is watched while it is worked on, and that can be stopped: progress goes to
+/// [`crate::subject::job_progress`], and a message on [`crate::subject::job_cancel`] has it answer with what it has.
+#[derive(Clone)]
+pub struct Job {
+    /// The requester's name for it.
+    pub id: JobId,
+    /// Who watches it.
+    pub watcher: Arc<dyn Watcher>,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Job({})", self.id)
+    }
+}
+
+/// Who watches a job: a bus, through `runtime`; a test; a terminal.
+pub trait Watcher: Send + Sync {
+    /// Whether the job is to end with what it has. Once it is, it stays so.
+    fn is_stopped(&self) -> bool;
+
+    /// Whether another report may be made by now.
+    fn is_due(&self) -> bool;
+
+    /// Takes a report: a body's `type` and its bytes.
+    fn report(&self, kind: &'static str, body: Vec<u8>);
 }
 
 /// Answers one kind of request. Stateless: any replica may answer, so a queue group scales it.

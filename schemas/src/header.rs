@@ -10,6 +10,8 @@ pub const TYPE: &str = "Hms-Type";
 pub const SCHEMA: &str = "Hms-Schema";
 /// When the sender stops waiting, in Unix milliseconds; checked once, before deciding.
 pub const DEADLINE: &str = "Hms-Deadline";
+/// The name under which the requester watches and stops this request: see [`crate::core::Job`].
+pub const JOB: &str = "Hms-Job";
 /// The W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 /// Who sent it, with an Ed25519 signature: see [`crate::signature`].
@@ -24,6 +26,8 @@ pub const DLQ_REASON: &str = "Hms-Dlq-Reason";
 pub const DLQ_SUBJECT: &str = "Hms-Dlq-Subject";
 /// The compare-and-set of JetStream: the last sequence on the message's subject.
 pub const EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+/// What a message replaces: `sub`, all before it on its subject. Never on log writes.
+pub const ROLLUP: &str = "Nats-Rollup";
 /// The life of one message (ADR-43), such as `60s`.
 pub const TTL: &str = "Nats-TTL";
 /// When a scheduled message fires (ADR-51): `@at` and an RFC 3339 time.

@@ -111,6 +111,12 @@ fn is_token(text: &str) -> bool {
         && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
+/// An id for one occasion, chosen by whoever asks.
+fn is_occasion(text: &str) -> bool {
+    (1..=MAX_MOVE_ID_CHARS).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
 name!(
     /// An agent, a peer on the bus: one token.
     AgentId, "an agent's id", "^[a-z0-9_-]{1,63}$", "1 to 63 of a-z, 0-9, _ and -", is_token
@@ -131,8 +137,11 @@ name!(
 name!(
     /// A move, unique for its mover: what makes asking again safe.
     MoveId, "a move_id", "^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9, _ and -",
-    |text| (1..=MAX_MOVE_ID_CHARS).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    is_occasion
+);
+name!(
+    /// A job: a request that takes long, under a name that its requester chose, to watch and to stop it by.
+    JobId, "a job's id", "^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9, _ and -", is_occasion
 );
 name!(
     /// A variable of a claim: what can stand in a formula.

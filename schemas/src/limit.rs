@@ -77,5 +77,17 @@ pub const MAX_BATCH_MESSAGES: usize = 1_000;
 pub const MAX_INBOX_PAGE: u32 = 256;
 /// Largest numerator or denominator on the wire fits `i64`.
 pub const MAX_RATIONAL_PART: i128 = i64::MAX as i128;
+/// Most evaluations of one search.
+pub const MAX_EVALUATIONS: u64 = 1_000_000_000;
+/// Most generations of one island.
+pub const MAX_GENERATIONS: u32 = 100_000;
+/// Most members of an island's population.
+pub const MAX_POPULATION: u32 = 2_000;
+/// Most islands of one search.
+pub const MAX_ISLANDS: u32 = 64;
+/// Most lots that one transfer of a search may move: what a float holds exactly.
+pub const MAX_GENE: i64 = 1 << 53;
+/// How often a job may tell of its progress: at least this long apart, in milliseconds.
+pub const PROGRESS_EVERY_MS: i64 = 100;
 /// Parts in a million: the whole.
 pub const PPM: i64 = 1_000_000;

@@ -17,6 +17,9 @@ pub struct Quantity(i64);
 pub struct NotPositive(pub i64);
 
 impl Quantity {
+    /// One minor unit.
+    pub const ONE: Self = Self(1);
+
     /// A quantity of `units` minor units.
     ///
     /// # Errors

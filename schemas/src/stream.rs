@@ -17,6 +17,8 @@ pub const INBOX: &str = "HMS_INBOX";
 pub const MARKET: &str = "HMS_MARKET";
 /// Deadlines, as message schedules.
 pub const TIMERS: &str = "HMS_TIMERS";
+/// The checkpoints of searches that are spread over islands.
+pub const ISLANDS: &str = "HMS_ISLANDS";
 /// What consumers gave up on.
 pub const DLQ: &str = "HMS_DLQ";
 /// Who is here.
@@ -26,12 +28,18 @@ pub const MARKETS: &str = "HMS_MARKETS";
 
 /// Proofs that were found, by the hash of their claim.
 pub const PROOFS: &str = "HMS_PROOFS";
+/// Results of jobs, an object store.
+pub const RESULTS: &str = "HMS_RESULTS";
 
 /// The durable consumer of fired timers.
 pub const TIMER_CONSUMER: &str = "desk";
 
 /// Nanoseconds in a millisecond: stream configurations count in nanoseconds.
 const NS_PER_MS: i64 = 1_000_000;
+/// How long checkpoints are kept, in milliseconds: a search is taken up again soon or not at all.
+const CHECKPOINT_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long results are kept, in milliseconds.
+const RESULT_LIFE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a `Nats-Msg-Id` is remembered, in milliseconds.
 const DEDUP_MS: i64 = 120_000;
 
@@ -107,6 +115,13 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             }),
         ),
         with(
+            base(ISLANDS, json!([format!("{ROOT}.log.island.*.*")])),
+            json!({
+                "description": "Checkpoints of searches that are spread over islands",
+                "max_age": CHECKPOINT_LIFE_MS * NS_PER_MS, "allow_rollup_hdrs": false,
+            }),
+        ),
+        with(
             base(DLQ, json!([subject::all_dead_letters()])),
             json!({ "description": "What consumers gave up on, with the reason" }),
         ),
@@ -126,7 +141,18 @@ pub fn buckets(replicas: u8) -> Vec<Value> {
             "subject_delete_marker_ttl": MAX_LEASE_MS.min(60_000) * NS_PER_MS,
         })
     };
+    let objects = |name: &str, description: &str| {
+        json!({
+            "name": format!("OBJ_{name}"), "description": description,
+            "subjects": [format!("$O.{name}.C.>"), format!("$O.{name}.M.>")],
+            "retention": "limits", "storage": "file", "discard": "new", "num_replicas": replicas,
+            "max_age": RESULT_LIFE_MS * NS_PER_MS, "max_bytes": -1, "max_msgs": -1, "max_msgs_per_subject": -1,
+            "max_msg_size": -1, "max_consumers": -1, "duplicate_window": DEDUP_MS * NS_PER_MS, "allow_direct": true,
+            "allow_rollup_hdrs": true,
+        })
+    };
     vec![
+        objects(RESULTS, "Results of jobs: an object store, `nats object ls` lists it"),
         bucket(AGENTS, "Who is here: written by the registry, a lease each"),
         bucket(MARKETS, "Declarations of markets"),
         with(

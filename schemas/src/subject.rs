@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::{AgentId, DealId, MarketId};
+use crate::id::{AgentId, DealId, JobId, MarketId};
 
 /// The prefix of every subject, with the contract's major version.
 pub const ROOT: &str = "hms.v1";
@@ -188,6 +188,12 @@ pub fn parse_limit_log(subject: &str) -> Result<(MarketId, AgentId), BadSubject>
     Ok((part(subject, book)?, part(subject, agent)?))
 }
 
+/// `hms.v1.log.island.<job>.<island>`: an island's checkpoints.
+#[must_use]
+pub fn island_log(job: &JobId, island: u32) -> String {
+    format!("{ROOT}.log.island.{job}.{island}")
+}
+
 /// `hms.v1.log.key.<agent>`: an agent's key history.
 #[must_use]
 pub fn key_log(agent: &AgentId) -> String {
@@ -337,6 +343,33 @@ pub fn clearing_topic(market: &MarketId) -> String {
     format!("{ROOT}.topic.clearing.{market}")
 }
 
+/// `hms.v1.topic.job.<job>.progress`: how far a job is.
+#[must_use]
+pub fn job_progress(job: &JobId) -> String {
+    format!("{ROOT}.topic.job.{job}.progress")
+}
+
+/// `hms.v1.topic.job.<job>.cancel`: whatever is said here asks the job to stop and answer with what it has.
+#[must_use]
+pub fn job_cancel(job: &JobId) -> String {
+    format!("{ROOT}.topic.job.{job}.cancel")
+}
+
+/// Every job's cancellation.
+#[must_use]
+pub fn all_job_cancels() -> String {
+    format!("{ROOT}.topic.job.*.cancel")
+}
+
+/// The job of a cancellation.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_job_cancel(subject: &str) -> Result<JobId, BadSubject> {
+    let [job, verb] = tokens(subject, &format!("{ROOT}.topic.job."))?;
+    if verb == "cancel" { part(subject, job) } else { Err(BadSubject::new(subject, "does not end with cancel")) }
+}
+
 /// `hms.v1.talk.<party>.<deal>`: offers under negotiation, party to party.
 #[must_use]
 pub fn talk(party: &AgentId, deal: &DealId) -> String {
@@ -359,6 +392,18 @@ pub fn all_dead_letters() -> String {
 #[must_use]
 pub fn bucket_key(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
+}
+
+/// `$O.<bucket>.M.<name in base64>`: where an object store describes an object (ADR-20).
+#[must_use]
+pub fn object(bucket: &str, name: &str) -> String {
+    format!("$O.{bucket}.M.{}", data_encoding::BASE64URL.encode(name.as_bytes()))
+}
+
+/// `$O.<bucket>.C.<id>`: where it keeps the object's pieces (ADR-20).
+#[must_use]
+pub fn object_pieces(bucket: &str, id: &str) -> String {
+    format!("$O.{bucket}.C.{id}")
 }
 
 /// `$SRV.<verb>[.<name>[.<id>]]`: service discovery (ADR-32).

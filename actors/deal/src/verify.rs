@@ -220,6 +220,7 @@ impl Reader<'_> {
             deadline_unix_ms: None,
             sender: Some(sender),
             traceparent: event.trace.clone(),
+            job: None,
         };
         Ok((Ask::Move { by, deal, ask, signed: cause.clone() }, call))
     }

@@ -23,6 +23,7 @@
 mod error;
 mod kv;
 mod message;
+mod object;
 mod stored;
 pub mod wire;
 
@@ -38,6 +39,7 @@ pub use self::{
     error::{AppendError, ProvisionError, PublishError, ReadError, RequestError},
     kv::{KvEntry, KvEvent, KvWatch},
     message::Message,
+    object::ObjectInfo,
     stored::{Acker, Follow, Followed, Job, Record, Start, Stopper, Stored, Subscription, Verdict, Work, WorkSpec},
 };
 
@@ -215,6 +217,22 @@ pub trait Port: Send + Sync + 'static {
     /// [`ReadError`].
     async fn kv_watch(&self, bucket: &str) -> Result<KvWatch, ReadError> {
         kv::watch(self, bucket).await
+    }
+
+    /// Stores what is too large for a message under a name, in the place of what was there before.
+    ///
+    /// # Errors
+    /// [`AppendError`]; then the name means what it meant before.
+    async fn object_put(&self, bucket: &str, name: &str, object: bytes::Bytes) -> Result<ObjectInfo, AppendError> {
+        object::put(self, bucket, name, object).await
+    }
+
+    /// The object of a name, whole and with its digest checked, unless there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Malformed`] when its pieces are not what was put there.
+    async fn object_get(&self, bucket: &str, name: &str) -> Result<Option<bytes::Bytes>, ReadError> {
+        object::get(self, bucket, name).await
     }
 }
 

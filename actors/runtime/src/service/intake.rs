@@ -56,7 +56,14 @@ pub(super) async fn take(mut requests: Subscription, endpoint: Arc<Endpoint>, cr
             refuse(&bench, &endpoint, message, &busy).await;
             continue;
         };
-        let admitted = Admitted { message, endpoint: Arc::clone(&endpoint), permit, load: Load::on(&worker.load) };
+        let job = match bench.jobs.of(&message.headers, || bench.port.now_unix_ms()) {
+            Ok(job) => job,
+            Err(bad) => {
+                refuse(&bench, &endpoint, message, &bad).await;
+                continue;
+            }
+        };
+        let admitted = Admitted { message, endpoint: Arc::clone(&endpoint), permit, load: Load::on(&worker.load), job };
         if let Err(lost) = worker.requests.send(admitted) {
             let gone = ErrorReply::new(Code::Internal, "the service is stopping");
             refuse(&bench, &endpoint, lost.0.message, &gone).await;

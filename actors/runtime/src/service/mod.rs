@@ -21,12 +21,16 @@
 //! | the core panics | 500 with an id that stands in the log; the core is built anew |
 //! | it fails and awaits no reply | dead-letter queue, with the reason |
 //!
+//! One that takes long may be watched and stopped: [`jobs`].
+//!
 //! # Draining
 //!
-//! [`Running::drain`] stops taking requests, answers what was admitted, and then lets go of everything.
+//! [`Running::drain`] stops taking requests, has jobs end with what they have, answers what was admitted, and then lets
+//! go of everything.
 
 mod discovery;
 mod intake;
+mod jobs;
 mod reply;
 mod stats;
 mod trace;
@@ -52,6 +56,7 @@ use tracing::{info, warn};
 use self::{
     discovery::{Discovery, Identity},
     intake::{Crew, Worker},
+    jobs::Jobs,
     stats::Endpoint,
     trace::Spans,
     worker::{Admitted, Bench, CoreWorker, HandlerWorker},
@@ -222,6 +227,7 @@ impl Service {
             service: self.name.as_str().into(),
             replies,
             spans: Arc::new(Spans::seeded(&id)),
+            jobs: Arc::default(),
         };
         let mut running = Running {
             stages: vec![Stage::new(1)?],
@@ -236,9 +242,15 @@ impl Service {
             }),
             stoppers: Vec::new(),
             writer: tokio::spawn(reply::write(Arc::clone(&port), outgoing)),
+            heeding: None,
+            jobs: Arc::clone(&bench.jobs),
             discovery: None,
             port: Arc::clone(&port),
         };
+        // Before any request can come.
+        let cancellations = port.subscribe(&subject::all_job_cancels(), None).await?;
+        let heeding = tokio::spawn(jobs::heed(cancellations, Arc::clone(&bench.jobs), Arc::clone(&port)));
+        running.heeding = Some(heeding.abort_handle());
         let mut endpoints = Vec::new();
         for plan in self.crews {
             running.open(plan, &self.name, &bench, &mut endpoints).await?;
@@ -261,6 +273,8 @@ pub struct Running {
     stages: Vec<Stage>,
     stoppers: Vec<Stopper>,
     writer: JoinHandle<()>,
+    heeding: Option<AbortHandle>,
+    jobs: Arc<Jobs>,
     discovery: Option<AbortHandle>,
     port: Arc<dyn Port>,
 }
@@ -316,11 +330,13 @@ impl Running {
         self.identity.endpoints.iter().map(|endpoint| endpoint.stats()).collect()
     }
 
-    /// Stops taking requests, answers what was admitted, and ends. Says whether that was done within `timeout_ms`.
+    /// Stops taking requests, has jobs end with what they have, answers what was admitted, and ends. Says whether that
+    /// was done within `timeout_ms`.
     pub async fn drain(mut self, timeout_ms: u64) -> bool {
         for stopper in &self.stoppers {
             stopper.stop();
         }
+        self.jobs.end();
         // The intakes end with their subscriptions, the actors with the intakes, the writer with the actors.
         let ended = tokio::time::timeout(Duration::from_millis(timeout_ms), async {
             let written = (&mut self.writer).await.is_ok();
@@ -342,8 +358,7 @@ impl Drop for Running {
         for stopper in &self.stoppers {
             stopper.stop();
         }
-        if let Some(discovery) = &self.discovery {
-            discovery.abort();
-        }
+        self.jobs.end();
+        [&self.heeding, &self.discovery].into_iter().flatten().for_each(AbortHandle::abort);
     }
 }

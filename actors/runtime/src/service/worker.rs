@@ -28,6 +28,7 @@ use tokio::{
 use tracing::{Instrument, Span, error, info_span};
 
 use super::{
+    jobs::{Jobs, Watched},
     reply::{self, Answer, Outgoing},
     stats::Endpoint,
     trace::{Spans, TraceParent},
@@ -51,6 +52,7 @@ pub(super) struct Admitted {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) load: Load,
+    pub(super) job: Option<Watched>,
 }
 
 /// Counts a request on its worker for as long as it lives.
@@ -76,6 +78,7 @@ pub(super) struct Bench {
     pub(super) service: Arc<str>,
     pub(super) replies: mpsc::UnboundedSender<Outgoing>,
     pub(super) spans: Arc<Spans>,
+    pub(super) jobs: Arc<Jobs>,
 }
 
 impl Bench {
@@ -95,13 +98,14 @@ impl Bench {
             deadline_unix_ms,
             sender: None,
             traceparent: trace.map(|(trace, span_id)| trace.child(&span_id)),
+            job: admitted.job.as_ref().map(|job| job.job(deadline_unix_ms, &self.port, &self.replies)),
         });
         (span, call)
     }
 
     /// Ends a request: counts it, and hands its reply or its remains to the writer.
     fn conclude(&self, admitted: Admitted, begun: Instant, outcome: Result<Answer, ErrorReply>) {
-        let Admitted { mut message, endpoint, permit, load } = admitted;
+        let Admitted { mut message, endpoint, permit, load, job } = admitted;
         endpoint.count_time(begun.elapsed());
         if let Err(error) = &outcome {
             endpoint.count_error(error);
@@ -112,7 +116,7 @@ impl Bench {
             (None, Ok(_)) => return,
             (None, Err(error)) => reply::dead_letter(&self.service, &message, &error.to_string()),
         };
-        drop(load);
+        drop((load, job));
         // The writer ends last of all.
         let _ = self.replies.send(Outgoing { message, permit: Some(permit) });
     }

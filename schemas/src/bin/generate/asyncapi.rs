@@ -3,7 +3,7 @@
 //! It stands in `schemas/`, beside the schemas that it refers to. The application that it describes is
 //! the cores: they receive requests and send what they publish.
 
-use schemas::{SCHEMA_VERSION, catalogue, header};
+use schemas::{JobId, SCHEMA_VERSION, catalogue, header};
 use serde_json::{Map, Value, json};
 
 use crate::Outcome;
@@ -66,6 +66,7 @@ fn headers() -> Value {
             header::TYPE: { "type": "string", "description": "The body's type." },
             header::SCHEMA: { "type": "string", "description": "The version of the contract that the body was written to." },
             header::DEADLINE: { "type": "string", "pattern": "^[0-9]+$", "description": "When the sender stops waiting, in Unix milliseconds." },
+            header::JOB: { "type": "string", "pattern": JobId::PATTERN, "description": "The name under which the requester watches and stops this request." },
             header::TRACEPARENT: { "type": "string", "description": "The W3C trace context." },
             header::SENDER: { "type": "string", "description": "Who sent it, signed: Synadia Agent Protocol 0.3, section 13. Needed on every move and every intent." },
             header::ERROR_CODE: { "type": "string", "pattern": "^[0-9]{3}$", "description": "On an error reply: its number (ADR-32)." },
@@ -88,6 +89,8 @@ fn parameters(subject: &Subject) -> Map<String, Value> {
         "party" | "agent" => "An agent's id: 1 to 63 of a-z, 0-9, _ and -.",
         "market" | "book" => "A market's id, which is its book's: 1 to 63 of a-z, 0-9, _ and -.",
         "deal" => "A deal's id: 26 of a-z and 2-7.",
+        "job" => "A job's id: 1 to 64 of A-Z, a-z, 0-9, _ and -.",
+        "island" => "An island's number, from 0.",
         "topic" => "Tokens of printable ASCII, joined by dots.",
         _ => "A core's name.",
     };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use schemas::header;
-use schemas::id::{AgentId, DealId, MarketId};
+use schemas::id::{AgentId, DealId, JobId, MarketId};
 use schemas::profile::{Profile, State};
 use schemas::subject::{self, ROOT};
 use schemas::{SCHEMA_VERSION, limit, stream};
@@ -48,6 +48,7 @@ fn limits() -> Outcome<String> {
         PPM, MAX_DEAL_CLAIMS, MAX_VARIABLES, MAX_HYPOTHESES, MAX_POLY_TERMS, MAX_DEGREE, MAX_EXPANDED_DEGREE,
         MAX_COEFFICIENT_BITS, MAX_CERTIFICATE_NODES, MAX_LEAF_TERMS, MAX_FACTORS, MAX_EXPANDED_BITS, MAX_EXPANSION, MAX_CLAIM_CHARS,
         MAX_INFIX_NESTING, MAX_INFIX_EXPANSION,
+        MAX_EVALUATIONS, MAX_GENERATIONS, MAX_POPULATION, MAX_ISLANDS, MAX_GENE, PROGRESS_EVERY_MS,
     ];
     let mut text = opening("Every limit of the wire");
     for (constant, value) in with_values(source, values)? {
@@ -59,8 +60,8 @@ fn limits() -> Outcome<String> {
 
 fn headers() -> Outcome<String> {
     let values = named![header:
-        CONTENT_TYPE, MSGPACK, TYPE, SCHEMA, DEADLINE, TRACEPARENT, SENDER, ERROR_CODE, ERROR, DLQ_REASON, DLQ_SUBJECT,
-        EXPECTED_LAST_SUBJECT_SEQUENCE, TTL, SCHEDULE, SCHEDULE_TARGET, SCHEDULE_TTL, MESSAGE_ID, SEQUENCE, LAST_SEQUENCE,
+        CONTENT_TYPE, MSGPACK, TYPE, SCHEMA, DEADLINE, JOB, TRACEPARENT, SENDER, ERROR_CODE, ERROR, DLQ_REASON, DLQ_SUBJECT,
+        EXPECTED_LAST_SUBJECT_SEQUENCE, ROLLUP, TTL, SCHEDULE, SCHEDULE_TARGET, SCHEDULE_TTL, MESSAGE_ID, SEQUENCE, LAST_SEQUENCE,
     ];
     let mut text = opening("The headers of the contract");
     writeln!(text, "SCHEMA_VERSION: Final = \"{SCHEMA_VERSION}\"")?;
@@ -153,11 +154,14 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         .replace("<ROOT>", ROOT)
         .replace("<TOKEN>", &anchored(AgentId::PATTERN))
         .replace("<DEAL>", &anchored(DealId::PATTERN))
+        .replace("<JOB>", &anchored(JobId::PATTERN))
         .replace("<DEALS>", stream::DEALS)
         .replace("<INBOX>", stream::INBOX)
         .replace("<MARKET>", stream::MARKET)
         .replace("<TIMERS>", stream::TIMERS)
         .replace("<DLQ>", stream::DLQ)
+        .replace("<ISLANDS>", stream::ISLANDS)
+        .replace("<RESULTS>", stream::RESULTS)
         .replace("<AGENTS>", stream::AGENTS)
         .replace("<MARKETS>", stream::MARKETS)
         .replace("<PROOFS>", stream::PROOFS)
@@ -201,6 +205,8 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
             "agent" | "party" => "agent_id",
             "market" | "book" => "market_id",
             "deal" => "deal_id",
+            "job" => "job_id",
+            "island" => "_service",
             "core" => "_service",
             "verb" => "_verb",
             other => return Err(format!("no rule for the token {other}").into()),
@@ -212,13 +218,14 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
     write!(text, "\n\ndef {name}({arguments}) -> str:\n")?;
     docstring(text, "    ", &format!("`{shown}`: {about}."))?;
     writeln!(text, "    return f\"{filled}\"")?;
-    let read = ["deal_move", "deal_log", "live_deal_log", "inbox", "live_inbox", "intent", "live_intent"];
+    let read = ["deal_move", "deal_log", "live_deal_log", "inbox", "live_inbox", "intent", "live_intent", "job_cancel"];
     if read.contains(&name) {
         let doors: Vec<&str> = parts
             .iter()
             .map(|part| match *part {
                 "verb" => "_verb",
                 "deal" => "deal_id",
+                "job" => "job_id",
                 "market" => "market_id",
                 _ => "agent_id",
             })
@@ -266,7 +273,9 @@ STREAM_DEALS: Final = "<DEALS>"
 STREAM_INBOX: Final = "<INBOX>"
 STREAM_MARKET: Final = "<MARKET>"
 STREAM_TIMERS: Final = "<TIMERS>"
+STREAM_ISLANDS: Final = "<ISLANDS>"
 STREAM_DLQ: Final = "<DLQ>"
+BUCKET_RESULTS: Final = "<RESULTS>"
 BUCKET_AGENTS: Final = "<AGENTS>"
 BUCKET_MARKETS: Final = "<MARKETS>"
 BUCKET_PROOFS: Final = "<PROOFS>"
@@ -278,6 +287,7 @@ ALL_LIVE_DEAL_LOGS: Final = "<ALL_LIVE_DEAL_LOGS>"
 
 _TOKEN = re.compile(r"<TOKEN>")
 _DEAL = re.compile(r"<DEAL>")
+_JOB = re.compile(r"<JOB>")
 _SERVICE = re.compile(r"^[A-Za-z0-9_-]{1,63}\Z")
 _TOPIC_TOKEN = re.compile(r"^[!-)+-=?-~]+\Z")
 
@@ -300,6 +310,11 @@ def market_id(text: str) -> str:
 def deal_id(text: str) -> str:
     """A deal's id: 26 of a-z and 2-7. Raises `ValueError`."""
     return _matching(_DEAL, text, "a deal's id")
+
+
+def job_id(text: str) -> str:
+    """A job's id: 1 to 64 of A-Z, a-z, 0-9, _ and -. Raises `ValueError`."""
+    return _matching(_JOB, text, "a job's id")
 
 
 def _service(text: str) -> str:

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use schemas::id::{AgentId, DealId, MarketId, MoveId};
+use schemas::id::{AgentId, DealId, JobId, MarketId, MoveId};
 use schemas::stream;
 use schemas::subject::{self, DealVerb};
 
@@ -46,13 +46,14 @@ struct Placeholders {
     agent: AgentId,
     market: MarketId,
     deal: DealId,
+    job: JobId,
 }
 
 impl Placeholders {
     fn new() -> Outcome<Self> {
         let agent = AgentId::parse("placeholder-agent")?;
         let deal = DealId::of(&agent, &MoveId::parse("placeholder")?);
-        Ok(Self { agent, market: MarketId::parse("placeholder-market")?, deal })
+        Ok(Self { agent, market: MarketId::parse("placeholder-market")?, deal, job: JobId::parse("placeholder-job")? })
     }
 
     /// A built subject as a template.
@@ -61,12 +62,13 @@ impl Placeholders {
             .replace(self.agent.as_str(), &format!("{{{agent}}}"))
             .replace(self.market.as_str(), &format!("{{{market}}}"))
             .replace(self.deal.as_str(), "{deal}")
+            .replace(self.job.as_str(), "{job}")
     }
 }
 
 /// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
 /// `true` where the request must be signed.
-pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 18] = [
+pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 21] = [
     ("registry", "hello", "registry.hello", "registry.welcome", false),
     ("registry", "register", "registry.register", "registry.registered", true),
     ("registry", "leave", "registry.leave", "done", true),
@@ -79,6 +81,9 @@ pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 18] = [
     ("trade_balance", "analyze", "trade_balance.analyze", "trade_balance.analyzed", false),
     ("trade_balance", "balance", "trade_balance.balance", "trade_balance.balanced", false),
     ("graph", "clear", "graph.clear", "graph.cleared", false),
+    ("genetic", "evolve", "genetic.evolve", "genetic.evolved", false),
+    ("genetic", "result", "genetic.result", "genetic.evolved", false),
+    ("genetic", "epoch", "genetic.epoch", "genetic.epoch.done", false),
     ("maker", "why", "maker.why", "maker.because", false),
     ("maker", "market", "maker.market", "market", false),
     ("proof", "check", "proof.check", "proof.checked", false),
@@ -171,6 +176,14 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             stream::DEALS,
             &["ledger.limit"],
             "ledger",
+        ),
+        stored(
+            "island_log",
+            &subject::island_log(&p.job, 0).replace(".0", ".{island}"),
+            "checkpoints of an island of a search",
+            stream::ISLANDS,
+            &["genetic.checkpoint"],
+            "genetic",
         ),
         stored(
             "key_log",
@@ -298,6 +311,20 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "maker",
         ),
         plain(
+            "job_progress",
+            p.template(&subject::job_progress(&p.job), "", ""),
+            "how far a request that carries `Hms-Job` is",
+            &[],
+            "whoever works on it",
+        ),
+        plain(
+            "job_cancel",
+            p.template(&subject::job_cancel(&p.job), "", ""),
+            "asks such a request to stop and to answer with what it has",
+            &[],
+            "anyone",
+        ),
+        plain(
             "talk",
             p.template(&subject::talk(&p.agent, &p.deal), "party", ""),
             "offers under negotiation, party to party",
@@ -331,7 +358,12 @@ pub fn page(definitions: &Definitions) -> Outcome<String> {
     for bucket in stream::buckets(1) {
         let member = |name: &str| bucket.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
         let name = member("name");
-        writeln!(text, "| `{}` | `{name}` | {} |", name.trim_start_matches("KV_"), member("description"))?;
+        writeln!(
+            text,
+            "| `{}` | `{name}` | {} |",
+            name.trim_start_matches("KV_").trim_start_matches("OBJ_"),
+            member("description")
+        )?;
     }
     Ok(text)
 }

@@ -5,6 +5,7 @@
 
 mod buckets;
 mod bus;
+mod objects;
 mod streams;
 mod watching;
 
@@ -26,7 +27,8 @@ use cases;
 
 /// Holds an adapter to every law.
 pub(crate) async fn hold(port: Port_) {
-    let cases: Vec<Case> = [bus::cases(), streams::cases(), watching::cases(), buckets::cases()].concat();
+    let cases: Vec<Case> =
+        [bus::cases(), streams::cases(), watching::cases(), buckets::cases(), objects::cases()].concat();
     let limit_ms = 60_000;
     let running = cases.into_iter().map(|(name, case)| {
         let port = Arc::clone(&port);

@@ -52,6 +52,22 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         "objective": 12_345, "bound": 12_400, "gap_ppm": 4_435, "outcome": "optimal", "took_ms": 12,
         "left_out": [{ "agent": "chad", "reason": "nothing_to_give", "detail": "chad gives nothing" }] });
     let worth = json!({ "party": "kenya", "received_minor": 2_970, "given_minor": 852, "gain_minor": 2_118, "worst_gain_minor": 2_090, "satisfied": true });
+    let sought = json!({ "book": "african", "delivery": "confirmed", "expires_unix_ms": expires,
+        "transfers": [
+            { "from": "kenya", "to": "egypt", "good": "tea", "least": 20, "most": 500, "lot": 10, "due_unix_ms": due,
+                "intent": { "agent": "kenya", "sequence": 17 } },
+            { "from": "egypt", "to": "kenya", "good": "rice", "least": 0, "most": 900, "due_unix_ms": due }],
+        "caps": [{ "party": "kenya", "good": "tea", "gives": 400, "takes": 10 }],
+        "valuations": [{ "party": "kenya", "valuation": valuation }, { "party": "egypt", "valuation": valuation }] });
+    let evolve = json!({ "type": "genetic.evolve", "sought": sought, "seed": u64::MAX, "evaluations": 80_000, "population": 100,
+        "islands": 3, "epoch_generations": 25, "migrants": 5, "dropped": [{ "island": 2, "epoch": 1 }], "time_limit_ms": 2_000 });
+    let evolved = json!({ "type": "genetic.evolved",
+        "front": [{ "terms": terms, "parties": [worth], "welfare_minor": 2_118 }], "hypervolume_ppm": 431_000, "evaluations": 79_900,
+        "islands": [{ "evaluations": 39_950, "hypervolume_ppm": [0, 400_000, 431_000] }], "dropped": [{ "island": 2, "epoch": 1 }],
+        "cut": "time_limit",
+        "kept": { "bucket": "HMS_RESULTS", "name": "genetic.j", "size_bytes": 2_000_000, "hash": hash, "candidates": 412 } });
+    let done = json!({ "type": "genetic.epoch.done", "population": [[12, 30]], "migrants": [[12, 30]], "evaluations": 2_500,
+        "hypervolume_ppm": [400_000, 431_000], "cut": false });
     let moved = |verb: &str, more: Value| {
         let mut body =
             json!({ "type": format!("deal.{verb}"), "move_id": "m-1", "deadline_unix_ms": NOW_UNIX_MS + 30_000 });
@@ -240,6 +256,29 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "full",
             json!({ "type": "maker.clearing", "market": "african", "clearing": 1, "at_unix_ms": NOW_UNIX_MS, "request": clear, "result": cleared, "deals": [deal] }),
         ),
+        ("full", evolve.clone()),
+        (
+            "with defaults",
+            json!({ "type": "genetic.evolve", "sought": sought, "seed": 0, "evaluations": 40_000, "population": 100, "islands": 1,
+            "epoch_generations": 25, "migrants": 5 }),
+        ),
+        ("full", evolved.clone()),
+        (
+            "nothing found",
+            json!({ "type": "genetic.evolved", "front": [], "hypervolume_ppm": 0, "evaluations": 0, "islands": [] }),
+        ),
+        (
+            "full",
+            json!({ "type": "genetic.progress", "island": 1, "generation": 12, "evaluations": 1_200, "hypervolume_ppm": 431_000, "front": [[2_118, 55]] }),
+        ),
+        ("full", json!({ "type": "genetic.result", "job": "evolve_Terms-1" })),
+        (
+            "full",
+            json!({ "type": "genetic.epoch", "evolve": evolve, "island": 1, "epoch": 2, "population": [[12, 30]], "migrants": [[0, 5]] }),
+        ),
+        ("full", done.clone()),
+        ("full", json!({ "type": "genetic.checkpoint", "search": hash, "epoch": 2, "done": done })),
+        ("dropped", json!({ "type": "genetic.checkpoint", "search": hash, "epoch": 3 })),
         (
             "full",
             json!({ "type": "ledger.declare", "move_id": "m-1", "deadline_unix_ms": expires, "book": "african", "limits": [{ "good": "tea", "quantity": 500 }, { "good": "rice", "quantity": 0 }] }),

@@ -1,7 +1,7 @@
 //! Vectors of deal ids, ratios and subjects.
 
 use num_bigint::BigInt;
-use schemas::id::{AgentId, DealId, MoveId};
+use schemas::id::{AgentId, DealId, JobId, MoveId};
 use schemas::limit::MAX_COEFFICIENT_BITS;
 use schemas::subject;
 use serde_json::{Value, json};
@@ -140,6 +140,7 @@ pub fn deal_ids() -> Outcome<Vec<Value>> {
 /// Subjects: what each reader reads in them.
 pub fn subjects() -> Outcome<Vec<Value>> {
     let deal = DealId::of(&AgentId::parse("kenya")?, &MoveId::parse("m1")?);
+    let job = JobId::parse("evolve_Terms-1")?;
     let (kenya, market) = (AgentId::parse("kenya")?, "african".parse()?);
     let live = |stored: &str| stored.replacen(subject::ROOT, &format!("{}.live", subject::ROOT), 1);
     let mut vectors = vec![
@@ -150,6 +151,7 @@ pub fn subjects() -> Outcome<Vec<Value>> {
         json!({ "reader": "live_inbox", "subject": subject::live_inbox(&kenya), "parts": ["kenya"] }),
         json!({ "reader": "intent", "subject": subject::intent(&market, &kenya), "parts": ["african", "kenya"] }),
         json!({ "reader": "live_intent", "subject": live(&subject::intent(&market, &kenya)), "parts": ["african", "kenya"] }),
+        json!({ "reader": "job_cancel", "subject": subject::job_cancel(&job), "parts": [job.as_str()] }),
     ];
     let good = vectors.clone();
     for vector in &mut vectors {
