@@ -1,0 +1,183 @@
+//! Dominance, fronts, and how crowded they are.
+//!
+//! Constraint domination as NSGA-II has it: what breaks no constraint beats what does; of two that do, the one that does
+//! so less wins; and only among those that break none the objectives decide.
+
+use std::cmp::Ordering;
+
+use crate::problem::Individual;
+use crate::rows::Rows;
+
+/// Whether costs `a` are nowhere above `b` and somewhere below.
+pub(crate) fn dominates(a: &[f64], b: &[f64]) -> bool {
+    let mut below = false;
+    for (a, b) in a.iter().zip(b) {
+        if a > b {
+            return false;
+        }
+        below |= a < b;
+    }
+    below
+}
+
+/// Costs in the order of the first, then the second, and so on.
+pub(crate) fn by_costs(a: &[f64], b: &[f64]) -> Ordering {
+    a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// Parts the members into fronts: nobody in the first is dominated, nobody in the next by any but the first, and so on,
+/// until at least `enough` are placed. Within a front they stand in the order of their costs.
+///
+/// In the order of costs only an earlier one can dominate a later one, so each is compared with those that stand already
+/// in a front, the last first (efficient non-dominated sort, Zhang and others 2015).
+pub(crate) fn fronts(everyone: &Rows<Individual>, members: &[usize], enough: usize) -> Vec<Vec<usize>> {
+    let mut order = members.to_vec();
+    order.sort_by(|a, b| by_costs(&everyone[*a].costs, &everyone[*b].costs).then(a.cmp(b)));
+    let mut fronts: Vec<Vec<usize>> = Vec::new();
+    for member in order {
+        let costs = &everyone[member].costs;
+        let beaten = |front: &Vec<usize>| front.iter().rev().any(|other| dominates(&everyone[*other].costs, costs));
+        match fronts.iter_mut().find(|front| !beaten(front)) {
+            Some(front) => front.push(member),
+            None => fronts.push(vec![member]),
+        }
+    }
+    let mut placed = 0;
+    let needed = fronts.iter().take_while(|front| {
+        let before = placed;
+        placed += front.len();
+        before < enough
+    });
+    let needed = needed.count();
+    fronts.truncate(needed);
+    fronts
+}
+
+/// Sets each member's distance from its neighbours: the sides of the box around it that holds no other, each as a share
+/// of the front's width. Those at the ends are infinitely far.
+#[allow(clippy::cast_precision_loss)] // objectives are few
+pub(crate) fn crowd(everyone: &mut Rows<Individual>, front: &[usize]) {
+    let objectives = front.first().map_or(0, |first| everyone[*first].costs.len());
+    for member in front {
+        everyone[*member].crowding = 0.0;
+    }
+    let mut order = front.to_vec();
+    for objective in 0..objectives {
+        let cost = |everyone: &Rows<Individual>, member: usize| -> f64 {
+            everyone[member].costs.get(objective).copied().unwrap_or(0.0)
+        };
+        order.sort_by(|a, b| cost(everyone, *a).total_cmp(&cost(everyone, *b)).then(a.cmp(b)));
+        let (Some(first), Some(last)) = (order.first().copied(), order.last().copied()) else { return };
+        let width = cost(everyone, last) - cost(everyone, first);
+        for end in [first, last] {
+            everyone[end].crowding = f64::INFINITY;
+        }
+        if width <= 0.0 {
+            continue;
+        }
+        for around in order.windows(3) {
+            if let [before, member, after] = around {
+                let side = (cost(everyone, *after) - cost(everyone, *before)) / width;
+                everyone[*member].crowding += side / objectives as f64;
+            }
+        }
+    }
+}
+
+/// Everyone who breaks no constraint and whom nobody dominates, in the order of costs, the same costs once.
+#[must_use]
+pub fn best(everyone: &[Individual]) -> Vec<&Individual> {
+    let mut order: Vec<&Individual> = everyone.iter().filter(|one| one.is_feasible()).collect();
+    order.sort_by(|a, b| by_costs(&a.costs, &b.costs).then_with(|| by_costs(&a.genome, &b.genome)));
+    let mut best: Vec<&Individual> = Vec::new();
+    for one in order {
+        let beaten = |other: &&Individual| other.costs == one.costs || dominates(&other.costs, &one.costs);
+        if !best.iter().rev().any(beaten) {
+            best.push(one);
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(crate) fn individual(costs: &[f64], violation: f64) -> Individual {
+        Individual { genome: costs.to_vec(), costs: costs.to_vec(), violation, crowding: 0.0 }
+    }
+
+    fn crowd_of(points: &[Vec<f64>]) -> Rows<Individual> {
+        points.iter().map(|costs| individual(costs, 0.0)).collect()
+    }
+
+    fn points() -> impl Strategy<Value = Vec<Vec<f64>>> {
+        (1_usize..5).prop_flat_map(|objectives| {
+            proptest::collection::vec(
+                proptest::collection::vec((0_i32..6).prop_map(f64::from), objectives..=objectives),
+                1..40,
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn fronts_are_what_their_definition_says(points in points()) {
+            let everyone = crowd_of(&points);
+            let all: Vec<usize> = (0..points.len()).collect();
+            let found = fronts(&everyone, &all, points.len());
+            let mut left = all.clone();
+            for front in &found {
+                let mut expected: Vec<usize> = left.iter().copied()
+                    .filter(|one| !left.iter().any(|other| dominates(&points[*other], &points[*one])))
+                    .collect();
+                let mut got = front.clone();
+                got.sort_unstable();
+                expected.sort_unstable();
+                prop_assert_eq!(&got, &expected);
+                left.retain(|one| !got.contains(one));
+            }
+            prop_assert!(left.is_empty());
+        }
+
+        #[test]
+        fn no_more_fronts_than_needed(points in points(), share in 0.0..1.0) {
+            let everyone = crowd_of(&points);
+            let all: Vec<usize> = (0..points.len()).collect();
+            let enough = ((points.len() as f64 * share) as usize).max(1);
+            let some = fronts(&everyone, &all, enough);
+            let placed: usize = some.iter().map(Vec::len).sum();
+            let before: usize = some.iter().take(some.len() - 1).map(Vec::len).sum();
+            prop_assert!(placed >= enough && before < enough);
+            let whole = fronts(&everyone, &all, points.len());
+            prop_assert_eq!(&some[..], &whole[..some.len()]);
+        }
+
+        #[test]
+        fn the_best_are_the_first_front_once(points in points()) {
+            let everyone = crowd_of(&points);
+            let all: Vec<usize> = (0..points.len()).collect();
+            let mut expected: Vec<Vec<f64>> = fronts(&everyone, &all, 1)[0].iter().map(|one| points[*one].clone()).collect();
+            expected.dedup();
+            let found: Vec<Vec<f64>> = best(&everyone.0).iter().map(|one| one.costs.clone()).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn the_crowding_distance_by_hand() {
+        let mut everyone = crowd_of(&[vec![0.0, 4.0], vec![1.0, 2.0], vec![2.0, 1.0], vec![4.0, 0.0]]);
+        crowd(&mut everyone, &[0, 1, 2, 3]);
+        assert!(everyone[0].crowding.is_infinite() && everyone[3].crowding.is_infinite());
+        assert!((everyone[1].crowding - (2.0 / 4.0 + 3.0 / 4.0) / 2.0).abs() < 1e-12);
+        assert!((everyone[2].crowding - (3.0 / 4.0 + 2.0 / 4.0) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn whoever_breaks_a_constraint_is_not_among_the_best() {
+        let everyone = [individual(&[0.0, 0.0], 1.0), individual(&[1.0, 2.0], 0.0), individual(&[2.0, 1.0], 0.0)];
+        assert_eq!(best(&everyone).len(), 2);
+    }
+}

@@ -1,0 +1,2 @@
+mod deals;
+mod problems;
