@@ -44,10 +44,11 @@ ENDPOINTS = {
     "ledger": ("declare", "balance"),
     "trade_balance": ("value", "analyze", "balance"),
     "graph": ("clear",),
+    "genetic": ("evolve", "result", "epoch"),
     "maker": ("why", "market"),
 }
-#: How much each takes on at once; the graph says 429 beyond that.
-AT_ONCE = {"graph": 6}
+#: How much each takes on at once; beyond that these say 429.
+AT_ONCE = {"graph": 6, "genetic": 1}
 #: The bodies of the contract that no endpoint reads.
 ELSEWHERE = sorted({kind.TYPE for kind in wire.MESSAGES} - {f"{s}.{verb}" for s in ENDPOINTS for verb in ENDPOINTS[s]})
 
@@ -242,7 +243,7 @@ async def test_bad_bytes_are_refused_by_name_and_the_next_good_request_is_answer
         kind = f"{service}.{verb}"
         subject, body = attacker.subject(service, verb), good_body(kind)
         bad = [*bad_vectors(kind), *bent(body)]
-        if service != "graph":  # it reads as much as the broker carries
+        if service not in ("graph", "genetic"):  # they read as much as the broker carries
             bad.append(("too large", too_large(body), ""))
         cases = [attacker.case(name, subject, bytes_, field) for name, bytes_, field in bad]
         faults = await attacker.faults(cases, AT_ONCE.get(service, 48))
@@ -271,6 +272,14 @@ def good_requests(attacker: Attacker, service: str) -> Iterator[tuple[str, wire.
     )
     worths = [wire.PartyValuation(party=party, valuation=worth) for party in terms.parties]
     limit = wire.Limit(good="tea", quantity=1)
+    movables = [
+        wire.Movable(from_=giver, to=taker, good=good, most=9, due_unix_ms=now)
+        for giver, taker, good in (("ghana", me, "tea"), (me, "ghana", "rice"))
+    ]
+    sought = wire.Sought(
+        book=MARKET, delivery=terms.delivery, expires_unix_ms=now, transfers=movables, valuations=worths
+    )
+    evolve = wire.Evolve(sought=sought, evaluations=200, population=20)
     requests: dict[str, wire.Message] = {
         "registry.hello": wire.Hello(),
         "registry.register": wire.Register(agent=me, key=attacker.key.public, lease_ms=60_000),
@@ -284,6 +293,8 @@ def good_requests(attacker: Attacker, service: str) -> Iterator[tuple[str, wire.
         "trade_balance.analyze": wire.AnalyzeRequest(terms=terms, valuations=worths),
         "trade_balance.balance": wire.TradeBalanceRequest(transfers=terms.transfers),
         "graph.clear": wire.Clear(goods=[], offers=[], max_ring=3, time_limit_ms=100),
+        "genetic.evolve": evolve,
+        "genetic.epoch": wire.Epoch(evolve=evolve, island=0, epoch=0),
         "maker.why": wire.Why(market=MARKET, agent=me),
         "maker.market": wire.ShowMarket(market=MARKET),
     }

@@ -24,6 +24,14 @@ pub fn json(value: &Value) -> Outcome {
     line(value)
 }
 
+/// JSON on one line of standard error: what is told meanwhile and is no answer.
+///
+/// # Errors
+/// Standard error is closed.
+pub fn note(value: &Value) -> Outcome {
+    writeln!(io::stderr().lock(), "{value}").map_err(of_output)
+}
+
 /// JSON for people.
 ///
 /// # Errors

@@ -2,14 +2,16 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     str::FromStr,
     sync::Arc,
 };
 
 use clap::Args;
+use futures::StreamExt;
 use runtime::port::{Message, Port};
 use schemas::{
-    AgentId, DealId, Hash, MoveId,
+    AgentId, DealId, Hash, JobId, MoveId,
     body::{decode, encode, to_json},
     catalogue,
     core::{Call as Surroundings, Core},
@@ -31,8 +33,11 @@ use crate::{
     request::{self, Reply},
 };
 
+/// How much longer than its deadline a job's answer is awaited, in milliseconds.
+const GRACE_MS: u64 = 5_000;
+
 /// What can be called; a request's `type` is the name of the call.
-const CALLS: [&str; 26] = [
+const CALLS: [&str; 28] = [
     "registry.hello",
     "registry.register",
     "registry.leave",
@@ -53,6 +58,8 @@ const CALLS: [&str; 26] = [
     "trade_balance.analyze",
     "trade_balance.balance",
     "graph.clear",
+    "genetic.evolve",
+    "genetic.result",
     "proof.check",
     "gtp.prove",
     "gtp.refute",
@@ -75,6 +82,7 @@ Examples:
   echo '{{\"claims\":[\"forall x: x^2 >= 0\"]}}' | hms call gtp.prove -
   hms call graph.clear offers.json --local       no bus: the core runs in this process
   hms call registry.register --as kenya          signed with DIR/keys/kenya.nk
+  hms call genetic.evolve deal.json --job first --timeout-ms 600000
 
 What can be called:
   {}", CALLS.join(" ")))]
@@ -84,12 +92,15 @@ pub struct Call {
     target: Target,
     /// The request as JSON; `-` is standard input; left out, it is {}
     file: Option<PathBuf>,
-    /// Run the core in this process instead of asking the bus: graph, proof and trade_balance
+    /// Run the core in this process instead of asking the bus: genetic, graph, proof and trade_balance
     #[arg(long, conflicts_with = "sender")]
     local: bool,
     /// Sign as this agent, with its key in DIR
     #[arg(long = "as", value_name = "AGENT")]
     sender: Option<AgentId>,
+    /// Make it a job of this name: its progress is shown on standard error, and Ctrl-C has it answer with what it has
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["local", "sender"])]
+    job: Option<JobId>,
     /// How long the answer may take, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = request::TIMEOUT_MS)]
     timeout_ms: u64,
@@ -154,7 +165,11 @@ impl Call {
                 Message::new(subject, body(self.target.kind, fields)?).with_headers(self.headers(port.now_unix_ms()))
             }
         };
-        Ok(match request::send(port.as_ref(), message, self.timeout_ms).await? {
+        let answer = match &self.job {
+            Some(job) => watched(port.as_ref(), message, job, self.timeout_ms).await?,
+            None => request::send(port.as_ref(), message, self.timeout_ms).await?,
+        };
+        Ok(match answer {
             Reply::Answer(reply) => Reply::Answer(reply.body.to_vec()),
             Reply::Refused(refused) => Reply::Refused(refused),
         })
@@ -245,6 +260,31 @@ impl Call {
 /// How long provers search unless the request says otherwise, in milliseconds: within the time that an answer may take.
 const SEARCH_MS: u32 = 4_000;
 
+/// Sends a request as a job: shows its progress, and asks it to stop on the first interruption. One that is overdue
+/// still answers with what it has, so its answer is awaited a little longer.
+async fn watched(port: &dyn Port, message: Message, job: &JobId, timeout_ms: u64) -> Outcome<Reply<Message>> {
+    let mut progress = port.subscribe(&subject::job_progress(job), None).await?;
+    port.flush().await?;
+    let message = message.with_header(header::JOB, job.as_str());
+    let mut answer = pin!(request::send(port, message, timeout_ms.saturating_add(GRACE_MS)));
+    let mut interrupted = pin!(runtime::interrupted());
+    let mut is_stopping = false;
+    loop {
+        runtime::select! {
+            answer = &mut answer => return answer,
+            Some(report) = progress.next() => {
+                let shown = to_json(&report.body, MAX_CLEARING_BODY_BYTES).or_exit(Exit::Bad)?;
+                output::note(&shown)?;
+            }
+            heard = &mut interrupted, if !is_stopping => {
+                heard.or_exit(Exit::Bad)?;
+                is_stopping = true;
+                port.publish(Message::new(subject::job_cancel(job), "")).await?;
+            }
+        }
+    }
+}
+
 /// The service whose endpoints carry the mover and the deal in their subjects.
 const DEAL: &str = "deal";
 
@@ -320,10 +360,11 @@ fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
         "trade_balance.analyze" => handled(&trade_balance::Analyze, body),
         "trade_balance.balance" => handled(&trade_balance::Balance, body),
         "graph.clear" => handled(&<graph::Clear>::default(), body),
+        "genetic.evolve" => handled(&genetic::Evolve::default(), body),
         "proof.check" => handled(&proof::Checker, body),
         _ => Err(Stop::say(
             Exit::Usage,
-            format_args!("{kind} needs a bus: only graph, proof and trade_balance run with --local"),
+            format_args!("{kind} needs a bus: only genetic, graph, proof and trade_balance run with --local"),
         )),
     }
 }

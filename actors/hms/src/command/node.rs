@@ -20,7 +20,7 @@ Examples:
   hms node --cores deal,ledger --dir /var/lib/hms
   hms node --cores gtp --provers 2 --nats nats://broker:4222")]
 pub struct Node {
-    /// Which cores, with commas: registry, deal, ledger, trade_balance, graph, proof, gtp
+    /// Which cores, with commas: registry, deal, ledger, trade_balance, graph, genetic, proof, gtp
     #[arg(long, value_name = "CORES", value_delimiter = ',', required = true)]
     cores: Vec<Core>,
     /// How many provers to run where gtp is among the cores

@@ -4,6 +4,8 @@
 
 mod desk;
 pub mod gate;
+mod genetic;
+mod islands;
 mod ledger;
 pub mod provers;
 mod registry;
@@ -32,6 +34,7 @@ use schemas::{
 
 use self::{
     desk::DeskService,
+    genetic::GeneticService,
     ledger::LedgerService,
     provers::{Prover, Provers},
     registry::RegistryService,
@@ -44,6 +47,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ADMISSION: usize = 4_096;
 /// Clearings that may wait; they are long.
 const CLEARINGS: usize = 8;
+/// Searches under way at once.
+const SEARCHES: usize = 16;
 /// How long answers may take when a service ends, in milliseconds.
 const DRAIN_MS: u64 = 5_000;
 
@@ -60,6 +65,8 @@ pub enum Core {
     TradeBalance,
     /// Who could trade with whom.
     Graph,
+    /// Which terms are good for everybody.
+    Genetic,
     /// The kernel that checks proofs.
     Proof,
     /// The provers, in Python, that search for them.
@@ -68,8 +75,16 @@ pub enum Core {
 
 impl Core {
     /// Every core.
-    pub const ALL: [Self; 7] =
-        [Self::Registry, Self::Deal, Self::Ledger, Self::TradeBalance, Self::Graph, Self::Proof, Self::Gtp];
+    pub const ALL: [Self; 8] = [
+        Self::Registry,
+        Self::Deal,
+        Self::Ledger,
+        Self::TradeBalance,
+        Self::Graph,
+        Self::Genetic,
+        Self::Proof,
+        Self::Gtp,
+    ];
 
     /// The service's name.
     #[must_use]
@@ -80,6 +95,7 @@ impl Core {
             Self::Ledger => "ledger",
             Self::TradeBalance => "trade_balance",
             Self::Graph => "graph",
+            Self::Genetic => "genetic",
             Self::Proof => "proof",
             Self::Gtp => gate::PROVERS,
         }
@@ -193,6 +209,23 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                     own_threads: true,
                 };
                 service.described("Who could trade with whom: clearing").core(limits, <graph::Clear>::default)
+            }
+            Core::Genetic => {
+                // An epoch is taken only by whoever can begin it at once: others may be idle elsewhere.
+                let processors = std::thread::available_parallelism().map_or(1, usize::from);
+                let epochs = Limits {
+                    admission: processors,
+                    max_body_bytes: MAX_CLEARING_BODY_BYTES,
+                    actors: processors,
+                    own_threads: true,
+                };
+                let searches =
+                    Limits { admission: SEARCHES, max_body_bytes: MAX_CLEARING_BODY_BYTES, ..Limits::default() };
+                let genetic = GeneticService::new(port.clone());
+                service
+                    .described("Which terms are good for everybody: evolution over islands")
+                    .core(epochs, || ::genetic::Epoch)
+                    .handler(endpoints(*core, &genetic::VERBS), searches, move || genetic.clone())
             }
             Core::Proof => service
                 .described("The kernel: does this evidence decide this claim?")

@@ -41,6 +41,33 @@ fn a_balance_runs_without_a_bus_and_from_a_file() {
 }
 
 #[test]
+fn terms_are_evolved_without_a_bus() {
+    let exactly = |value: &str| json!({ "lo": value, "hi": value });
+    let party = |party: &str, wants: &str, value: &str, gives: &str, cost: &str| {
+        json!({ "party": party, "valuation": {
+            "values": [{ "good": wants, "value": exactly(value) }], "costs": [{ "good": gives, "cost": exactly(cost) }] } })
+    };
+    let movable = |from: &str, to: &str, good: &str| json!({ "from": from, "to": to, "good": good, "most": 50, "due_unix_ms": 0 });
+    let request = json!({ "evaluations": 2_000, "population": 40, "seed": 5, "sought": {
+        "book": "b", "delivery": "immediate", "expires_unix_ms": 0,
+        "transfers": [movable("a", "b", "tea"), movable("b", "a", "oil")],
+        "valuations": [party("a", "oil", "3", "tea", "2"), party("b", "tea", "3", "oil", "2")],
+    } });
+    let ran = hms(&["call", "genetic.evolve", "-", "--local", "--json"], request.to_string().as_bytes());
+    check(&ran, 0, "genetic.evolved");
+    let evolved: Value = serde_json::from_str(&ran.out).unwrap();
+    // 50 for 50 gains everybody 50: nothing makes more welfare.
+    assert_eq!(evolved["front"][0]["welfare_minor"], json!(100));
+    assert!(evolved["front"].as_array().unwrap().len() > 10);
+    let again = hms(&["call", "genetic.evolve", "-", "--local", "--json"], request.to_string().as_bytes());
+    assert_eq!(again.out, ran.out);
+    let mut wrong = request.clone();
+    wrong["sought"]["transfers"][1]["most"] = json!(-3);
+    let ran = hms(&["call", "genetic.evolve", "-", "--local"], wrong.to_string().as_bytes());
+    check(&ran, 2, "sought.transfers[1].most");
+}
+
+#[test]
 fn a_slip_is_named_with_its_field() {
     let call = |request: &Value| hms(&["call", "graph.clear", "-", "--local"], request.to_string().as_bytes());
     let mut typo = offers();
