@@ -61,6 +61,33 @@ impl Gene {
     }
 }
 
+/// `base` to a positive power: by multiplication where the power is a small whole number, as it mostly is.
+fn power(base: f64, exponent: f64) -> f64 {
+    let whole = libm::rint(exponent);
+    if !(1.0..=64.0).contains(&exponent) || (whole - exponent).abs() > 0.0 {
+        return libm::pow(base, exponent);
+    }
+    let (mut left, mut square, mut product) = (whole as u32, base, 1.0);
+    while left > 0 {
+        if left % 2 == 1 {
+            product *= square;
+        }
+        square *= square;
+        left /= 2;
+    }
+    product
+}
+
+/// The root of this degree: by square roots where the degree is a power of two, as the common crossover's is.
+fn root(base: f64, degree: f64) -> f64 {
+    let (mut left, mut root) = (degree, base);
+    while left >= 2.0 {
+        left /= 2.0;
+        root = libm::sqrt(root);
+    }
+    if (left - 1.0).abs() > 0.0 { libm::pow(base, 1.0 / degree) } else { root }
+}
+
 /// How genomes vary.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variation {
@@ -119,9 +146,9 @@ impl Variation {
         }
         let drawn = chance.unit();
         let spread = |room: f64| {
-            let alpha = 2.0 - libm::pow(1.0 + 2.0 * room / apart, -(self.crossover_eta + 1.0));
+            let alpha = 2.0 - 1.0 / power(1.0 + 2.0 * room / apart, self.crossover_eta + 1.0);
             let base = if drawn <= 1.0 / alpha { drawn * alpha } else { 1.0 / (2.0 - drawn * alpha) };
-            libm::pow(base, 1.0 / (self.crossover_eta + 1.0))
+            root(base, self.crossover_eta + 1.0)
         };
         let near_low = gene.nearest(0.5 * (low + high - spread(low - lo) * apart));
         let near_high = gene.nearest(0.5 * (low + high + spread(hi - high) * apart));
@@ -139,8 +166,8 @@ impl Variation {
             }
             let drawn = chance.unit();
             let toward = |room: f64, share: f64| {
-                let left = libm::pow(1.0 - room / (hi - lo), self.mutation_eta + 1.0);
-                libm::pow(share + (1.0 - share) * left, 1.0 / (self.mutation_eta + 1.0))
+                let left = power(1.0 - room / (hi - lo), self.mutation_eta + 1.0);
+                root(share + (1.0 - share) * left, self.mutation_eta + 1.0)
             };
             let step = if drawn <= 0.5 {
                 toward(*value - lo, 2.0 * drawn) - 1.0
@@ -189,6 +216,18 @@ mod tests {
             let (mut a, mut b) = (3.0, 5.0);
             Variation::default().cross(gene, &mut a, &mut b, chance);
             assert!((a + b - 8.0).abs() < 1e-6, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn powers_and_roots_are_those_of_the_library() {
+        for base in [0.0, 0.3, 1.0, 1.7, 9.5] {
+            for exponent in [1.0, 2.0, 16.0, 21.0, 31.0, 15.5, 100.0] {
+                let (fast, slow) = (power(base, exponent), libm::pow(base, exponent));
+                assert!((fast - slow).abs() <= 1e-12 * slow.abs(), "{base}^{exponent}: {fast} {slow}");
+                let (fast, slow) = (root(base, exponent), libm::pow(base, 1.0 / exponent));
+                assert!((fast - slow).abs() <= 1e-12 * slow.abs(), "{base}^1/{exponent}: {fast} {slow}");
+            }
         }
     }
 
