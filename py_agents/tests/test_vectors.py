@@ -62,7 +62,11 @@ def fault_of(vector: dict[str, Any]) -> str | None:
 
 def test_every_message_has_vectors() -> None:
     named = {path.stem for path in (SCHEMAS / "vectors").glob("*.json")}
-    assert named == set(KINDS) | {"structure", "signatures", "deal-ids", "rationals", "ratios", "subjects"}
+    assert named == set(KINDS) | {"structure", "signatures", "deal-ids", "rationals", "ratios", "subjects"} | {
+        "infix",
+        "certificates",
+        "mutants",
+    }
 
 
 @pytest.mark.parametrize("name", [*sorted(KINDS), "structure"])

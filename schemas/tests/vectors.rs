@@ -9,7 +9,7 @@ use schemas::catalogue;
 use schemas::id::{AgentId, DealId, MoveId};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::signature::{Sender, Signer};
-use schemas::{Hash, Ratio, Rational, subject};
+use schemas::{Hash, Ratio, Rational, infix, subject};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -167,6 +167,24 @@ fn ratios_of_any_size() {
             assert_eq!(outcome.unwrap().to_string(), text(&vector, "text"));
         } else {
             assert!(outcome.is_err(), "{} is read", vector["name"]);
+        }
+    }
+}
+
+#[test]
+fn claims_as_people_write_them() {
+    let vectors = read("infix.json");
+    assert!(vectors.len() > 90);
+    for vector in vectors {
+        let outcome = infix::parse(text(&vector, "text"));
+        if vector["verdict"] == "good" {
+            let claim = outcome.unwrap_or_else(|error| panic!("{}: {error}", vector["name"]));
+            assert_eq!(HEXLOWER.encode(&body::encode(&claim)), text(&vector, "claim"), "{}", vector["name"]);
+            assert_eq!(infix::print(&claim), text(&vector, "printed"));
+            assert_eq!(infix::parse(text(&vector, "printed")), Ok(claim));
+        } else {
+            let error = outcome.expect_err(text(&vector, "name"));
+            assert_eq!(Some(error.column as u64), vector["column"].as_u64(), "{}: {error}", vector["name"]);
         }
     }
 }

@@ -5,10 +5,13 @@
 //! A bad one has exactly one fault. Where the fault sits follows from how the body was spoilt and is
 //! not asked of the codec, so that the codec can fail its tests.
 
+mod evidence;
 mod examples;
 mod faults;
+mod infix;
 mod names;
 mod proofs;
+mod rng;
 mod rules;
 mod signatures;
 mod structure;
@@ -115,6 +118,9 @@ pub fn files(definitions: &Definitions, files: &mut Files) -> Outcome<()> {
     files.add("schemas/vectors/deal-ids.json", lines(&names::deal_ids()?)?)?;
     files.add("schemas/vectors/rationals.json", lines(&names::rationals()?)?)?;
     files.add("schemas/vectors/ratios.json", lines(&names::ratios()?)?)?;
+    files.add("schemas/vectors/infix.json", lines(&infix::vectors()?)?)?;
+    files.add("schemas/vectors/certificates.json", lines(&evidence::good()?)?)?;
+    files.add("schemas/vectors/mutants.json", lines(&evidence::mutants()?)?)?;
     files.add("schemas/vectors/subjects.json", lines(&names::subjects()?)?)
 }
 
