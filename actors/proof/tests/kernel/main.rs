@@ -2,3 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // this is all test code
 
 mod deals;
+mod hostile;
+mod places;
+mod vectors;
