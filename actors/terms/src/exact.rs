@@ -9,6 +9,7 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 use schemas::Rational;
 use schemas::limit::PPM;
+use schemas::ratio::Ratio;
 use schemas::value::Bounds;
 
 use crate::error::TermsError;
@@ -24,6 +25,12 @@ impl Exact {
     #[must_use]
     pub fn zero() -> Self {
         Self(BigRational::zero())
+    }
+
+    /// A whole number of twice as many bits as the wire's.
+    #[must_use]
+    pub fn wide(number: i128) -> Self {
+        Self(BigRational::from_integer(number.into()))
     }
 
     /// `top / bottom`; `None` when `bottom` is 0.
@@ -84,6 +91,18 @@ impl Exact {
         self.0.to_f64().unwrap_or(f64::NAN)
     }
 
+    /// The same as the wire carries it; `None` where a part has more bits than it takes.
+    #[must_use]
+    pub fn to_ratio(&self) -> Option<Ratio> {
+        Ratio::new(self.0.numer().clone(), self.0.denom().clone())
+    }
+
+    /// The ratio that a float is, exactly; `None` for what is no number.
+    #[must_use]
+    pub fn from_f64(float: f64) -> Option<Self> {
+        BigRational::from_float(float).map(Self)
+    }
+
     /// `top / bottom` times it, for `bottom` above 0. A clearing weighs every arc of its market, and a common
     /// divisor of big integers costs more than all else, so only words are reduced: a prime that divides both
     /// parts of the product divides one of these four pairs.
@@ -112,7 +131,9 @@ impl Exact {
         self.0.clone()
     }
 
-    pub(crate) fn inverse(&self) -> Option<Self> {
+    /// One over it; `None` for 0.
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
         (!self.0.is_zero()).then(|| Self(self.0.recip()))
     }
 }

@@ -37,4 +37,4 @@ pub use exact::{Exact, Interval};
 pub use exchange::{Exchange, hop_welfare};
 pub use factor::{Factors, PPB, days_between};
 pub use kind::{Defaults, defaults};
-pub use worth::{Part, Worth, appraise, is_win_win, unit_value, welfare_minor, worth};
+pub use worth::{Part, UnitWorth, Worth, appraise, is_win_win, unit_value, unit_worth, welfare_minor, worth};

@@ -168,6 +168,30 @@ pub fn worth(terms: &Terms, party: &AgentId, valuation: &Valuation) -> Result<Wo
     Ok(worth)
 }
 
+/// What a unit of a good counts to a party, time and risk included, in minor units of account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitWorth {
+    /// φ⁺·v: what it is worth to receive; 0 where the party states no value.
+    pub receipt: Interval,
+    /// φ⁻·c: what it costs to give; `None` where the party states no cost.
+    pub giving: Option<Interval>,
+}
+
+/// What a unit of `good`, due in so many whole days, counts to a party that states `valuation`: a transfer counts its
+/// quantity times as much.
+///
+/// # Errors
+/// [`TermsError::Stated`] for a valuation that the contract refuses.
+pub fn unit_worth(valuation: &Valuation, good: &Good, days: u64) -> Result<UnitWorth, TermsError> {
+    let weights = valuation.outlook.weights.unwrap_or(defaults(valuation.outlook.kind).weights);
+    let factors = Factors::of(&valuation.outlook, days)?;
+    let giving = valuation.costs.iter().find(|stated| stated.good == *good);
+    Ok(UnitWorth {
+        receipt: value_of(valuation, good, &weights)?.scaled(factors.receipt_ppb, PPB),
+        giving: giving.map(|stated| Interval::from(stated.cost).scaled(factors.giving_ppb, PPB)),
+    })
+}
+
 fn value_of(valuation: &Valuation, good: &Good, weights: &Weights) -> Result<Interval, TermsError> {
     valuation
         .values
