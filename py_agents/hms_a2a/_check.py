@@ -15,10 +15,13 @@ from hms_a2a._keys import is_public
 from hms_a2a._limits import (
     MAX_ALTERNATIVES,
     MAX_CERTIFICATE_NODES,
+    MAX_CLAIMANTS,
     MAX_CLAIMS,
+    MAX_COALITIONS,
     MAX_DEAL_CLAIMS,
     MAX_DEGREE,
     MAX_FACTORS,
+    MAX_GAME_PLAYERS,
     MAX_GOODS,
     MAX_HYPOTHESES,
     MAX_INBOX_PAGE,
@@ -26,7 +29,9 @@ from hms_a2a._limits import (
     MAX_LEAF_TERMS,
     MAX_LEASE_MS,
     MAX_PARTIES,
+    MAX_PERIODS,
     MAX_POLY_TERMS,
+    MAX_SAMPLES,
     MAX_TEXT_BYTES,
     MAX_TRANSFERS,
     MAX_VARIABLES,
@@ -160,12 +165,145 @@ def _valuation(valuation: wire.Valuation, field: str) -> None:
         _bounds(cost.cost, f"{field}.costs[{index}].cost")
 
 
-def _valuations(message: wire.ValueRequest | wire.AnalyzeRequest) -> None:
+def _valuations(message: wire.ValueRequest | wire.AnalyzeRequest | wire.Bargain) -> None:
     with _under("terms."):
         _terms(message.terms)
     _unique((stated.party for stated in message.valuations), "valuations")
     for index, stated in enumerate(message.valuations):
         _valuation(stated.valuation, f"valuations[{index}].valuation")
+
+
+def _analyze(message: wire.AnalyzeRequest) -> None:
+    _valuations(message)
+    if message.room is not None:
+        _room(message.room, message.terms, "room")
+
+
+def _room(room: wire.Room, terms: wire.Terms, field: str) -> None:
+    if len(room.spans) > MAX_TRANSFERS:
+        raise BadWire(f"{field}.spans", f"at most {MAX_TRANSFERS} spans")
+    _unique((str(span.transfer) for span in room.spans), f"{field}.spans")
+    for index, span in enumerate(room.spans):
+        place = f"{field}.spans[{index}]"
+        if span.transfer >= len(terms.transfers):
+            raise BadWire(f"{place}.transfer", f"there is no transfer {span.transfer}")
+        if span.least > span.most:
+            raise BadWire(f"{place}.most", f"least {span.least} exceeds most {span.most}")
+    due = room.payment.due_unix_ms if room.payment is not None else None
+    if due is not None and due < terms.expires_unix_ms:
+        raise BadWire(f"{field}.payment.due_unix_ms", "due before the terms expire")
+
+
+# --- dividing, and trade over time ----------------------------------------------------------------------------------
+
+
+def _divide(message: wire.Divide) -> None:
+    if sum(what is not None for what in (message.pot, message.bargain, message.game)) != 1:
+        raise BadWire("rule", "give one of pot, bargain and game to divide")
+    if message.pot is not None:
+        _pot(message.pot)
+    if message.bargain is not None:
+        bargain = message.bargain
+        with _under("bargain."):
+            _valuations(bargain)
+        _room(bargain.room, bargain.terms, "bargain.room")
+        _unique((weight.party for weight in bargain.weights), "bargain.weights")
+        _weights([weight.weight for weight in bargain.weights], "bargain.weights")
+    if message.game is not None:
+        _game(message.game)
+    if message.samples is not None and not 2 <= message.samples <= MAX_SAMPLES:
+        raise BadWire("samples", f"2 to {MAX_SAMPLES} samples")
+    if message.confidence_ppm is not None and not PPM // 2 <= message.confidence_ppm < PPM:
+        raise BadWire("confidence_ppm", "at least 500000 and less than 1000000 ppm")
+
+
+def _pot(pot: wire.Pot) -> None:
+    if not 1 <= len(pot.claimants) <= MAX_CLAIMANTS:
+        raise BadWire("pot.claimants", f"1 to {MAX_CLAIMANTS} claimants")
+    _each_once([claimant.party for claimant in pot.claimants], "pot.claimants")
+    for index, claimant in enumerate(pot.claimants):
+        if claimant.most_minor is not None and claimant.most_minor < claimant.least_minor:
+            reason = f"least {claimant.least_minor} exceeds most {claimant.most_minor}"
+            raise BadWire(f"pot.claimants[{index}].most_minor", reason)
+    _weights([claimant.weight for claimant in pot.claimants], "pot.claimants")
+
+
+def _weights(weights: Sequence[Fraction | None], field: str) -> None:
+    for index, weight in enumerate(weights):
+        if weight is not None and weight <= 0:
+            raise BadWire(f"{field}[{index}].weight", "must be more than 0")
+
+
+def _game(game: wire.Game) -> None:
+    if not 1 <= len(game.players) <= MAX_GAME_PLAYERS:
+        raise BadWire("game.players", f"1 to {MAX_GAME_PLAYERS} players")
+    _each_once(game.players, "game.players")
+    if len(game.coalitions) > MAX_COALITIONS:
+        raise BadWire("game.coalitions", f"at most {MAX_COALITIONS} coalitions")
+    for index, number in enumerate(game.numbers):
+        if number < 0:
+            raise BadWire(f"game.numbers[{index}]", "must not be negative")
+    listed = game.kind in (wire.GameKind.LISTED, wire.GameKind.AGREEMENTS)
+    if len(game.numbers) != (0 if listed else len(game.players)):
+        reason = "this kind of game has coalitions, not numbers" if listed else "one for each player"
+        raise BadWire("game.numbers", reason)
+    if not listed and game.coalitions:
+        raise BadWire("game.coalitions", "this kind of game has numbers, not coalitions")
+    needs_total = game.kind in (wire.GameKind.VOTING, wire.GameKind.ESTATE)
+    if (game.total is not None) != needs_total or (game.total is not None and game.total < 0):
+        raise BadWire(
+            "game.total", "the quota or the estate, at least 0" if needs_total else "this kind of game has none"
+        )
+    if game.kind is wire.GameKind.GLOVES and any(number > 1 for number in game.numbers):
+        raise BadWire("game.numbers", "1 for a left glove, 0 for a right one")
+    if game.allocation and len(game.allocation) != len(game.players):
+        raise BadWire("game.allocation", "one for each player")
+
+
+def _each_once(names: Sequence[str], field: str) -> None:
+    seen = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            raise BadWire(f"{field}[{index}]", f"{name} stands twice")
+        seen.add(name)
+
+
+def _path(message: wire.PathRequest) -> None:
+    if sum(len(commit.transfers) for commit in message.commits) > MAX_TRANSFERS * 1000:
+        raise BadWire("commits", f"at most {MAX_TRANSFERS * 1000} transfers")
+    _unique((price.good for price in message.prices), "prices")
+    for index, price in enumerate(message.prices):
+        if price.price < 0:
+            raise BadWire(f"prices[{index}].price", "must not be negative")
+    if message.period_ms <= 0:
+        raise BadWire("period_ms", "must be positive")
+    if not 1 <= message.periods <= MAX_PERIODS:
+        raise BadWire("periods", f"1 to {MAX_PERIODS} periods")
+
+
+def _certificates(message: wire.CertificateMarket) -> None:
+    if len(message.orders) > MAX_INTENTS:
+        raise BadWire("orders", f"at most {MAX_INTENTS} orders")
+    for index, order in enumerate(message.orders):
+        if order.limit < 0:
+            raise BadWire(f"orders[{index}].limit", "must not be negative")
+
+
+def _return(message: wire.ReturnRequest) -> None:
+    if not 1 <= len(message.indicators) <= MAX_GOODS:
+        raise BadWire("indicators", f"1 to {MAX_GOODS} indicators")
+    _unique((indicator.name for indicator in message.indicators), "indicators")
+    for index, indicator in enumerate(message.indicators):
+        for field, text in (("name", indicator.name), ("unit", indicator.unit)):
+            _text(text, f"indicators[{index}].{field}")
+            if not text:
+                raise BadWire(f"indicators[{index}].{field}", "must say something")
+        if indicator.baseline == 0:
+            raise BadWire(f"indicators[{index}].baseline", "must not be 0: there would be nothing to compare with")
+        if not -PPM <= indicator.weight_ppm <= PPM:
+            raise BadWire(f"indicators[{index}].weight_ppm", "a weight is -1000000 to 1000000 ppm")
+    if sum(abs(indicator.weight_ppm) for indicator in message.indicators) != PPM:
+        raise BadWire("indicators", "the weights' sizes must sum to 1000000 ppm")
 
 
 # --- markets and clearing -------------------------------------------------------------------------------------------
@@ -456,7 +594,11 @@ _rule(wire.Reject, _reason)
 _rule(wire.Withdraw, _reason)
 _rule(wire.Shown, _shown)
 _rule(wire.ValueRequest, _valuations)
-_rule(wire.AnalyzeRequest, _valuations)
+_rule(wire.AnalyzeRequest, _analyze)
+_rule(wire.Divide, _divide)
+_rule(wire.PathRequest, _path)
+_rule(wire.CertificateMarket, _certificates)
+_rule(wire.ReturnRequest, _return)
 _rule(wire.Market, _market)
 _rule(wire.Intent, _offer)
 _rule(wire.Clear, _clear)

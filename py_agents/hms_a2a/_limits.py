@@ -60,6 +60,20 @@ MAX_ALTERNATIVES: Final = 4096
 """Most alternatives in one `any_of`."""
 MAX_INTENTS: Final = 100000
 """Most intents in one clearing."""
+MAX_CLAIMANTS: Final = 10000
+"""Most parties that a pot is divided among."""
+MAX_GAME_PLAYERS: Final = 128
+"""Most players of a game."""
+MAX_EXACT_PLAYERS: Final = 16
+"""Most players of a game of which every coalition is looked at."""
+MAX_COALITIONS: Final = 65536
+"""Most coalitions that a game lists: all of 16 players."""
+MAX_SAMPLES: Final = 250000
+"""Most orders of players that a Shapley value is sampled from."""
+MAX_PERIODS: Final = 10000
+"""Most periods of a path of balances."""
+MAX_PATH_POINTS: Final = 250000
+"""Most points of all paths in one answer: parties and pairs times periods."""
 MAX_TEXT_BYTES: Final = 1024
 """Longest free text (a reason, a memo), in bytes."""
 MAX_SENDER_BYTES: Final = 2048

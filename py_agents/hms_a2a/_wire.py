@@ -724,6 +724,37 @@ class ValueReply(Message, frozen=True, kw_only=True, tag="trade_balance.valued")
     """Σ of the central gains, rounded down party by party."""
 
 
+class Span(Record, frozen=True, kw_only=True):
+    """How far the quantity of one transfer may move."""
+
+    transfer: UInt32
+    """The transfer's index in the terms."""
+    least: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """The least quantity, in the good's minor units; at 0 the transfer may be left out."""
+    most: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """The most, at least `least`."""
+
+
+class Payment(Record, frozen=True, kw_only=True):
+    """A good that parties may pay each other besides what the terms transfer."""
+
+    good: Good
+    """The good: money, mostly. Only who states a cost for it can pay it."""
+    most: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """The most that one party may pay, in the good's minor units."""
+    due_unix_ms: Int64 | None = None
+    """When payments are due, in Unix milliseconds; left out, when the terms expire."""
+
+
+class Room(Record, frozen=True, kw_only=True):
+    """What may be moved in terms. What it doesn't name stays."""
+
+    spans: list[Span] = msgspec.field(default_factory=list)
+    """Transfers whose quantity may move."""
+    payment: Payment | None = None
+    """Payments between parties."""
+
+
 class AnalyzeRequest(Message, frozen=True, kw_only=True, tag="trade_balance.analyze"):
     """Asks `trade_balance.analyze`: who gains what, component by component, and who is not satisfied?"""
 
@@ -732,6 +763,10 @@ class AnalyzeRequest(Message, frozen=True, kw_only=True, tag="trade_balance.anal
     """The terms."""
     valuations: list[PartyValuation]
     """Each party's valuation."""
+    room: Room | None = None
+    """What may be moved so that every party is satisfied; left out, each quantity from one unit to a hundred times what
+    it is, and no payments.
+    """
 
 
 class Component(Record, frozen=True, kw_only=True):
@@ -760,6 +795,66 @@ class PartyAnalysis(Record, frozen=True, kw_only=True):
     """
 
 
+class Mended(enum.StrEnum):
+    """How the mending of terms ended."""
+
+    CHANGED = "changed"
+    """The terms that are given satisfy everyone."""
+    FRACTIONAL = "fractional"
+    """Only fractions of minor units were found to satisfy everyone."""
+    INFEASIBLE = "infeasible"
+    """Nothing within the room satisfies everyone; the multipliers prove it."""
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """A transfer whose quantity changes."""
+
+    transfer: UInt32
+    """The transfer's index in the terms that were asked about."""
+    before: Int64
+    """The quantity that it had."""
+    after: Int64
+    """The quantity that it gets; at 0 it is left out."""
+
+
+class Multiplier(Record, frozen=True, kw_only=True):
+    """A party's part in a proof that nothing satisfies everyone."""
+
+    party: AgentId
+    """The party."""
+    weight: Ratio
+    """What its slack (worth received at its lowest values, less the cost given at its highest with its margin on top)
+    is multiplied by, at least 0. They sum to 1.
+    """
+
+
+class Mend(Record, frozen=True, kw_only=True):
+    """The least change of terms that satisfies every party, or the proof that there is none."""
+
+    outcome: Mended
+    """How it ended."""
+    terms: Terms | None = None
+    """The changed terms, payments at the end; every party is satisfied, exactly."""
+    changes: list[Change] = msgspec.field(default_factory=list)
+    """What changes."""
+    payments: list[Transfer] = msgspec.field(default_factory=list)
+    """What is paid besides."""
+    change_minor: Int64 | None = None
+    """What the change of these terms counts, rounded up: each unit changed or paid counts the mean of what it is worth
+    to its receiver and costs its giver at central values, and 1 where that is 0.
+    """
+    bound_minor: Int64 | None = None
+    """The least that any change counts, fractions of minor units allowed, rounded up."""
+    multipliers: list[Multiplier] = msgspec.field(default_factory=list)
+    """Farkas' certificate: with these weights the parties' slacks sum to less than 0 wherever in the room."""
+    balance: Ratio | None = None
+    """Where parties may pay: what a unit counts besides, added where it is paid and taken where it is received, which
+    sums to 0 since payments balance.
+    """
+    most: Ratio | None = None
+    """The most that the weighted sum reaches in the room: negative."""
+
+
 class AnalyzeReply(Message, frozen=True, kw_only=True, tag="trade_balance.analyzed"):
     """The answer of `trade_balance.analyze`."""
 
@@ -774,6 +869,409 @@ class AnalyzeReply(Message, frozen=True, kw_only=True, tag="trade_balance.analyz
     """The party with the least worst-corner gain."""
     welfare_minor: Int64
     """Σ of the central gains, rounded down party by party."""
+    mend: Mend | None = None
+    """Where somebody is not satisfied: the least change of the terms that would satisfy everyone, or the proof that
+    there is none.
+    """
+
+
+class Rule(enum.StrEnum):
+    """How gains are divided."""
+
+    LEXIMIN = "leximin"
+    """Kalai and Smorodinsky: the least gain relative to each party's best as large as can be, then the next."""
+    NASH = "nash"
+    """Nash: the product of the gains as large as can be."""
+    PROPORTIONAL = "proportional"
+    """In proportion to stated weights; where a party can take no more, the others go on."""
+    SHAPLEY = "shapley"
+    """Shapley: each party's mean contribution over the orders in which they may come. Of a game only."""
+    CORE = "core"
+    """Whether an allocation is in the core; without one, an allocation that is, or the proof that none is. Of a game
+    only.
+    """
+
+
+class Claimant(Record, frozen=True, kw_only=True):
+    """A party that a pot is divided among."""
+
+    party: AgentId
+    """The party."""
+    least_minor: Int64 = msgspec.field(default_factory=lambda: 0)
+    """What it has without agreement, and the least that it takes."""
+    most_minor: Int64 | None = None
+    """The most that it can take: its claim. Left out, whatever there is."""
+    weight: Rational | None = None
+    """Its weight for `proportional`, and its bargaining power for `nash`; 1 when left out."""
+
+
+class Pot(Record, frozen=True, kw_only=True):
+    """An amount to divide, worth the same to everyone."""
+
+    amount_minor: Int64
+    """The amount; all of it is given out."""
+    claimants: list[Claimant]
+    """Among whom."""
+
+
+class PartyWeight(Record, frozen=True, kw_only=True):
+    """A party's weight."""
+
+    party: AgentId
+    """The party."""
+    weight: Rational
+    """Its weight, more than 0."""
+
+
+class Bargain(Record, frozen=True, kw_only=True):
+    """Terms within which gains are divided by moving quantities and payments."""
+
+    terms: Terms
+    """The terms."""
+    valuations: list[PartyValuation]
+    """Each party's valuation."""
+    room: Room
+    """What may be moved."""
+    weights: list[PartyWeight] = msgspec.field(default_factory=list)
+    """Weights for `proportional`; a party without one has weight 1."""
+
+
+class GameKind(enum.StrEnum):
+    """What a game's numbers mean."""
+
+    LISTED = "listed"
+    """`coalitions` lists what coalitions are worth; one that is not listed is worth 0."""
+    AGREEMENTS = "agreements"
+    """`coalitions` lists agreements: each adds its worth to every coalition that has all its members (Harsanyi's
+    dividends).
+    """
+    VOTING = "voting"
+    """`numbers` are votes: a coalition with at least `total` of them is worth `worth_minor`."""
+    LARGEST = "largest"
+    """`numbers` are needs: a coalition costs the largest of them (the runway that all its planes can use). Shares are
+    then costs.
+    """
+    ESTATE = "estate"
+    """`numbers` are claims on an estate of `total`: a coalition is worth what the claims of the others leave."""
+    GLOVES = "gloves"
+    """A number of 1 is a left glove, 0 a right one: a coalition is worth `worth_minor` for each pair."""
+
+
+class Coalition(Record, frozen=True, kw_only=True):
+    """A set of parties, and what it is worth."""
+
+    members: list[AgentId]
+    """Its members, each once."""
+    worth_minor: Int64
+    """Its worth."""
+
+
+class Game(Record, frozen=True, kw_only=True):
+    """What sets of parties are worth: a coalition function."""
+
+    players: list[AgentId]
+    """The players, each once."""
+    kind: GameKind
+    """What the numbers mean."""
+    coalitions: list[Coalition] = msgspec.field(default_factory=list)
+    """For `listed` and `agreements`."""
+    numbers: list[Int64] = msgspec.field(default_factory=list)
+    """For the other kinds: one for each player, in their order, at least 0."""
+    total: Int64 | None = None
+    """The quota of `voting`, the `estate`."""
+    worth_minor: Int64 | None = None
+    """What a winning coalition, or a pair of gloves, is worth; 1 when left out."""
+    allocation: list[Int64] = msgspec.field(default_factory=list)
+    """For `core`: what each player would get, in their order."""
+
+
+class Divide(Message, frozen=True, kw_only=True, tag="trade_balance.divide"):
+    """Asks `trade_balance.divide`: who gets what? One of `pot`, `bargain` and `game` says of what."""
+
+    TYPE: ClassVar[str] = "trade_balance.divide"
+    rule: Rule
+    """By which rule."""
+    pot: Pot | None = None
+    """An amount."""
+    bargain: Bargain | None = None
+    """Terms."""
+    game: Game | None = None
+    """A coalition function."""
+    seed: UInt64 = msgspec.field(default_factory=lambda: 0)
+    """What the sampled orders of players follow from."""
+    samples: UInt32 | None = None
+    """How many orders are sampled where a game has too many players for all of them; 10,000 when left out."""
+    confidence_ppm: Int64 | None = None
+    """How often the confidence interval of a sampled value holds the true one, in parts per million; 950,000 when left
+    out.
+    """
+
+
+class Share(Record, frozen=True, kw_only=True):
+    """What one party gets."""
+
+    party: AgentId
+    """The party."""
+    amount_minor: Int64
+    """What it gets of the pot or the game; of a bargain, what it is paid less what it pays, in the paid good."""
+    gain_minor: Int64
+    """What it gains over having no agreement, rounded down: of a game, over being alone."""
+    best_minor: Int64 | None = None
+    """The most that it could gain if nobody else gained, rounded down."""
+    within_minor: Int64 | None = None
+    """Half the width of the confidence interval of a sampled value, rounded up."""
+    satisfied: bool | None = None
+    """Whether the party is satisfied with the terms, at the worst corner of its bounds with its margin."""
+
+
+class Balancing(Record, frozen=True, kw_only=True):
+    """A coalition in a proof that the core is empty."""
+
+    members: list[AgentId]
+    """Its members."""
+    weight: Ratio
+    """The part of their time that its members give it; for each player the parts sum to 1."""
+
+
+class CoreFinding(Record, frozen=True, kw_only=True):
+    """What is known of the core."""
+
+    stable: bool
+    """Whether the shares are in the core: no coalition could do better alone, and nothing is left over."""
+    blocking: Coalition | None = None
+    """A coalition that could do better alone: the one with the largest excess, the smallest of several, first by id."""
+    excess_minor: Int64
+    """Its worth less what its members get; of a stable allocation, the largest of any coalition's, at most 0."""
+    balanced: list[Balancing] = msgspec.field(default_factory=list)
+    """Where no allocation is in the core: a balanced collection of coalitions whose weighted worths sum to more than
+    all players together are worth (Bondareva and Shapley).
+    """
+
+
+class Divided(Message, frozen=True, kw_only=True, tag="trade_balance.divided"):
+    """The answer of `trade_balance.divide`."""
+
+    TYPE: ClassVar[str] = "trade_balance.divided"
+    rule: Rule
+    """By which rule."""
+    shares: list[Share]
+    """Each party in the order asked."""
+    total_minor: Int64
+    """Σ of the amounts, exactly: the pot, what all players together are worth, or 0 for payments."""
+    gini_ppm: Int64
+    """Gini's coefficient of the gains, losses counted as 0, in parts per million, rounded down."""
+    nash_product: Ratio | None = None
+    """The product of the gains, 0 where anyone gains nothing; left out for more than 64 parties."""
+    nash_mean_minor: Int64
+    """The geometric mean of the gains, rounded down."""
+    least_satisfied: AgentId
+    """The party with the least gain relative to its best, or else the least gain; the first by id of several."""
+    terms: Terms | None = None
+    """The terms that bring these gains, payments at the end."""
+    epsilon_ppm: Int64 | None = None
+    """For `nash` of a bargain: by how much at most the product's geometric mean could be larger, in parts per million,
+    proved by linear programme: Σ y/x ≤ n(1 + ε) for all gains y within reach.
+    """
+    samples: UInt32 | None = None
+    """How many orders were sampled; left out where the value is exact."""
+    core: CoreFinding | None = None
+    """Of a game: what is known of its core."""
+
+
+class Commit(Record, frozen=True, kw_only=True):
+    """One deal on the ledger: what changed hands, and when. A compensation is one of the transfers turned round."""
+
+    at_unix_ms: Int64
+    """When it was written, in Unix milliseconds."""
+    deal: DealId | None = None
+    """Which deal."""
+    transfers: list[Transfer]
+    """What changed hands."""
+
+
+class Price(Record, frozen=True, kw_only=True):
+    """What a unit of a good counts in the unit of account."""
+
+    good: Good
+    """The good."""
+    price: Rational
+    """Minor units of account for a minor unit of the good, at least 0."""
+
+
+class PathRequest(Message, frozen=True, kw_only=True, tag="trade_balance.path"):
+    """Asks `trade_balance.path`: how did balances move over time?"""
+
+    TYPE: ClassVar[str] = "trade_balance.path"
+    commits: list[Commit]
+    """What the ledger committed, in whatever order."""
+    prices: list[Price]
+    """What goods count. A good without a price counts nothing: leave out money, and what remains is trade in goods."""
+    from_unix_ms: Int64
+    """When the first period begins, in Unix milliseconds."""
+    period_ms: Int64
+    """How long a period is, in milliseconds."""
+    periods: UInt32
+    """How many periods there are. What lies outside them is not counted."""
+
+
+class PartyPath(Record, frozen=True, kw_only=True):
+    """One party's trade over time, in minor units of account; each transfer's worth is rounded down, once."""
+
+    party: AgentId
+    """The party."""
+    exports_minor: list[Int64]
+    """What it gave, by period."""
+    imports_minor: list[Int64]
+    """What it received, by period."""
+    balance_minor: list[Int64]
+    """Exports less imports since the first period began, at the end of each period. Negative: a deficit."""
+    deepest_minor: Int64
+    """The deepest deficit at the end of a period: the least balance, at most 0."""
+    deficit_periods: UInt32
+    """The periods that end in deficit."""
+    longest_deficit: UInt32
+    """The most of them in a row."""
+
+
+class PairPath(Record, frozen=True, kw_only=True):
+    """What one party gave another, net, over time, in minor units of account."""
+
+    a: AgentId
+    """The party with the smaller id."""
+    b: AgentId
+    """The other."""
+    balance_minor: list[Int64]
+    """What a gave b less what b gave a, since the first period began, at the end of each period."""
+
+
+class PathReply(Message, frozen=True, kw_only=True, tag="trade_balance.paths"):
+    """The answer of `trade_balance.path`. At the end of each period the parties' balances sum to 0."""
+
+    TYPE: ClassVar[str] = "trade_balance.paths"
+    ends_unix_ms: list[Int64]
+    """When each period ends, in Unix milliseconds."""
+    parties: list[PartyPath]
+    """Each party that gave or received anything, by id."""
+    pairs: list[PairPath]
+    """Each pair that traded, by ids."""
+    outside: UInt32
+    """Commits that lie outside the periods."""
+
+
+class Side(enum.StrEnum):
+    """Which way an order goes."""
+
+    BUY = "buy"
+    """It buys: an importer needs certificates."""
+    SELL = "sell"
+    """It sells: an exporter was issued some."""
+
+
+class CertificateOrder(Record, frozen=True, kw_only=True):
+    """An order for import certificates."""
+
+    party: AgentId
+    """Whose."""
+    side: Side
+    """Which way."""
+    quantity: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    """How many certificates, in minor units of account of imports that they cover."""
+    limit: Rational
+    """The most that it pays, or the least that it takes, in minor units of account for each certificate."""
+
+
+class CertificateMarket(Message, frozen=True, kw_only=True, tag="trade_balance.price"):
+    """Asks `trade_balance.price`: at which price do import certificates change hands, and how many?"""
+
+    TYPE: ClassVar[str] = "trade_balance.price"
+    orders: list[CertificateOrder]
+    """The orders."""
+
+
+class Fill(Record, frozen=True, kw_only=True):
+    """What an order gets."""
+
+    order: UInt32
+    """The order's index."""
+    quantity: Int64
+    """How many certificates change hands by it."""
+
+
+class ExcessDemand(Record, frozen=True, kw_only=True):
+    """How much is wanted beyond what is offered at a price."""
+
+    price: Rational
+    """The price."""
+    demand: Int64
+    """Wanted by those who would pay more or as much."""
+    supply: Int64
+    """Offered by those who would take less or as much."""
+    excess: Int64
+    """demand − supply."""
+
+
+class CertificatePrice(Message, frozen=True, kw_only=True, tag="trade_balance.priced"):
+    """The answer of `trade_balance.price`."""
+
+    TYPE: ClassVar[str] = "trade_balance.priced"
+    price: Rational | None = None
+    """The price that all pay and take: of those at which most certificates change hands, the one with the least excess
+    demand either way; of several, the highest where buyers are left, else the lowest. Left out where none change
+    hands.
+    """
+    level: Int64
+    """The level: how many certificates change hands, which is how much the buyers may import beyond what they exported.
+    """
+    fills: list[Fill]
+    """What each order gets, where it gets anything: best limits first; at the price itself in proportion to quantities,
+    rounded by largest remainder, ties by index.
+    """
+    curve: list[ExcessDemand]
+    """Excess demand at each limit that an order names, by rising price."""
+
+
+class Indicator(Record, frozen=True, kw_only=True):
+    """Something that an agreement was to change, measured before and after."""
+
+    name: str
+    """What it is."""
+    unit: str
+    """What it is measured in: `USD`, `t CO2e`, `jobs`."""
+    baseline: Rational
+    """What it would be without the agreement, other than 0."""
+    outcome: Rational
+    """What it is with it."""
+    weight_ppm: Int64
+    """What it weighs, in parts per million of the whole; negative where less is better. The sizes sum to 1,000,000."""
+
+
+class ReturnRequest(Message, frozen=True, kw_only=True, tag="trade_balance.return"):
+    """Asks `trade_balance.return` for the weighted agreement return: Σ wᵢ·(outcomeᵢ − baselineᵢ) / |baselineᵢ|."""
+
+    TYPE: ClassVar[str] = "trade_balance.return"
+    indicators: list[Indicator]
+    """What was measured."""
+
+
+class ReturnPart(Record, frozen=True, kw_only=True):
+    """One indicator's part in the return."""
+
+    name: str
+    """What it is."""
+    change_ppm: Int64
+    """(outcome − baseline) / |baseline|, in parts per million, rounded down."""
+    adds_ppm: Int64
+    """What it adds to the return, in parts per million, rounded down."""
+
+
+class ReturnReply(Message, frozen=True, kw_only=True, tag="trade_balance.returned"):
+    """The answer of `trade_balance.return`: a figure for reports, which nothing decides by."""
+
+    TYPE: ClassVar[str] = "trade_balance.returned"
+    return_ppm: Int64
+    """The weighted agreement return, in parts per million, rounded down."""
+    parts: list[ReturnPart]
+    """Indicator by indicator."""
 
 
 class GoodSpec(Record, frozen=True, kw_only=True):
@@ -1972,6 +2470,14 @@ MESSAGES: tuple[type[Message], ...] = (
     ValueReply,
     AnalyzeRequest,
     AnalyzeReply,
+    Divide,
+    Divided,
+    PathRequest,
+    PathReply,
+    CertificateMarket,
+    CertificatePrice,
+    ReturnRequest,
+    ReturnReply,
     Market,
     Intent,
     IntentWithdrawn,

@@ -50,6 +50,22 @@ async def test_two_agents_settle_a_deal_and_it_verifies(bus: Bus, tmp_path: Path
     await asyncio.to_thread(the_evidence_travels, bus, deal.id, tmp_path / "deal.jsonl")
 
 
+async def test_trade_balances_as_the_ledger_committed_it(bus: Bus) -> None:
+    bus.declare_market("balances", ["tea", "cocoa"], clear_every_ms=3_600_000)
+    kenya = trader(bus, "kenya", "balances", gives={"tea": 100}, wants={"cocoa": 100})
+    ghana = trader(bus, "ghana", "balances", gives={"cocoa": 100}, wants={"tea": 100})
+    async with kenya, ghana:
+        deal = await kenya.offer(ghana.id, book="balances", gives={"tea": 10}, takes={"cocoa": 8})
+        assert await asyncio.wait_for(deal.ended(), WITHIN_S) == "settled"
+    # A reference price of 50 each: kenya exports 500 and imports 400.
+    path = json.loads(bus.hms("market", "trade", "balances", "--json"))
+    told = {party["party"]: (party["exports_minor"][-1], party["imports_minor"][-1]) for party in path["parties"]}
+    assert told == {kenya.id: (500, 400), ghana.id: (400, 500)}
+    [pair] = path["pairs"]
+    assert (pair["a"], pair["balance_minor"][-1]) == (ghana.id, -100)
+    assert "PERIODS IN DEFICIT" in bus.hms("market", "trade", "balances")
+
+
 def the_evidence_travels(bus: Bus, deal: str, evidence: Path) -> None:
     """A file is enough to verify a deal, and a changed byte in it is named."""
     evidence.write_text(bus.hms("deal", "log", deal, "--raw"))

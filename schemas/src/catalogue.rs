@@ -74,6 +74,8 @@ catalogue! {
     deal: Terms, Open, Propose, Counter, Accept, Reject, Withdraw, Confirm, Moved, Show, Shown;
     event: DealEvent, DealNote;
     value: ValueRequest, ValueReply, AnalyzeRequest, AnalyzeReply;
+    division: Divide, Divided;
+    trade: PathRequest, PathReply, CertificateMarket, CertificatePrice, ReturnRequest, ReturnReply;
     market: Market, Intent, IntentWithdrawn, ShowMarket, Why, Because;
     clearing: Clear, Cleared, Clearing;
     claim: Claim;

@@ -22,6 +22,7 @@ pub mod claim;
 pub mod clearing;
 pub mod core;
 pub mod deal;
+pub mod division;
 pub mod error;
 pub mod event;
 pub mod evolution;
@@ -47,6 +48,7 @@ pub mod scan;
 pub mod signature;
 pub mod stream;
 pub mod subject;
+pub mod trade;
 pub mod value;
 
 pub use body::{Message, decode, encode};

@@ -57,6 +57,20 @@ pub const MAX_GOODS: usize = 1024;
 pub const MAX_ALTERNATIVES: usize = 4096;
 /// Most intents in one clearing.
 pub const MAX_INTENTS: usize = 100_000;
+/// Most parties that a pot is divided among.
+pub const MAX_CLAIMANTS: usize = 10_000;
+/// Most players of a game.
+pub const MAX_GAME_PLAYERS: usize = 128;
+/// Most players of a game of which every coalition is looked at.
+pub const MAX_EXACT_PLAYERS: usize = 16;
+/// Most coalitions that a game lists: all of 16 players.
+pub const MAX_COALITIONS: usize = 65_536;
+/// Most orders of players that a Shapley value is sampled from.
+pub const MAX_SAMPLES: u32 = 250_000;
+/// Most periods of a path of balances.
+pub const MAX_PERIODS: u32 = 10_000;
+/// Most points of all paths in one answer: parties and pairs times periods.
+pub const MAX_PATH_POINTS: usize = 250_000;
 /// Longest free text (a reason, a memo), in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
 /// Longest `Agent-Sender` header, in bytes, as the Synadia Agent Protocol fixes it.

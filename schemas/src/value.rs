@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::{Check, Refused};
 use crate::deal::Terms;
+use crate::division::{Mend, Room};
 use crate::id::{AgentId, Good};
 use crate::limit::{MAX_GOODS, PPM};
 use crate::rational::Rational;
@@ -269,9 +270,13 @@ pub struct AnalyzeRequest {
     pub terms: Terms,
     /// Each party's valuation.
     pub valuations: Vec<PartyValuation>,
+    /// What may be moved so that every party is satisfied; left out, each quantity from one unit to a hundred times
+    /// what it is, and no payments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
 }
 
-fn check_valuations(terms: &Terms, valuations: &[PartyValuation]) -> Result<(), Refused> {
+pub(crate) fn check_valuations(terms: &Terms, valuations: &[PartyValuation]) -> Result<(), Refused> {
     terms.check().map_err(|e| Refused::new(format!("terms.{}", e.field), e.reason))?;
     unique(valuations.iter().map(|v| &v.party), "valuations")?;
     for (index, stated) in valuations.iter().enumerate() {
@@ -281,7 +286,10 @@ fn check_valuations(terms: &Terms, valuations: &[PartyValuation]) -> Result<(), 
 }
 
 crate::message!(ValueRequest, "trade_balance.value", |m| check_valuations(&m.terms, &m.valuations));
-crate::message!(AnalyzeRequest, "trade_balance.analyze", |m| check_valuations(&m.terms, &m.valuations));
+crate::message!(AnalyzeRequest, "trade_balance.analyze", |m| {
+    check_valuations(&m.terms, &m.valuations)?;
+    m.room.as_ref().map_or(Ok(()), |room| room.check(&m.terms, "room"))
+});
 
 /// What terms are worth to one party, in minor units of account, exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -353,5 +361,9 @@ pub struct AnalyzeReply {
     pub least_satisfied: AgentId,
     /// Σ of the central gains, rounded down party by party.
     pub welfare_minor: i64,
+    /// Where somebody is not satisfied: the least change of the terms that would satisfy everyone, or the proof that
+    /// there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Mend>,
 }
 crate::message!(AnalyzeReply, "trade_balance.analyzed");

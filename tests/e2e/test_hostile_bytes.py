@@ -42,13 +42,13 @@ ENDPOINTS = {
     "registry": ("hello", "register", "find", "send", "inbox", "leave"),
     "deal": subjects.DEAL_VERBS,
     "ledger": ("declare", "balance"),
-    "trade_balance": ("value", "analyze", "balance"),
+    "trade_balance": ("value", "analyze", "divide", "balance", "path", "price", "return"),
     "graph": ("clear",),
     "genetic": ("evolve", "result", "epoch"),
     "maker": ("why", "market"),
 }
 #: How much each takes on at once; beyond that these say 429.
-AT_ONCE = {"graph": 6, "genetic": 1}
+AT_ONCE = {"graph": 6, "genetic": 1, "trade_balance": 32}
 #: The bodies of the contract that no endpoint reads.
 ELSEWHERE = sorted({kind.TYPE for kind in wire.MESSAGES} - {f"{s}.{verb}" for s in ENDPOINTS for verb in ENDPOINTS[s]})
 
@@ -292,6 +292,16 @@ def good_requests(attacker: Attacker, service: str) -> Iterator[tuple[str, wire.
         "trade_balance.value": wire.ValueRequest(terms=terms, valuations=worths),
         "trade_balance.analyze": wire.AnalyzeRequest(terms=terms, valuations=worths),
         "trade_balance.balance": wire.TradeBalanceRequest(transfers=terms.transfers),
+        "trade_balance.divide": wire.Divide(
+            rule=wire.Rule.NASH, pot=wire.Pot(amount_minor=3, claimants=[wire.Claimant(party=me)])
+        ),
+        "trade_balance.path": wire.PathRequest(commits=[], prices=[], from_unix_ms=now, period_ms=1, periods=1),
+        "trade_balance.price": wire.CertificateMarket(orders=[]),
+        "trade_balance.return": wire.ReturnRequest(
+            indicators=[
+                wire.Indicator(name="jobs", unit="jobs", baseline=Fraction(1), outcome=Fraction(2), weight_ppm=10**6)
+            ]
+        ),
         "graph.clear": wire.Clear(goods=[], offers=[], max_ring=3, time_limit_ms=100),
         "genetic.evolve": evolve,
         "genetic.epoch": wire.Epoch(evolve=evolve, island=0, epoch=0),

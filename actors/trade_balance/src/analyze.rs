@@ -6,8 +6,10 @@ use schemas::value::{AnalyzeReply, AnalyzeRequest, Component, PartyAnalysis};
 use terms::{TermsError, Worth, appraise, welfare_minor};
 
 use crate::SERVICE;
+use crate::mend::mend;
 
-/// Says who gains what, transfer by transfer, and what those who are not satisfied lack.
+/// Says who gains what, transfer by transfer, what those who are not satisfied lack, and which least change of the
+/// terms would satisfy everyone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Analyze;
 
@@ -29,8 +31,14 @@ impl Core for Analyze {
         let parties = worths.iter().map(taken_apart).collect::<Result<Vec<_>, TermsError>>()?;
         let totals: Vec<_> = parties.iter().map(|party| party.worth.clone()).collect();
         let unsatisfied: Vec<_> = worths.iter().filter(|w| !w.is_satisfied()).map(|w| w.party.clone()).collect();
+        let mend = if unsatisfied.is_empty() {
+            None
+        } else {
+            Some(mend(&request.terms, &request.valuations, request.room.as_ref())?)
+        };
         Ok(AnalyzeReply {
             win_win: unsatisfied.is_empty(),
+            mend,
             welfare_minor: welfare_minor(&totals)?,
             parties,
             unsatisfied,
@@ -67,7 +75,7 @@ mod tests {
             states("kenya", kenya_margin, &[("oil", "25", "27")], &[("tea", "9", "21/2")]),
             states("angola", 0, &[("tea", "31/3", "31/3")], &[("oil", "20", "20")]),
         ];
-        Analyze.handle(AnalyzeRequest { terms: barter(100, 50), valuations }, &Call::default()).unwrap()
+        Analyze.handle(AnalyzeRequest { terms: barter(100, 50), valuations, room: None }, &Call::default()).unwrap()
     }
 
     #[test]

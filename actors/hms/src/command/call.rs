@@ -37,7 +37,7 @@ use crate::{
 const GRACE_MS: u64 = 5_000;
 
 /// What can be called; a request's `type` is the name of the call.
-const CALLS: [&str; 28] = [
+const CALLS: [&str; 32] = [
     "registry.hello",
     "registry.register",
     "registry.leave",
@@ -56,7 +56,11 @@ const CALLS: [&str; 28] = [
     "ledger.balance",
     "trade_balance.value",
     "trade_balance.analyze",
+    "trade_balance.divide",
     "trade_balance.balance",
+    "trade_balance.path",
+    "trade_balance.price",
+    "trade_balance.return",
     "graph.clear",
     "genetic.evolve",
     "genetic.result",
@@ -358,7 +362,11 @@ fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
     match kind {
         "trade_balance.value" => handled(&trade_balance::Value, body),
         "trade_balance.analyze" => handled(&trade_balance::Analyze, body),
+        "trade_balance.divide" => handled(&trade_balance::Divide, body),
         "trade_balance.balance" => handled(&trade_balance::Balance, body),
+        "trade_balance.path" => handled(&trade_balance::Path, body),
+        "trade_balance.price" => handled(&trade_balance::CertificatePrices, body),
+        "trade_balance.return" => handled(&trade_balance::AgreementReturn, body),
         "graph.clear" => handled(&<graph::Clear>::default(), body),
         "genetic.evolve" => handled(&genetic::Evolve::default(), body),
         "proof.check" => handled(&proof::Checker, body),

@@ -1,10 +1,13 @@
-//! `hms market`: declarations of markets, and why an agent got nothing in one.
+//! `hms market`: declarations of markets, why an agent got nothing in one, and how trade in it balances.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+mod trade;
+
+use self::trade::Trade;
 use clap::{Args, Subcommand};
 use runtime::port::{AppendError, KvEntry, Port};
 use schemas::{
@@ -22,14 +25,15 @@ use crate::{
     request::{self, Reply},
 };
 
-/// Create, list and show markets, and ask why an agent got nothing
+/// Create, list and show markets, ask why an agent got nothing, and see how trade balances
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  hms market create africa.toml\n  hms market why kenya")]
+#[command(after_help = "Examples:\n  hms market create africa.toml\n  hms market why kenya\n  hms market trade africa")]
 pub enum Market {
     Create(Create),
     List(List),
     Show(Show),
     Why(WhyArgs),
+    Trade(Trade),
 }
 
 /// Declare a market, from TOML or JSON
@@ -112,6 +116,7 @@ impl Market {
             Self::List(list) => list.run().await,
             Self::Show(show) => show.run().await,
             Self::Why(why) => why.run().await,
+            Self::Trade(trade) => trade.run().await,
         }
     }
 }

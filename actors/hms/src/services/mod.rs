@@ -49,6 +49,8 @@ const ADMISSION: usize = 4_096;
 const CLEARINGS: usize = 8;
 /// Searches under way at once.
 const SEARCHES: usize = 16;
+/// Divisions that may wait.
+const DIVISIONS: usize = 64;
 /// How long answers may take when a service ends, in milliseconds.
 const DRAIN_MS: u64 = 5_000;
 
@@ -197,10 +199,14 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                 )
             }
             Core::TradeBalance => service
-                .described("What terms are worth, and what transfers sum to")
+                .described("What terms are worth, how gains are divided, and what transfers sum to")
                 .core(Limits::default(), || trade_balance::Value)
-                .core(Limits::default(), || trade_balance::Analyze)
-                .core(Limits::default(), || trade_balance::Balance),
+                .core(dividing(), || trade_balance::Analyze)
+                .core(Limits::default(), || trade_balance::Balance)
+                .core(Limits::default(), || trade_balance::Path)
+                .core(Limits::default(), || trade_balance::CertificatePrices)
+                .core(Limits::default(), || trade_balance::AgreementReturn)
+                .core(dividing(), || trade_balance::Divide),
             Core::Graph => {
                 let limits = Limits {
                     admission: CLEARINGS,
@@ -281,6 +287,11 @@ async fn publish_key(port: &dyn Port, signer: &Signer) -> Result<()> {
 
 fn endpoints(core: Core, verbs: &[&'static str]) -> Vec<EndpointSpec> {
     verbs.iter().map(|verb| EndpointSpec::new(*verb, subject::endpoint(core.name(), verb))).collect()
+}
+
+/// A division may list what tens of thousands of coalitions are worth; dividing and mending may take a while.
+fn dividing() -> Limits {
+    Limits { admission: DIVISIONS, max_body_bytes: MAX_CLEARING_BODY_BYTES, actors: 1, own_threads: true }
 }
 
 fn admitting(admission: usize) -> Limits {

@@ -29,6 +29,22 @@ fn a_clearing_runs_without_a_bus() {
 }
 
 #[test]
+fn a_pot_is_divided_without_a_bus() {
+    let request = json!({ "rule": "leximin", "pot": { "amount_minor": 100, "claimants": [
+        { "party": "a", "most_minor": 80 }, { "party": "b", "most_minor": 40 }] } });
+    let ran = hms(&["call", "trade_balance.divide", "-", "--local", "--json"], request.to_string().as_bytes());
+    check(&ran, 0, "trade_balance.divided");
+    let divided: Value = serde_json::from_str(&ran.out).unwrap();
+    let amounts: Vec<_> =
+        divided["shares"].as_array().unwrap().iter().map(|share| share["amount_minor"].clone()).collect();
+    assert_eq!(amounts, [json!(67), json!(33)]);
+    let greedy =
+        json!({ "rule": "nash", "pot": { "amount_minor": 1, "claimants": [{ "party": "a", "least_minor": 2 }] } });
+    let ran = hms(&["call", "trade_balance.divide", "-", "--local"], greedy.to_string().as_bytes());
+    check(&ran, 1, "pot.amount_minor");
+}
+
+#[test]
 fn a_balance_runs_without_a_bus_and_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let transfer = |from, to, good, quantity| json!({ "from": from, "to": to, "good": good, "quantity": quantity, "due_unix_ms": 0 });

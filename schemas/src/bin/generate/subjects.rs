@@ -68,7 +68,7 @@ impl Placeholders {
 
 /// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
 /// `true` where the request must be signed.
-pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 21] = [
+pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 25] = [
     ("registry", "hello", "registry.hello", "registry.welcome", false),
     ("registry", "register", "registry.register", "registry.registered", true),
     ("registry", "leave", "registry.leave", "done", true),
@@ -79,7 +79,11 @@ pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 21] = [
     ("ledger", "balance", "ledger.balance", "ledger.balances", false),
     ("trade_balance", "value", "trade_balance.value", "trade_balance.valued", false),
     ("trade_balance", "analyze", "trade_balance.analyze", "trade_balance.analyzed", false),
+    ("trade_balance", "divide", "trade_balance.divide", "trade_balance.divided", false),
     ("trade_balance", "balance", "trade_balance.balance", "trade_balance.balanced", false),
+    ("trade_balance", "path", "trade_balance.path", "trade_balance.paths", false),
+    ("trade_balance", "price", "trade_balance.price", "trade_balance.priced", false),
+    ("trade_balance", "return", "trade_balance.return", "trade_balance.returned", false),
     ("graph", "clear", "graph.clear", "graph.cleared", false),
     ("genetic", "evolve", "genetic.evolve", "genetic.evolved", false),
     ("genetic", "result", "genetic.result", "genetic.evolved", false),

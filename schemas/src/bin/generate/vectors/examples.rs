@@ -207,13 +207,15 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         ),
         (
             "full",
-            json!({ "type": "trade_balance.analyze", "terms": terms, "valuations": [{ "party": "kenya", "valuation": valuation }] }),
+            json!({ "type": "trade_balance.analyze", "terms": terms, "valuations": [{ "party": "kenya", "valuation": valuation }],
+            "room": super::divisions::room() }),
         ),
         (
             "full",
             json!({ "type": "trade_balance.analyzed", "parties": [{ "worth": worth,
             "components": [{ "transfer": 0, "good": "tea", "gain_minor": -852, "factor_ppb": 1_000_000_000 }], "short_by_minor": 12 }],
-            "win_win": false, "unsatisfied": ["kenya"], "least_satisfied": "kenya", "welfare_minor": -1 }),
+            "win_win": false, "unsatisfied": ["kenya"], "least_satisfied": "kenya", "welfare_minor": -1,
+            "mend": super::divisions::mend() }),
         ),
         (
             "full",
@@ -347,7 +349,7 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             json!({ "type": "registry.page", "entries": [{ "sequence": 13, "body": "81a474797065a4646f6e65" }], "more": true }),
         ),
     ];
-    Ok(house.into_iter().chain(super::proofs::examples()?).collect())
+    Ok(house.into_iter().chain(super::proofs::examples()?).chain(super::divisions::examples()?).collect())
 }
 
 /// A message's bytes.

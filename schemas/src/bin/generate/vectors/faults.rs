@@ -17,13 +17,17 @@ use crate::schema::{Definitions, reference};
 /// Messages with a union inside, whose every example is spoilt.
 const UNIONS: [&str; 2] = ["deal.event", "certificate"];
 
+/// Messages of several shapes, no one of which may have every field: likewise.
+const SHAPES: [&str; 1] = ["trade_balance.divide"];
+
 /// Adds the vectors of every message.
 pub fn spoil_everything(definitions: &Definitions, good: &[Example], vectors: &mut Vec<Vector>) -> Outcome<()> {
     let mut seen = BTreeSet::new();
     for entry in catalogue::ALL {
         for example in good.iter().filter(|example| example.kind == entry.kind) {
             // Examples of unions differ in their variants; of all others the first has every field.
-            if UNIONS.contains(&example.kind.as_str()) || std::ptr::eq(example, full(good, entry.kind)?) {
+            let several = UNIONS.iter().chain(&SHAPES).any(|kind| *kind == example.kind);
+            if several || std::ptr::eq(example, full(good, entry.kind)?) {
                 let mut spoiler = Spoiler { definitions, example, seen: &mut seen, vectors };
                 spoiler.object(definitions.get(entry.kind)?, &mut Vec::new(), true)?;
             }

@@ -5,6 +5,7 @@
 //! A bad one has exactly one fault. Where the fault sits follows from how the body was spoilt and is
 //! not asked of the codec, so that the codec can fail its tests.
 
+mod divisions;
 mod evidence;
 mod examples;
 mod faults;

@@ -26,7 +26,7 @@ pub type Broken = (&'static str, &'static str, Vec<Edit>, &'static str, bool);
 /// Adds the vectors.
 pub fn break_everything(good: &[Example], vectors: &mut Vec<Vector>) -> Outcome<()> {
     for (kind, what, edits, field, schema_sees) in
-        [deals(), worths(), markets(), house(), super::proofs::rules()].into_iter().flatten()
+        [deals(), worths(), markets(), house(), super::proofs::rules(), super::divisions::rules()].into_iter().flatten()
     {
         let mut node = full(good, kind)?.node.clone();
         for edit in edits {
