@@ -19,6 +19,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # One profile for everything, so that nothing heavy is compiled twice; continuous integration trusts Cargo.lock.
 PROFILE := --release $(if $(CI),--locked)
 
+# The cores as a Python module: cargo builds it with all else, and it is put where Python finds it. It needs no tool of
+# its own (maturin would build the solver again, in a folder and a profile of its own).
+NATIVE := $(if $(filter Darwin,$(shell uname)),libnative.dylib,libnative.so)
+
 # What the demo and the tests start, they find in .venv first: broker, Python, `nats`.
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
@@ -63,9 +67,10 @@ lock: setup ## Resolve py_agents/pyproject.toml anew into py_agents/requirements
 # --- build and run ----------------------------------------------------------------------------------------------
 
 .PHONY: build
-build: setup ## Build the release binaries into target/release, and .venv with broker, package and tools.
+build: setup ## Build the release binaries into target/release, the cores for Python, and .venv with broker and tools.
 	@nats/install-tools nats
 	$(CARGO) build --workspace $(PROFILE)
+	@install -m 755 target/release/$(NATIVE) py_agents/hms_a2a/_native.abi3.so
 
 .PHONY: demo
 demo: build ## A dozen countries, half of them in Python, trade five goods over a broker of their own.

@@ -1,0 +1,54 @@
+//! The cores inside Python, without a bus: the module `hms_a2a._native`, which `hms_a2a.cores` puts types on.
+//!
+//! # Design
+//!
+//! A core reads a message of the contract and answers with one, here as on the bus: the body's bytes go in and the
+//! answer's come out, an error reply being an answer too. So both languages check a request by the same rules, nothing
+//! is translated field by field, and one more core is one more line in [`cores`]. The interpreter's lock is released
+//! while a core computes. Exceptions are made in Python, from the reply's body.
+//!
+//! # What it refuses
+//!
+//! Names that are no core's; all else the core itself refuses, in its error reply.
+
+mod table;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use self::table::{Entry, core};
+
+/// Every core that runs in this process: a line for each.
+fn cores() -> Vec<Entry> {
+    vec![
+        core(|| trade_balance::Value),
+        core(|| trade_balance::Analyze),
+        core(|| trade_balance::Divide),
+        core(|| trade_balance::Balance),
+        core(|| trade_balance::Path),
+        core(|| trade_balance::CertificatePrices),
+        core(|| trade_balance::AgreementReturn),
+        core(<graph::Clear>::default),
+    ]
+}
+
+/// What runs in this process: the `type` of each core's requests.
+#[pyfunction]
+fn kinds() -> Vec<&'static str> {
+    cores().iter().map(|entry| entry.kind).collect()
+}
+
+/// Has a core answer the request `body` of type `kind`: the bytes of its answer, or of an error reply.
+#[pyfunction]
+fn call(python: Python<'_>, kind: &str, body: Vec<u8>) -> PyResult<Vec<u8>> {
+    let entry = cores().into_iter().find(|entry| entry.kind == kind);
+    let entry = entry.ok_or_else(|| PyValueError::new_err(format!("no core answers {kind:?} in this process")))?;
+    Ok(python.detach(move || (entry.answer)(&body)))
+}
+
+#[pymodule]
+#[pyo3(name = "_native")]
+mod module {
+    #[pymodule_export]
+    use super::{call, kinds};
+}
