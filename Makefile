@@ -84,6 +84,16 @@ bench: build ## Measure, against a baseline in the same run: ratios as JSON in t
 	$(CARGO) build --package genetic $(PROFILE) --example problems
 	@for script in tests/bench/*.py; do echo "== $$script"; $(IN_VENV) $(BIN)/python "$$script"; done
 
+.PHONY: theorems
+theorems: build ## Try the prover on the library of theorems, z3 beside it; write docs/proofs.md. Up to an hour.
+	@mkdir -p target/theorems
+	$(CARGO) build --quiet --package proof --example check_lines $(PROFILE)
+	$(BIN)/python tests/theorems/run.py --document --json target/theorems/library.json
+
+.PHONY: evolution
+evolution: setup ## Measure whether evolution helps; write docs/proofs.md. What is done is kept in target/theorems.
+	$(BIN)/python tests/theorems/evolution.py --cores 2 --document
+
 # --- check ------------------------------------------------------------------------------------------------------
 
 .PHONY: test
