@@ -179,8 +179,8 @@ pub enum Effect {
         /// When, in Unix milliseconds.
         at_unix_ms: i64,
     },
-    /// Ask the provers for evidence, once the events are written. What they find comes back to the decider as an ask
-    /// of its own; that nothing comes back is for a timer to notice.
+    /// Ask the provers for evidence, while the events are being written. What they find comes back to the decider as an
+    /// ask of its own; that nothing comes back is for a timer to notice.
     Prove {
         /// The claims, each by its exact bytes.
         claims: Vec<Vec<u8>>,

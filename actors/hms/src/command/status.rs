@@ -53,8 +53,12 @@ impl Status {
         let services = services(&port, self.wait_ms).await?;
         let is_whole = streams.iter().all(|(_, state)| state.is_some());
         let agents = if is_whole { Some(port.kv_list(stream::AGENTS).await?.len()) } else { None };
-        let missing: Vec<&str> =
-            Core::ALL.map(Core::name).into_iter().filter(|core| !services.contains_key(*core)).collect();
+        // A bus is whole without a prover: only deals that require proof have to do without.
+        let (provers, missing): (Vec<&str>, Vec<&str>) = Core::ALL
+            .map(Core::name)
+            .into_iter()
+            .filter(|core| !services.contains_key(*core))
+            .partition(|core| *core == Core::Gtp.name());
         if self.json {
             let streams: Vec<Value> = streams
                 .iter()
@@ -84,15 +88,13 @@ impl Status {
             let here = services
                 .iter()
                 .map(|(name, (instances, version))| [name.clone(), instances.to_string(), version.clone()]);
-            let away = missing.iter().map(|name| [(*name).to_owned(), "missing".into(), "-".into()]);
+            let away = missing.iter().chain(&provers).map(|name| [(*name).to_owned(), "missing".into(), "-".into()]);
             output::table(["SERVICE", "INSTANCES", "VERSION"], here.chain(away).collect(), "no service answers")?;
             if let Some(agents) = agents {
                 output::line(format_args!("\n{agents} agents"))?;
             }
         }
-        // A bus is whole without a prover: only deals that require proof have to do without.
-        let is_served = missing.iter().all(|name| *name == Core::Gtp.name());
-        if is_whole && is_served { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+        if is_whole && missing.is_empty() { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
     }
 }
 

@@ -43,6 +43,11 @@ const BUDGET_MS: i64 = 3_000;
 const ON_ITS_WAY_MS: i64 = 500;
 /// So many answers that leave something unproved are enough.
 const ANSWERS: u32 = 3;
+/// What was found sooner than this is found again as soon as it is looked up, in milliseconds.
+const WORTH_KEEPING_MS: u32 = 20;
+/// So long before the time for proofs is over the desk is told why there is none: a timer would only know that there
+/// isn't. In milliseconds.
+const LAST_WORD_MS: i64 = 250;
 /// Pause before asking again, in milliseconds: nobody may be there yet.
 const PAUSE_MS: i64 = 200;
 
@@ -92,11 +97,12 @@ impl Gate {
 
     /// Looks into one deal's claims, tells the desk what came of it, and keeps what was found.
     async fn look_into(&self, deal: DealId, proving: Proving, until_unix_ms: i64) {
-        let (mut proving, _) = self.remembered(proving).await;
+        let mut proving = proving;
         let mut found = Vec::new();
         let mut answers = 0;
+        let mut has_looked = false;
         while !proving.is_over() && answers < ANSWERS {
-            let left_ms = until_unix_ms.saturating_sub(self.port.now_unix_ms());
+            let left_ms = until_unix_ms.saturating_sub(self.port.now_unix_ms()).saturating_sub(LAST_WORD_MS);
             if left_ms <= 0 {
                 break;
             }
@@ -111,6 +117,10 @@ impl Gate {
                     answers += u32::from(counts);
                     proving.fell_short(rule, None, &reason);
                 }
+            }
+            // Most claims are proved sooner than looked up: only what is not is worth the question.
+            if !proving.is_over() && !std::mem::replace(&mut has_looked, true) {
+                proving = self.remembered(proving).await;
             }
             if !proving.is_over() && answers < ANSWERS {
                 self.port.sleep_ms(PAUSE_MS.min(left_ms).unsigned_abs()).await;
@@ -133,14 +143,14 @@ impl Gate {
     }
 
     /// Takes what is kept of the claims, as far as it holds.
-    async fn remembered(&self, proving: Proving) -> (Proving, Vec<Accepted>) {
+    async fn remembered(&self, proving: Proving) -> Proving {
         let claims: Vec<Hash> = proving.open().map(|(hash, _)| hash).collect();
         let kept = join_all(claims.iter().map(|claim| proofs::recall(self.port.as_ref(), *claim))).await;
         let results = claims.into_iter().zip(kept).filter_map(|(claim_hash, evidence)| {
             let evidence = Some(evidence?);
             Some(SearchResult { claim_hash, verdict: Found::Proved, evidence, took_ms: 0, reason: None })
         });
-        self.weighed(proving, results.collect()).await
+        self.weighed(proving, results.collect()).await.0
     }
 
     /// Asks the provers once, for whatever is open.
@@ -179,13 +189,16 @@ impl Gate {
     }
 }
 
-/// Takes results one by one; gives what the kernel accepted.
+/// Takes results one by one; gives what the kernel accepted and is worth keeping.
 fn weigh(kernel: &dyn Kernel, mut proving: Proving, results: Vec<SearchResult>) -> (Proving, Vec<Accepted>) {
     let mut accepted = Vec::new();
-    for SearchResult { claim_hash, verdict, evidence, reason, .. } in results {
+    for SearchResult { claim_hash, verdict, evidence, reason, took_ms } in results {
         match (evidence, verdict) {
             (Some(evidence), _) => {
-                if let Ok(finding) = proving.take(kernel, claim_hash, &evidence) {
+                let taken = proving.take(kernel, claim_hash, &evidence);
+                if let Ok(finding) = taken
+                    && took_ms >= WORTH_KEEPING_MS
+                {
                     accepted.push((claim_hash, finding, evidence));
                 }
             }

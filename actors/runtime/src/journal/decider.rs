@@ -34,8 +34,8 @@ const FIRED_STAYS: &str = "168h";
 pub trait Hosted: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static {}
 impl<D: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static> Hosted for D {}
 
-/// What a decider wants done outside of its log: the host hands it on once the events are stored, and forgets it. What
-/// comes of it is asked of the decider anew.
+/// What a decider wants done outside of its log: the host hands it on while the events are being stored, and forgets it.
+/// What comes of it is asked of the decider anew, in its turn after them; where they were not stored, it counts for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errand {
     /// The log whose decider wants it.
@@ -290,13 +290,13 @@ impl<D: Hosted> Shared<D> {
             answers.push(answer);
         }
         let Also { notes, timers, errands } = also;
+        self.run(errands);
         // Armed before the events are written: a timer that fires for nothing is ignored, one that is
         // missing would leave a deal open for ever.
         for armed in join_all(timers).await {
             armed.map_err(|error| Again::Broken(error.to_string()))?;
         }
         let Some(first) = records.first_mut() else {
-            self.run(errands);
             return Ok((Folded { state, sequence }, answers));
         };
         first.expect_last_subject_seq = Some(sequence);
@@ -304,7 +304,6 @@ impl<D: Hosted> Shared<D> {
         records.extend(notes);
         match self.writer.write(records).await {
             Ok(sequences) => {
-                self.run(errands);
                 let sequence = sequences.get(events - 1).copied().unwrap_or(sequence);
                 Ok((Folded { state, sequence }, answers))
             }
