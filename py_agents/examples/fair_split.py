@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -25,8 +26,10 @@ POT = wire.Pot(
 
 async def over_the_bus(url: str, request: wire.Divide) -> wire.Divided:
     """Ask the service `trade_balance`."""
+    # A name of its own each time: a name belongs to its first key, and this one's is thrown away.
+    name = f"splitter-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory() as home:
-        async with Agent("splitter", servers=url, home=Path(home)) as agent:
+        async with Agent(name, servers=url, home=Path(home)) as agent:
             reply = await agent.call("trade_balance.divide", request)
     assert isinstance(reply, wire.Divided)
     return reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 from hms_a2a import Agent, BadMessage, BadWire, Refused, wire
 from hms_a2a._codec import encode, to_json
+from hms_a2a._keys import new_seed
 
 cores = pytest.importorskip(
     "hms_a2a.cores", reason="NOT TESTED: the cores are not built (make build)", exc_type=ImportError
@@ -110,7 +112,7 @@ async def test_the_same_answer_here_by_hms_and_on_the_bus(
     file = tmp_path / "request.json"
     file.write_text(json.dumps(to_json(request_)))
     by_hms = json.loads(bus.hms("call", request_.TYPE, str(file), "--local", "--json"))
-    async with Agent("asker", servers=bus.url, home=tmp_path) as asker:
+    async with Agent(f"asker-{secrets.token_hex(4)}", servers=bus.url, seed=new_seed()) as asker:
         on_the_bus = await asker.call(request_.TYPE, request_)
     if isinstance(here, wire.Cleared):  # which says how long it took
         assert isinstance(on_the_bus, wire.Cleared)
