@@ -26,7 +26,7 @@ use schemas::{
     error::{Code, ErrorReply},
     header::Headers,
     keyring::{Keyring, LogRecord},
-    limit::MAX_CLEARING_BODY_BYTES,
+    limit::{MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES},
     signature::Signer,
     stream,
     subject::{self, BadSubject, DealVerb},
@@ -201,7 +201,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
             Core::TradeBalance => service
                 .described("What terms are worth, how gains are divided, and what transfers sum to")
                 .core(Limits::default(), || trade_balance::Value)
-                .core(dividing(), || trade_balance::Analyze)
+                .core(Limits { max_body_bytes: MAX_BODY_BYTES, ..dividing() }, || trade_balance::Analyze)
                 .core(Limits::default(), || trade_balance::Balance)
                 .core(Limits::default(), || trade_balance::Path)
                 .core(Limits::default(), || trade_balance::CertificatePrices)
