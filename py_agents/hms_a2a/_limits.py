@@ -60,6 +60,14 @@ MAX_ALTERNATIVES: Final = 4096
 """Most alternatives in one `any_of`."""
 MAX_INTENTS: Final = 100000
 """Most intents in one clearing."""
+MAX_OBLIGATIONS: Final = 100000
+"""Most obligations in one netting."""
+MAX_STEPS: Final = 1024
+"""Most steps in one roadmap."""
+MAX_RUNS: Final = 1000000
+"""Most runs of a simulation."""
+MAX_LINKS: Final = 100000
+"""Most links in one network."""
 MAX_CLAIMANTS: Final = 10000
 """Most parties that a pot is divided among."""
 MAX_GAME_PLAYERS: Final = 128

@@ -1473,26 +1473,13 @@ class Objective(enum.StrEnum):
     """The number of participations: a party in a ring counts one."""
 
 
-class Clear(Message, frozen=True, kw_only=True, tag="graph.clear"):
-    """Asks `graph.clear` for the best set of exchange rings."""
+class TieBreak(enum.StrEnum):
+    """What decides between sets of rings that reach the same objective."""
 
-    TYPE: ClassVar[str] = "graph.clear"
-    goods: list[GoodSpec]
-    """The goods of the market; an offer may name no other."""
-    offers: list[Offer]
-    """The offers."""
-    band: Bounds | None = None
-    """The band around reference prices, as the market states it; left out, none."""
-    margin_ppm: Int64 = msgspec.field(default_factory=lambda: 0)
-    """The least margin of each party in each ring, in parts per million."""
-    max_ring: UInt32
-    """Longest ring, in parties."""
-    objective: Objective = msgspec.field(default_factory=lambda: Objective.WELFARE)
-    """What to maximise."""
-    days: UInt32 = msgspec.field(default_factory=lambda: 0)
-    """Whole days from the terms' expiry to the due date, for discounting."""
-    time_limit_ms: UInt32
-    """When to stop and answer the best so far, in milliseconds of computing."""
+    FAIRNESS = "fairness"
+    """First as many agents as possible have a ring or a chain; then the least of what they gain, each measured against
+    the best that any one ring known to the search would give it, is as large as possible.
+    """
 
 
 class Hop(Record, frozen=True, kw_only=True):
@@ -1519,6 +1506,40 @@ class Ring(Record, frozen=True, kw_only=True):
     """Its welfare at central values, in minor units of account, rounded down."""
 
 
+class Clear(Message, frozen=True, kw_only=True, tag="graph.clear"):
+    """Asks `graph.clear` for the best set of exchange rings."""
+
+    TYPE: ClassVar[str] = "graph.clear"
+    goods: list[GoodSpec]
+    """The goods of the market; an offer may name no other."""
+    offers: list[Offer]
+    """The offers."""
+    band: Bounds | None = None
+    """The band around reference prices, as the market states it; left out, none."""
+    margin_ppm: Int64 = msgspec.field(default_factory=lambda: 0)
+    """The least margin of each party in each ring, in parts per million."""
+    max_ring: UInt32
+    """Longest ring, in parties."""
+    objective: Objective = msgspec.field(default_factory=lambda: Objective.WELFARE)
+    """What to maximise."""
+    days: UInt32 = msgspec.field(default_factory=lambda: 0)
+    """Whole days from the terms' expiry to the due date, for discounting."""
+    time_limit_ms: UInt32
+    """When to stop and answer the best so far, in milliseconds of computing."""
+    max_chain: UInt32 | None = None
+    """Longest chain, in hops; left out, there are none. A chain starts at an offer that wants nothing and gives for
+    nothing (its cost is 0), and its last party gives nothing.
+    """
+    then: TieBreak | None = None
+    """What decides between sets of rings that reach the same objective; left out, nothing does."""
+    earlier: list[Ring] = msgspec.field(default_factory=list)
+    """Rings of an earlier clearing to start from. They guide the search and promise nothing: what no longer fits is
+    passed over.
+    """
+    with_limits: bool | None = None
+    """Whether to answer with the prices of limits, which prove the bound."""
+
+
 class Outcome(enum.StrEnum):
     """How a clearing ended."""
 
@@ -1541,6 +1562,44 @@ class LeftOutOffer(Record, frozen=True, kw_only=True):
     """The same for people, with goods and numbers."""
 
 
+class Chain(Record, frozen=True, kw_only=True):
+    """A chain that starts at a giver without wants: every party between gives and is satisfied as in a ring, and the
+    last one gives nothing.
+    """
+
+    hops: list[Hop]
+    """Its arrows, each to the next one's giver."""
+    welfare_minor: Int64
+    """Its welfare at central values, in minor units of account, rounded down."""
+
+
+class GoodPrice(Record, frozen=True, kw_only=True):
+    """What a good is worth at the margin, were rings of any length allowed: who gives it for less and who takes it for
+    more has a trade, the purses of its partners permitting.
+    """
+
+    good: Good
+    """The good."""
+    price: Rational
+    """For one minor unit, in the objective's unit, rounded up to a multiple of a power of two."""
+
+
+class LimitPrice(Record, frozen=True, kw_only=True):
+    """What is in the way of the objective: by so much it would grow, at most and for each part, with a larger limit.
+    With every limit at its price no ring brings more than it uses up; so no set of rings brings more than all prices
+    sum to, and that is the bound of the relaxation.
+    """
+
+    agent: AgentId
+    """Whose limit."""
+    gives: Good | None = None
+    """The good that it gives, for the limit of a give."""
+    want: UInt32 | None = None
+    """The want, by its index in the offer, for the limit of a want."""
+    price: Rational
+    """For the whole limit, in the objective's unit, rounded up to a multiple of a power of two."""
+
+
 class Cleared(Message, frozen=True, kw_only=True, tag="graph.cleared"):
     """The answer of `graph.clear`."""
 
@@ -1559,6 +1618,12 @@ class Cleared(Message, frozen=True, kw_only=True, tag="graph.cleared"):
     """Time spent, in milliseconds."""
     left_out: list[LeftOutOffer]
     """The offers that got nothing."""
+    chains: list[Chain] = msgspec.field(default_factory=list)
+    """The chains, where the request allowed any."""
+    prices: list[GoodPrice] = msgspec.field(default_factory=list)
+    """What each good that can move is worth at the margin."""
+    limits: list[LimitPrice] = msgspec.field(default_factory=list)
+    """The limits that have a price, where the request asked for them."""
 
 
 class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
@@ -1581,6 +1646,353 @@ class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
     """The deals that were proposed, in the order of the rings. A ring of which a party changed its intent meanwhile, or
     which promises more than was offered, has none.
     """
+
+
+class Obligation(Record, frozen=True, kw_only=True):
+    """One party owes another a quantity of a good."""
+
+    from_: AgentId = msgspec.field(name="from")
+    """Who owes."""
+    to: AgentId
+    """Whom."""
+    good: Good
+    """What."""
+    quantity: Quantity
+    """How much, in minor units."""
+
+
+class Counterparties(enum.StrEnum):
+    """Between whom a netting may move goods."""
+
+    ANY = "any"
+    """Between any two parties: a party may come to owe someone whom it owed nothing."""
+    KNOWN = "known"
+    """Only along what is owed already, and no more than that: nobody gets a new creditor."""
+
+
+class Net(Message, frozen=True, kw_only=True, tag="graph.net"):
+    """Asks `graph.net` to settle obligations with less moving: everyone's net position in every good stays, the sum of
+    all transfers is least, and where that leaves a choice, there are few of them.
+    """
+
+    TYPE: ClassVar[str] = "graph.net"
+    obligations: list[Obligation]
+    """What is owed."""
+    counterparties: Counterparties = msgspec.field(default_factory=lambda: Counterparties.ANY)
+    """Between whom transfers may go."""
+    time_limit_ms: UInt32
+    """When to stop and answer the best so far, in milliseconds of computing."""
+
+
+class NetPosition(Record, frozen=True, kw_only=True):
+    """A party's net position in a good: what it is owed less what it owes, the same before and after."""
+
+    party: AgentId
+    """The party."""
+    good: Good
+    """The good."""
+    net: Int64
+    """In minor units, not 0."""
+
+
+class NettedGood(Record, frozen=True, kw_only=True):
+    """What a netting did to one good."""
+
+    good: Good
+    """The good."""
+    gross_before: Int64
+    """What was owed in all, in minor units."""
+    gross_after: Int64
+    """What moves now. No set of transfers between the allowed counterparties keeps all positions and moves less, unless
+    time ran out.
+    """
+    gross_bound: Int64
+    """No set of transfers that keeps all positions moves less."""
+    transfers_before: UInt32
+    """How many obligations there were."""
+    transfers_after: UInt32
+    """How many transfers there are."""
+    transfers_bound: UInt32
+    """No fewer transfers than this move so little."""
+
+
+class Netted(Message, frozen=True, kw_only=True, tag="graph.netted"):
+    """The answer of `graph.net`."""
+
+    TYPE: ClassVar[str] = "graph.netted"
+    transfers: list[Obligation]
+    """What moves instead of all that was owed, by good, giver and receiver."""
+    positions: list[NetPosition]
+    """Everyone's net positions that are not 0, by good and party."""
+    goods: list[NettedGood]
+    """Good by good, what came of it."""
+    is_optimal: bool
+    """Whether the gross flow is the least there is, and the number of transfers reaches its bound, in every good."""
+    took_ms: UInt32
+    """Time spent, in milliseconds."""
+
+
+class NetworkLink(Record, frozen=True, kw_only=True):
+    """One agent deals with another: it gives to it, or could."""
+
+    from_: AgentId = msgspec.field(name="from")
+    """The giver."""
+    to: AgentId
+    """The receiver."""
+    weight: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    """How much it matters, in a unit of the asker's own (a value, a count); the same two may be linked repeatedly."""
+
+
+class AnalyzeNetwork(Message, frozen=True, kw_only=True, tag="graph.analyze"):
+    """Asks `graph.analyze` for the shape of a network: its pieces, its brokers, what each agent's failure would cut."""
+
+    TYPE: ClassVar[str] = "graph.analyze"
+    links: list[NetworkLink]
+    """Who deals with whom."""
+    seed: UInt64 = msgspec.field(default_factory=lambda: 0)
+    """Draws the agents from which shortest ways are counted, where there is no time for all."""
+    time_limit_ms: UInt32
+    """When to stop and answer what is known, in milliseconds of computing."""
+
+
+class FailureLoss(Record, frozen=True, kw_only=True):
+    """What would be lost with an agent, its own dealings first."""
+
+    weight: Int64
+    """Weight of the links that end with it."""
+    pieces: UInt32
+    """Into how many pieces the rest of its component falls; 0 where it stood alone, 1 where the rest holds together."""
+    cut_off: UInt32
+    """The agents that are cut off from the largest of these pieces."""
+    separated_pairs: UInt64
+    """Pairs of other agents that were in one component and are no longer."""
+
+
+class NetworkNode(Record, frozen=True, kw_only=True):
+    """An agent's place in the network."""
+
+    agent: AgentId
+    """The agent."""
+    receivers: UInt32
+    """How many agents it gives to."""
+    givers: UInt32
+    """How many agents give to it."""
+    given: Int64
+    """Weight of what it gives."""
+    received: Int64
+    """Weight of what it receives."""
+    component: UInt32
+    """Its component, links taken in either direction: 0 is the largest."""
+    strong_component: UInt32
+    """Its strong component, in which every agent reaches every other along the links: 0 is the largest. Only within one
+    can there be rings.
+    """
+    betweenness_ppm: Int64
+    """Its share of shortest ways between other agents (Freeman 1977), along the links, of all pairs of others, in parts
+    per million.
+    """
+    closeness_ppm: Int64 | None = None
+    """How near it is to those whom it reaches (Wasserman and Faust 1994): the share of others that it reaches over the
+    mean length of the way there, in parts per million. Left out where time ran out before.
+    """
+    rank_ppm: Int64
+    """Its share of a walk that follows links by weight and starts anew with probability 15 % (Brin and Page 1998), in
+    parts per million.
+    """
+    is_broker: bool
+    """Whether it is a broker: without it, others fall apart."""
+    failure: FailureLoss
+    """What its failure would cut."""
+
+
+class Bridge(Record, frozen=True, kw_only=True):
+    """A pair of agents whose dealings alone hold two parts of a component together."""
+
+    a: AgentId
+    """One."""
+    b: AgentId
+    """The other, later in the alphabet."""
+    cut_off: UInt32
+    """Agents in the smaller part."""
+
+
+class NetworkAnalyzed(Message, frozen=True, kw_only=True, tag="graph.analyzed"):
+    """The answer of `graph.analyze`."""
+
+    TYPE: ClassVar[str] = "graph.analyzed"
+    nodes: list[NetworkNode]
+    """Every agent, by name."""
+    components: list[UInt32]
+    """How many agents each component has, the largest first."""
+    strong_components: list[UInt32]
+    """How many agents each strong component has, the largest first."""
+    bridges: list[Bridge]
+    """The links without which a component would fall in two, by name."""
+    counted_from: UInt32
+    """The agents from which shortest ways were counted: all, unless time ran out."""
+    is_exact: bool
+    """Whether that were all, so that betweenness and closeness are no estimates."""
+    took_ms: UInt32
+    """Time spent, in milliseconds."""
+
+
+StepId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+
+class Spread(Record, frozen=True, kw_only=True):
+    """Least, likeliest and most: a triangular distribution."""
+
+    least: Int64
+    """Least."""
+    likely: Int64
+    """Likeliest; what is planned with."""
+    most: Int64
+    """Most."""
+
+
+class ResourceUse(Record, frozen=True, kw_only=True):
+    """So much of a resource, as long as a step takes."""
+
+    resource: StepId
+    """The resource."""
+    amount: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    """How much of it."""
+
+
+class RoadmapStep(Record, frozen=True, kw_only=True):
+    """A deal that could be made."""
+
+    step: StepId
+    """Its name."""
+    after: list[StepId] = msgspec.field(default_factory=lambda: [])
+    """The steps that must be done before."""
+    days: Spread
+    """How long it takes, in days."""
+    cost_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """What it costs, in minor units of account, whether it succeeds or not."""
+    gain_minor: Spread
+    """What it brings when it succeeds, before its cost, in minor units of account."""
+    chance_ppm: Int64 | None = None
+    """How likely it succeeds once those before it have, in parts per million; left out, it always does."""
+    uses: list[ResourceUse] = msgspec.field(default_factory=list)
+    """What it needs while it lasts."""
+    is_required: bool = msgspec.field(default_factory=lambda: False)
+    """Whether it must be chosen."""
+
+
+class Resource(Record, frozen=True, kw_only=True):
+    """What steps share while they last: a team, a port's berths."""
+
+    resource: StepId
+    """Its name."""
+    capacity: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    """How much of it there is at any time."""
+
+
+class PlanRoadmap(Message, frozen=True, kw_only=True, tag="graph.roadmap"):
+    """Asks `graph.roadmap` which steps to choose within the budget, when to start each, and how that may turn out."""
+
+    TYPE: ClassVar[str] = "graph.roadmap"
+    steps: list[RoadmapStep]
+    """The steps."""
+    resources: list[Resource] = msgspec.field(default_factory=lambda: [])
+    """What they share."""
+    budget_minor: Int64 | None = None
+    """What all chosen steps may cost together, in minor units of account; left out, there is no limit."""
+    runs: UInt32
+    """How often to simulate; 0 for not at all."""
+    seed: UInt64
+    """Draws what happens in the runs: the same seed, the same answer."""
+    risk_ppm: Int64
+    """Value at risk is what the gain falls short of with this probability, in parts per million."""
+    time_limit_ms: UInt32
+    """When to stop and answer the best so far, in milliseconds of computing."""
+
+
+class Placed(Record, frozen=True, kw_only=True):
+    """A chosen step in its place. Days count from the start of the roadmap, 0."""
+
+    step: StepId
+    """The step."""
+    start_day: Int64
+    """The day on which it starts."""
+    end_day: Int64
+    """The day on which it is done, at its likeliest length."""
+    slack_days: Int64
+    """By how many days it can be late before the roadmap is, were resources no matter."""
+    is_critical: bool
+    """Whether it is on the critical path: the longest chain of dependencies."""
+    criticality_ppm: Int64 | None = None
+    """In how many runs of a million it was on the chain that set the end; left out without runs."""
+    failure_minor: Int64 | None = None
+    """What the mean gain would lose if this step failed for certain, and all that depends on it: estimated over the
+    runs, in minor units of account; left out without runs.
+    """
+
+
+class Distribution(Record, frozen=True, kw_only=True):
+    """A distribution over the runs."""
+
+    mean: Int64
+    """The mean, rounded down."""
+    least: Int64
+    """The least."""
+    p5: Int64
+    """What 5 % of the runs do not exceed."""
+    p25: Int64
+    """What 25 % of the runs do not exceed."""
+    p50: Int64
+    """The median."""
+    p75: Int64
+    """What 75 % of the runs do not exceed."""
+    p95: Int64
+    """What 95 % of the runs do not exceed."""
+    most: Int64
+    """The most."""
+
+
+class Simulated(Record, frozen=True, kw_only=True):
+    """How a roadmap turned out, over the runs."""
+
+    runs: UInt32
+    """How many runs there were: those asked for, unless time ran out."""
+    gain_minor: Distribution
+    """The net gain, in minor units of account."""
+    end_day: Distribution
+    """The day on which all was done or given up."""
+    value_at_risk_minor: Int64
+    """The net gain that a run falls short of with the probability asked about."""
+    expected_shortfall_minor: Int64
+    """The mean net gain of the runs up to that, rounded down."""
+    loss_ppm: Int64
+    """The share of runs that lost money, in parts per million."""
+
+
+class Roadmap(Message, frozen=True, kw_only=True, tag="graph.planned"):
+    """The answer of `graph.roadmap`."""
+
+    TYPE: ClassVar[str] = "graph.planned"
+    placed: list[Placed]
+    """The chosen steps in the order of their start."""
+    passed_over: list[StepId]
+    """The steps that were not chosen."""
+    expected_minor: Int64
+    """What the choice brings in expectation at likeliest gains, costs off, in minor units of account, rounded down."""
+    expected_bound_minor: Int64
+    """No choice within the budget brings more."""
+    cost_minor: Int64
+    """What the choice costs, in minor units of account."""
+    end_day: Int64
+    """The day on which all is done, at likeliest lengths."""
+    end_day_bound: Int64
+    """No order of the chosen steps ends sooner."""
+    critical_path: list[StepId]
+    """The steps of a longest chain of dependencies, in order."""
+    simulated: Simulated | None = None
+    """How it may turn out; left out without runs."""
+    took_ms: UInt32
+    """Time spent, in milliseconds."""
 
 
 Variable: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}\Z")]
@@ -2487,6 +2899,12 @@ MESSAGES: tuple[type[Message], ...] = (
     Clear,
     Cleared,
     Clearing,
+    Net,
+    Netted,
+    AnalyzeNetwork,
+    NetworkAnalyzed,
+    PlanRoadmap,
+    Roadmap,
     Claim,
     Certificate,
     Counterexample,

@@ -78,6 +78,9 @@ catalogue! {
     trade: PathRequest, PathReply, CertificateMarket, CertificatePrice, ReturnRequest, ReturnReply;
     market: Market, Intent, IntentWithdrawn, ShowMarket, Why, Because;
     clearing: Clear, Cleared, Clearing;
+    netting: Net, Netted;
+    network: AnalyzeNetwork, NetworkAnalyzed;
+    roadmap: PlanRoadmap, Roadmap;
     claim: Claim;
     certificate: Certificate, Counterexample;
     proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, ProverStatus, ProverStanding;

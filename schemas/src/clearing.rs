@@ -8,6 +8,7 @@ use crate::id::{AgentId, DealId, Good, MarketId};
 use crate::limit::{MAX_INTENTS, MAX_PARTIES};
 use crate::market::{Give, GoodSpec, LeftOut, Want, check_offer};
 use crate::quantity::Quantity;
+use crate::rational::Rational;
 use crate::value::{Bounds, Outlook, check_margin, unique};
 
 /// What a clearing maximises.
@@ -21,6 +22,15 @@ pub enum Objective {
     Volume,
     /// The number of participations: a party in a ring counts one.
     Served,
+}
+
+/// What decides between sets of rings that reach the same objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TieBreak {
+    /// First as many agents as possible have a ring or a chain; then the least of what they gain, each measured
+    /// against the best that any one ring known to the search would give it, is as large as possible.
+    Fairness,
 }
 
 /// One agent's intent as a clearing sees it: limits are what is left.
@@ -67,6 +77,20 @@ pub struct Clear {
     pub days: u32,
     /// When to stop and answer the best so far, in milliseconds of computing.
     pub time_limit_ms: u32,
+    /// Longest chain, in hops; left out, there are none. A chain starts at an offer that wants nothing and gives for
+    /// nothing (its cost is 0), and its last party gives nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_chain: Option<u32>,
+    /// What decides between sets of rings that reach the same objective; left out, nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<TieBreak>,
+    /// Rings of an earlier clearing to start from. They guide the search and promise nothing: what no longer fits is
+    /// passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Ring>,
+    /// Whether to answer with the prices of limits, which prove the bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_limits: bool,
 }
 
 crate::message!(Clear, "graph.clear", |clear| {
@@ -76,6 +100,12 @@ crate::message!(Clear, "graph.clear", |clear| {
     }
     if !(2..=MAX_PARTIES).contains(&(clear.max_ring as usize)) {
         return Err(Refused::new("max_ring", format!("2 to {MAX_PARTIES} parties")));
+    }
+    if clear.max_chain.is_some_and(|hops| !(1..MAX_PARTIES).contains(&(hops as usize))) {
+        return Err(Refused::new("max_chain", format!("1 to {} hops; left out, there are no chains", MAX_PARTIES - 1)));
+    }
+    if clear.earlier.len() > MAX_INTENTS {
+        return Err(Refused::new("earlier", format!("at most {MAX_INTENTS} rings")));
     }
     check_margin(clear.margin_ppm, "margin_ppm")?;
     if clear.time_limit_ms == 0 {
@@ -114,6 +144,43 @@ pub struct Ring {
     pub hops: Vec<Hop>,
     /// Its welfare at central values, in minor units of account, rounded down.
     pub welfare_minor: i64,
+}
+
+/// A chain that starts at a giver without wants: every party between gives and is satisfied as in a ring, and the last
+/// one gives nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Chain {
+    /// Its arrows, each to the next one's giver.
+    pub hops: Vec<Hop>,
+    /// Its welfare at central values, in minor units of account, rounded down.
+    pub welfare_minor: i64,
+}
+
+/// What a good is worth at the margin, were rings of any length allowed: who gives it for less and who takes it for
+/// more has a trade, the purses of its partners permitting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GoodPrice {
+    /// The good.
+    pub good: Good,
+    /// For one minor unit, in the objective's unit, rounded up to a multiple of a power of two.
+    pub price: Rational,
+}
+
+/// What is in the way of the objective: by so much it would grow, at most and for each part, with a larger limit.
+/// With every limit at its price no ring brings more than it uses up; so no set of rings brings more than all
+/// prices sum to, and that is the bound of the relaxation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitPrice {
+    /// Whose limit.
+    pub agent: AgentId,
+    /// The good that it gives, for the limit of a give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives: Option<Good>,
+    /// The want, by its index in the offer, for the limit of a want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want: Option<u32>,
+    /// For the whole limit, in the objective's unit, rounded up to a multiple of a power of two.
+    pub price: Rational,
 }
 
 /// An offer that got nothing, and why.
@@ -157,6 +224,15 @@ pub struct Cleared {
     pub took_ms: u32,
     /// The offers that got nothing.
     pub left_out: Vec<LeftOutOffer>,
+    /// The chains, where the request allowed any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chains: Vec<Chain>,
+    /// What each good that can move is worth at the margin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<GoodPrice>,
+    /// The limits that have a price, where the request asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitPrice>,
 }
 crate::message!(Cleared, "graph.cleared");
 

@@ -135,6 +135,10 @@ name!(
     |text| text.len() == 26 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 );
 name!(
+    /// A step of a roadmap, or a resource that steps share: one token.
+    StepId, "a step's id", "^[a-z0-9_-]{1,63}$", "1 to 63 of a-z, 0-9, _ and -", is_token
+);
+name!(
     /// A move, unique for its mover: what makes asking again safe.
     MoveId, "a move_id", "^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9, _ and -",
     is_occasion

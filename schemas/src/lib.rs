@@ -7,8 +7,8 @@
 //! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
 //! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
 //! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
-//! [`ledger`], [`registry`], [`claim`], [`certificate`], [`proving`]. And what a core is ([`mod@core`]), and what
-//! decides on evidence ([`kernel`]).
+//! [`ledger`], [`netting`], [`network`], [`registry`], [`roadmap`], [`claim`], [`certificate`], [`proving`]. And what a
+//! core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
 //!
 //! # What is absent
 //!
@@ -36,6 +36,8 @@ pub mod keyring;
 pub mod ledger;
 pub mod limit;
 pub mod market;
+pub mod netting;
+pub mod network;
 pub mod polynomial;
 pub mod profile;
 pub mod proving;
@@ -44,6 +46,7 @@ pub mod ratio;
 pub mod rational;
 mod reader;
 pub mod registry;
+pub mod roadmap;
 pub mod scan;
 pub mod signature;
 pub mod stream;

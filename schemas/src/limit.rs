@@ -57,6 +57,14 @@ pub const MAX_GOODS: usize = 1024;
 pub const MAX_ALTERNATIVES: usize = 4096;
 /// Most intents in one clearing.
 pub const MAX_INTENTS: usize = 100_000;
+/// Most obligations in one netting.
+pub const MAX_OBLIGATIONS: usize = 100_000;
+/// Most steps in one roadmap.
+pub const MAX_STEPS: usize = 1_024;
+/// Most runs of a simulation.
+pub const MAX_RUNS: u32 = 1_000_000;
+/// Most links in one network.
+pub const MAX_LINKS: usize = 100_000;
 /// Most parties that a pot is divided among.
 pub const MAX_CLAIMANTS: usize = 10_000;
 /// Most players of a game.

@@ -1,5 +1,7 @@
 //! Markets and the intents that stand in them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +172,7 @@ pub fn check_offer(gives: &[Give], wants: &[Want], margin_ppm: i64, outlook: &Ou
     for (index, give) in gives.iter().enumerate() {
         give.cost.check(&format!("gives[{index}].cost"))?;
     }
+    let least_costs: BTreeMap<&Good, Rational> = gives.iter().map(|give| (&give.good, give.cost.lo)).collect();
     if wants.len() > MAX_GOODS {
         return Err(Refused::new("wants", format!("at most {MAX_GOODS} wants")));
     }
@@ -180,14 +183,14 @@ pub fn check_offer(gives: &[Give], wants: &[Want], margin_ppm: i64, outlook: &Ou
                 format!("1 to {MAX_ALTERNATIVES} alternatives"),
             ));
         }
+        let mut seen = BTreeSet::new();
         for (at, alternative) in want.any_of.iter().enumerate() {
             let place = format!("wants[{index}].any_of[{at}]");
             alternative.value.check(&format!("{place}.value"))?;
-            if want.any_of.iter().take(at).any(|other| other.good == alternative.good) {
+            if !seen.insert(&alternative.good) {
                 return Err(Refused::new(place, format!("{} stands twice", alternative.good)));
             }
-            let given = gives.iter().find(|give| give.good == alternative.good);
-            if given.is_some_and(|give| alternative.value.hi > give.cost.lo) {
+            if least_costs.get(&alternative.good).is_some_and(|cost| alternative.value.hi > *cost) {
                 return Err(Refused::new(
                     format!("{place}.value"),
                     format!("{} is also given: it must be worth no more than it costs", alternative.good),

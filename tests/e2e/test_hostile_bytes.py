@@ -43,7 +43,7 @@ ENDPOINTS = {
     "deal": subjects.DEAL_VERBS,
     "ledger": ("declare", "balance"),
     "trade_balance": ("value", "analyze", "divide", "balance", "path", "price", "return"),
-    "graph": ("clear",),
+    "graph": ("analyze", "clear", "net", "roadmap"),
     "genetic": ("evolve", "result", "epoch"),
     "maker": ("why", "market"),
 }
@@ -304,6 +304,9 @@ def good_requests(attacker: Attacker, service: str) -> Iterator[tuple[str, wire.
             ]
         ),
         "graph.clear": wire.Clear(goods=[], offers=[], max_ring=3, time_limit_ms=100),
+        "graph.net": wire.Net(obligations=[], time_limit_ms=100),
+        "graph.roadmap": wire.PlanRoadmap(steps=[], runs=0, seed=1, risk_ppm=50_000, time_limit_ms=100),
+        "graph.analyze": wire.AnalyzeNetwork(links=[], time_limit_ms=100),
         "genetic.evolve": evolve,
         "genetic.epoch": wire.Epoch(evolve=evolve, island=0, epoch=0),
         "maker.why": wire.Why(market=MARKET, agent=me),

@@ -16,14 +16,18 @@
 //! exactly one such unit. So every search proves a bound; the last one raises the price of whatever limit
 //! mends a ring the most cheaply, and comes within millionths of the optimum.
 
+use std::collections::BTreeSet;
+
+use schemas::ErrorReply;
+
 use crate::fixed::{ENDLESS, FRACTION_BITS, ONE, plus, shifted_up, times_down};
 use crate::instance::Instance;
 use crate::master::{Master, Precision, Ray, Solved};
 use crate::pooled;
 use crate::rings::{Prices, Search};
-use crate::round::hops;
+use crate::round::{Book, hops, place_near};
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, SeatId, Table, WantId};
+use crate::table::{GiveId, GoodId, SeatId, Table, WantId};
 
 /// The first rings may be filled until so much of the time is spent, in percent.
 const SEED_UNTIL_PERCENT: u32 = 40;
@@ -33,6 +37,10 @@ const GUIDE_UNTIL_PERCENT: u32 = 45;
 const UNTIL_PERCENT: u32 = 60;
 /// The bound may be proven until so much of the time is spent, in percent.
 const PROVE_UNTIL_PERCENT: u32 = 75;
+/// What is in lots may be fixed until so much of the time is spent, in percent.
+const DIVE_UNTIL_PERCENT: u32 = 76;
+/// Searches for columns after one ring was fixed.
+const DIVE_TRIES: u32 = 3;
 /// Seats that a search for first rings may look at from one give.
 const SEED_EFFORT: u64 = 4_000;
 /// Seats that the first search for columns may look at from one give; later ones look further.
@@ -76,6 +84,11 @@ pub(crate) struct Relaxed {
     pub(crate) bound: i128,
     /// Whether no other ring would help.
     pub(crate) complete: bool,
+    /// Rings in whole lots, and what each seat gives, where goods are in lots: what the relaxation comes to when more
+    /// and more of it is fixed.
+    pub(crate) dived: Vec<(Vec<SeatId>, Vec<i64>)>,
+    /// What 2^scale minor units of each good are worth where rings may have any length.
+    pub(crate) goods: Table<GoodId, i128>,
 }
 
 impl Relaxed {
@@ -89,10 +102,20 @@ impl Relaxed {
 }
 
 /// Solves the relaxation as far as time allows.
-pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
-    let first = pooled::prices(instance, watch);
-    let best =
-        Relaxed { rays: Vec::new(), amounts: Vec::new(), bound: first.total(instance), prices: first, complete: false };
+///
+/// # Errors
+/// A refusal (422) where what a ring brings does not fit 64 bits.
+pub(crate) fn relax(instance: &Instance, earlier: &[Vec<SeatId>], watch: &Watch) -> Result<Relaxed, ErrorReply> {
+    let (first, goods) = pooled::prices(instance, watch);
+    let best = Relaxed {
+        rays: Vec::new(),
+        amounts: Vec::new(),
+        bound: first.total(instance),
+        prices: first,
+        complete: false,
+        dived: Vec::new(),
+        goods,
+    };
     let mut making = Making {
         instance,
         watch,
@@ -104,7 +127,7 @@ pub(crate) fn relax(instance: &Instance, watch: &Watch) -> Relaxed {
         is_sparse: true,
         effort: FIRST_EFFORT,
     };
-    making.seed();
+    making.seed(earlier);
     making.make(Precision::Guide, GUIDE_UNTIL_PERCENT);
     making.make(Precision::Vertex, UNTIL_PERCENT);
     making.finish()
@@ -128,11 +151,24 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Fills the limits ring by ring, each give's best first, at ever lower prices. Short of the best, but soon done,
-    /// and a good set of first columns.
-    fn seed(&mut self) {
+    /// Fills the limits ring by ring: those known from before, then each give's best first, at ever lower prices. Short
+    /// of the best, but soon done, and a good set of first columns.
+    fn seed(&mut self, earlier: &[Vec<SeatId>]) {
         let instance = self.instance;
         let mut left = (Table::like(&instance.gives, 1.0_f64), Table::like(&instance.wants, 1.0_f64));
+        for ring in earlier {
+            // Each seat may be the slack one; of a chain, the one that it starts from.
+            for slack in 0..ring.len() {
+                let mut seats = ring.clone();
+                seats.rotate_left(slack);
+                let is_ray = seats
+                    .first()
+                    .is_some_and(|seat| !instance.is_chain(&seats) || instance.is_start(instance.seats[*seat].give));
+                if is_ray && self.master.add(seats) {
+                    self.fill_last(&mut left);
+                }
+            }
+        }
         let mut steps = (1_u32..).zip(DISCOUNTS).peekable();
         while let Some((step, discount)) = steps.next() {
             let mut prices = self.best.prices.towards(&Prices::zero(instance), discount);
@@ -155,7 +191,6 @@ impl Making<'_> {
     }
 
     /// Fills rings through a give.
-    #[allow(clippy::cast_precision_loss)]
     fn fill(&mut self, start: GiveId, left: &mut (Table<GiveId, f64>, Table<WantId, f64>)) {
         let instance = self.instance;
         for _ in 0..SEEDS {
@@ -171,26 +206,35 @@ impl Making<'_> {
             if !self.master.add(seats) {
                 return;
             }
-            let Some(ray) = self.master.rays().last() else { return };
-            let shares = || {
-                hops(instance, &ray.seats).zip(&ray.given).map(|((give, take), given)| {
-                    let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
-                    (give, given / giving.limit as f64, taking.want, given / taking.full as f64)
-                })
-            };
-            let amount = shares().fold(1.0_f64, |most, (give, of_give, want, of_want)| {
-                most.min(left.0[give] / of_give).min(left.1[want] / of_want)
-            });
-            self.best.amounts.push(amount);
-            for (give, of_give, want, of_want) in shares() {
-                left.0[give] -= amount * of_give;
-                left.1[want] -= amount * of_want;
-                if left.0[give] <= SPENT {
-                    self.search.price_give(give, FORBIDDING);
-                }
-                if left.1[want] <= SPENT {
-                    self.search.price_want(want, FORBIDDING);
-                }
+            self.fill_last(left);
+        }
+    }
+
+    /// Lets the ray made last move as much as is left.
+    #[allow(clippy::cast_precision_loss)]
+    fn fill_last(&mut self, left: &mut (Table<GiveId, f64>, Table<WantId, f64>)) {
+        let instance = self.instance;
+        let Some(ray) = self.master.rays().last() else { return };
+        let shares = || {
+            let moving = |hop: &((GiveId, _), _)| !instance.is_end(hop.0.0);
+            hops(instance, &ray.seats).zip(&ray.given).filter(moving).map(|((give, take), given)| {
+                let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
+                (give, given / giving.limit as f64, taking.want, given / taking.full as f64)
+            })
+        };
+        let amount = shares().fold(1.0_f64, |most, (give, of_give, want, of_want)| {
+            most.min(left.0[give] / of_give).min(left.1[want] / of_want)
+        });
+        let amount = amount.max(0.0);
+        self.best.amounts.push(amount);
+        for (give, of_give, want, of_want) in shares() {
+            left.0[give] -= amount * of_give;
+            left.1[want] -= amount * of_want;
+            if left.0[give] <= SPENT {
+                self.search.price_give(give, FORBIDDING);
+            }
+            if left.1[want] <= SPENT {
+                self.search.price_want(want, FORBIDDING);
             }
         }
     }
@@ -202,7 +246,7 @@ impl Making<'_> {
         #[allow(clippy::cast_precision_loss)]
         let close_enough = match precision {
             Precision::Guide => GUIDED_ENOUGH,
-            Precision::Vertex => CLOSE_ENOUGH * self.master.rows() as f64,
+            Precision::Vertex | Precision::Next => CLOSE_ENOUGH * self.master.rows() as f64,
         };
         while let Some(solved) = self.master.solve(precision, self.watch, until_percent) {
             let duals = self.take(solved);
@@ -271,7 +315,58 @@ impl Making<'_> {
         round
     }
 
-    fn finish(self) -> Relaxed {
+    /// Fixes rings in whole lots one after the other, those first that the optimum takes most of, and solves anew after
+    /// each; where that costs a whole unit of the bound, further columns are looked for. A vertex in which nothing is
+    /// left to fix is a set of rings, and more often than not as good as any.
+    fn dive(&mut self) -> Result<Vec<(Vec<SeatId>, Vec<i64>)>, ErrorReply> {
+        let instance = self.instance;
+        let mut book = Book::new(instance);
+        let mut is_fixed: BTreeSet<usize> = BTreeSet::new();
+        let mut tries = 0;
+        self.search.may_run_until(DIVE_UNTIL_PERCENT);
+        while let Some(solved) = self.master.solve(Precision::Next, self.watch, DIVE_UNTIL_PERCENT) {
+            if solved.value + 1e-6 < fixed_guide(self.best.bound).floor() && tries < DIVE_TRIES {
+                tries += 1;
+                let duals = self.master.prices(&solved);
+                if self.price(&duals).made > 0 {
+                    continue;
+                }
+            }
+            tries = 0;
+            let amounts = solved.amounts.iter().copied().enumerate();
+            let mut open: Vec<(f64, usize)> = amounts
+                .filter(|(ray, amount)| *amount > 1e-6 && !is_fixed.contains(ray))
+                .map(|(ray, amount)| (amount, ray))
+                .collect();
+            open.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            if open.is_empty() {
+                break;
+            }
+            let whole = open.iter().take_while(|(amount, _)| *amount > 1.0 - 1e-6).count().max(1);
+            for (amount, at) in open.into_iter().take(whole) {
+                let Some(ray) = self.master.rays().get(at) else { continue };
+                let (seats, given) = (ray.seats.clone(), ray.given.clone());
+                let before = book.room(&seats);
+                let wanted: Vec<f64> = given.iter().map(|given| given * amount).collect();
+                let placed = place_near(instance, &mut book, &seats, &wanted)?;
+                #[allow(clippy::cast_precision_loss)]
+                let moved = before.iter().zip(book.room(&seats)).zip(&given).map(|((before, after), given)| {
+                    if placed && *given > 0.0 { (before - after) as f64 / given } else { 0.0 }
+                });
+                let moving = moved.zip(&seats).filter(|(_, seat)| !instance.is_end(instance.seats[**seat].give));
+                let least = moving.map(|(share, _)| share).fold(f64::INFINITY, f64::min);
+                self.master.fix(at, if least.is_finite() { least.clamp(0.0, 1.0) } else { 0.0 });
+                is_fixed.insert(at);
+            }
+        }
+        Ok(book.rings().map(|(seats, given)| (seats.to_vec(), given.to_vec())).collect())
+    }
+
+    fn finish(mut self) -> Result<Relaxed, ErrorReply> {
+        let gap = fixed_guide(self.best.bound) - self.value;
+        if self.instance.is_in_lots() && self.best.complete && gap < 1.0 + 1e-3 * self.value {
+            self.best.dived = self.dive()?;
+        }
         let Self { instance, watch, master, mut best, duals, value, is_sparse, effort, .. } = self;
         if let Some(duals) = duals
             && fixed_guide(best.bound) - value > 1e-7 * value
@@ -286,7 +381,7 @@ impl Making<'_> {
             keep_largest(master.rays(), &mut best.amounts, master.rows());
         }
         best.rays = master.into_rays();
-        best
+        Ok(best)
     }
 }
 
@@ -371,6 +466,9 @@ fn cheapest_mend(instance: &Instance, seats: &[SeatId], worth: i128) -> Option<M
         if index > 0 {
             quantity = times_down(quantity, instance.seats[*seat].rate.lo);
         }
+        if instance.is_end(give) {
+            continue;
+        }
         let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
         let charge =
             worth.checked_mul(ONE).and_then(|worth| worth.checked_div(quantity)).and_then(|price| price.checked_add(1));
@@ -391,7 +489,7 @@ fn cheapest_mend(instance: &Instance, seats: &[SeatId], worth: i128) -> Option<M
 }
 
 /// What a price for 2^scale minor units makes for the whole limit of a give, rounded up.
-fn for_limit(instance: &Instance, give: GiveId, price: i128) -> i128 {
+pub(crate) fn for_limit(instance: &Instance, give: GiveId, price: i128) -> i128 {
     let row = &instance.gives[give];
     if price == ENDLESS {
         return ENDLESS;

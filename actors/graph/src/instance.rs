@@ -20,14 +20,22 @@
 //! Goods that the market does not have, values outside its band, objectives that the goods do not bear.
 //! A seat that would receive and give the same good is left out: it could only pass the good on, and the
 //! ring without it is at least as good.
+//!
+//! # Chains
+//!
+//! A chain is a ring in which one hop moves *nothing*: whoever wants nothing and gives for nothing receives it, and
+//! whoever is last gives it. Nothing has no limit, no price and no worth, so it has no rows in any programme; one unit
+//! of it stands for the whole hop. What follows a chain's start is taut as in any ring, and its last party is slack, so
+//! the rays of a chain are the chains that end earlier or there, each found from its start. No lane leads out of
+//! nothing but from a start: so no search strings chains together.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use schemas::clearing::{Clear, Objective, Offer};
-use schemas::value::Bounds;
-use schemas::{AgentId, ErrorReply, Good, Rational};
-use terms::{Exact, Exchange, Factors, hop_welfare};
+use schemas::value::{Bounds, Outlook};
+use schemas::{AgentId, Code, ErrorReply, Good, Rational};
+use terms::{Exact, Exchange, Factors, PPB, hop_welfare};
 
 use crate::fixed::{Between, ONE, shifted_down, shifted_up};
 use crate::stopwatch::Watch;
@@ -60,11 +68,17 @@ pub(crate) struct GoodRow {
 #[derive(Debug)]
 pub(crate) struct Party {
     pub(crate) agent: AgentId,
+    /// Its offer's place in the request, to name fields by.
+    pub(crate) place: usize,
     pub(crate) factors: Factors,
     /// The larger of its own margin and the clearing's.
     pub(crate) margin_ppm: i64,
     pub(crate) gives: Range<usize>,
     pub(crate) takes: Range<usize>,
+    /// Where chains are allowed: how it ends one, which who wants something can.
+    pub(crate) ends: Option<GiveId>,
+    /// Where chains are allowed: how it starts one, which who wants nothing can.
+    pub(crate) starts: Option<TakeId>,
 }
 
 impl Party {
@@ -155,6 +169,12 @@ pub(crate) struct Instance {
     pub(crate) objective: Objective,
     /// Longest ring, in parties.
     pub(crate) max_ring: usize,
+    /// Longest chain, in hops; 0 where there are none.
+    pub(crate) max_chain: usize,
+    /// What moves on the hop that makes a ring of a chain.
+    nothing: Option<GoodId>,
+    /// The outlook read last, and its factors: most offers share one.
+    outlook: Option<(Outlook, Factors)>,
     pub(crate) goods: Table<GoodId, GoodRow>,
     pub(crate) parties: Table<PartyId, Party>,
     pub(crate) gives: Table<GiveId, Give>,
@@ -179,6 +199,7 @@ impl Instance {
     /// A refusal (422) naming the field.
     pub(crate) fn read(request: &Clear, watch: &Watch) -> Result<Self, ErrorReply> {
         let mut instance = Self::goods_of(request)?;
+        instance.allow_chains(request)?;
         let names: BTreeMap<&str, GoodId> =
             request.goods.iter().enumerate().map(|(row, spec)| (spec.good.as_str(), GoodId::of(row))).collect();
         let mut offers: Vec<(usize, &Offer)> = request.offers.iter().enumerate().collect();
@@ -223,6 +244,9 @@ impl Instance {
         Ok(Self {
             objective: request.objective,
             max_ring: request.max_ring as usize,
+            max_chain: request.max_chain.unwrap_or(0) as usize,
+            nothing: None,
+            outlook: None,
             lanes: Table::new(),
             out_of: Table::like(&goods, Vec::new()),
             into: Table::like(&goods, Vec::new()),
@@ -250,12 +274,19 @@ impl Instance {
                 ErrorReply::refused("unknown_good", format!("the market has no {good}")).at_field(&at(field))
             })
         };
-        let factors = Factors::of(&offer.outlook, request.days.into()).map_err(ErrorReply::from)?;
+        let factors = match &self.outlook {
+            Some((outlook, factors)) if *outlook == offer.outlook => *factors,
+            _ => Factors::of(&offer.outlook, request.days.into()).map_err(ErrorReply::from)?,
+        };
+        self.outlook = Some((offer.outlook.clone(), factors));
         let party = PartyId::of(self.parties.len());
         let (first_give, first_take) = (self.gives.len(), self.takes.len());
         for (index, give) in offer.gives.iter().enumerate() {
             let good = find(&give.good, format!("gives[{index}].good"))?;
-            self.check_band(request.band, good, give.cost, || at(format!("gives[{index}].cost")))?;
+            // Whoever starts a chain gives for nothing, whatever the band.
+            if !(self.nothing.is_some() && offer.wants.is_empty() && give.cost.hi == Rational::ZERO) {
+                self.check_band(request.band, good, give.cost, || at(format!("gives[{index}].cost")))?;
+            }
             let limit = whole_lots(give.limit.get(), self.goods[good].lot);
             let id =
                 self.gives.push(Give { party, good, limit, cost: give.cost, loss: Between::NOTHING, loss_guide: 0.0 });
@@ -290,14 +321,94 @@ impl Instance {
                 }
             }
         }
+        let (gives, takes) = (first_give..self.gives.len(), first_take..self.takes.len());
+        let (ends, starts) = self.seat_in_chains(party, offer);
         self.parties.push(Party {
             agent: offer.agent.clone(),
+            place,
             factors,
             margin_ppm: offer.margin_ppm.max(request.margin_ppm),
-            gives: first_give..self.gives.len(),
-            takes: first_take..self.takes.len(),
+            gives,
+            takes,
+            ends,
+            starts,
         });
         Ok(())
+    }
+
+    /// Adds what moves between a chain's end and its start, where chains are allowed.
+    fn allow_chains(&mut self, request: &Clear) -> Result<(), ErrorReply> {
+        if request.max_chain.is_some() {
+            let name = Good::parse("nothing").map_err(|error| ErrorReply::new(Code::Internal, error.to_string()))?;
+            self.nothing = Some(self.goods.push(GoodRow {
+                name,
+                unit: String::new(),
+                lot: 1,
+                in_lots: false,
+                reference_price: None,
+                scale: 0,
+                givers: Vec::new(),
+                takers: Vec::new(),
+            }));
+            (self.out_of, self.into) = (Table::like(&self.goods, Vec::new()), Table::like(&self.goods, Vec::new()));
+        }
+        Ok(())
+    }
+
+    /// How a party ends chains, or starts them.
+    fn seat_in_chains(&mut self, party: PartyId, offer: &Offer) -> (Option<GiveId>, Option<TakeId>) {
+        let Some(good) = self.nothing else { return (None, None) };
+        let worthless = Bounds::exactly(Rational::ZERO);
+        if offer.wants.is_empty() {
+            let at = self.takes.len();
+            let want = self.wants.push(WantRow { index: 0, shares: 1, takes: at..at + 1 });
+            let (limit, full, value, gain, gain_guide) = (1, 1, worthless, Between::NOTHING, 0.0);
+            let take = self.takes.push(Take { party, want, good, limit, full, value, gain, gain_guide });
+            self.goods[good].takers.push(take);
+            (None, Some(take))
+        } else {
+            let (limit, cost, loss, loss_guide) = (1, worthless, Between::NOTHING, 0.0);
+            let give = self.gives.push(Give { party, good, limit, cost, loss, loss_guide });
+            self.goods[good].givers.push(give);
+            (Some(give), None)
+        }
+    }
+
+    /// Whether it is what moves between a chain's end and its start.
+    pub(crate) fn is_nothing(&self, good: GoodId) -> bool {
+        Some(good) == self.nothing
+    }
+
+    /// Whether a give gives nothing: it ends a chain.
+    pub(crate) fn is_end(&self, give: GiveId) -> bool {
+        Some(self.gives[give].good) == self.nothing
+    }
+
+    /// Whether a give starts chains.
+    pub(crate) fn is_start(&self, give: GiveId) -> bool {
+        self.parties[self.gives[give].party].starts.is_some()
+    }
+
+    /// Whether something is given at no cost, whatever the values are.
+    pub(crate) fn gives_for_nothing(&self, give: GiveId) -> bool {
+        let give = &self.gives[give];
+        give.limit > 0 && give.cost.hi == Rational::ZERO
+    }
+
+    /// The field of the request that says how much is given by this.
+    pub(crate) fn limit_field(&self, give: GiveId) -> String {
+        let party = &self.parties[self.gives[give].party];
+        format!("offers[{}].gives[{}].limit", party.place, give.row().saturating_sub(party.gives.start))
+    }
+
+    /// Whether seats make a chain.
+    pub(crate) fn is_chain(&self, seats: &[SeatId]) -> bool {
+        seats.iter().any(|seat| self.is_end(self.seats[*seat].give))
+    }
+
+    /// How many parties may sit beside whoever gives by this.
+    pub(crate) fn seats_beside(&self, give: GiveId) -> usize {
+        if self.is_start(give) { self.max_chain } else { self.max_ring - 1 }
     }
 
     fn check_band(
@@ -308,6 +419,9 @@ impl Instance {
         field: impl Fn() -> String,
     ) -> Result<(), ErrorReply> {
         let (Some(band), Some(price)) = (band, self.goods[good].reference_price) else { return Ok(()) };
+        if at_least(stated.lo, price, band.lo) == Some(true) && at_most(stated.hi, price, band.hi) == Some(true) {
+            return Ok(());
+        }
         let price = Exact::from(price);
         let (lo, hi) = (price.product(&band.lo.into()), price.product(&band.hi.into()));
         if Exact::from(stated.lo) >= lo && Exact::from(stated.hi) <= hi {
@@ -346,18 +460,28 @@ impl Instance {
         let free = Bounds::exactly(Rational::ZERO);
         for id in self.gives.ids() {
             let give = &self.gives[id];
-            if self.objective == Objective::Welfare {
+            if self.objective == Objective::Welfare && !self.is_end(id) {
                 let factors = self.parties[give.party].factors;
-                let loss = -&hop_welfare(1, free, factors, give.cost, factors);
-                let scale = self.goods[give.good].scale;
-                self.gives[id].loss_guide = loss.to_f64();
-                self.gives[id].loss = Between::of(&loss, scale);
+                let (cost, scale) = (give.cost, self.goods[give.good].scale);
+                let loss = central(cost, factors.giving_ppb, scale)
+                    .unwrap_or_else(|| Between::of(&-&hop_welfare(1, free, factors, cost, factors), scale));
+                self.gives[id].loss_guide = central_guide(cost, factors.giving_ppb);
+                self.gives[id].loss = loss;
             }
         }
         for id in self.takes.ids() {
             let take = &self.takes[id];
             let good = &self.goods[take.good];
+            if self.objective == Objective::Welfare && !self.is_nothing(take.good) {
+                let factors = self.parties[take.party].factors;
+                if let Some(gain) = central(take.value, factors.receipt_ppb, good.scale) {
+                    let guide = central_guide(take.value, factors.receipt_ppb);
+                    (self.takes[id].gain, self.takes[id].gain_guide) = (gain, guide);
+                    continue;
+                }
+            }
             let gain = match self.objective {
+                _ if Some(take.good) == self.nothing => continue,
                 Objective::Welfare => {
                     let factors = self.parties[take.party].factors;
                     hop_welfare(1, take.value, factors, free, factors)
@@ -391,9 +515,9 @@ impl Instance {
                 self.all_seated = false;
                 break;
             }
-            for take in party.takes() {
+            for take in party.takes().chain(party.starts) {
                 let received = self.takes[take].limit.min(most(&most_given, self.takes[take].good));
-                for give in party.gives() {
+                for give in party.gives().chain(party.ends) {
                     let given = self.gives[give].limit.min(most(&most_taken, self.gives[give].good));
                     if self.takes[take].good == self.gives[give].good || received == 0 || given == 0 {
                         continue;
@@ -426,8 +550,11 @@ impl Instance {
             if let Some((received, given, _)) = lane.first() {
                 let (received, given) = (*received, *given);
                 let lane = self.lanes.push(Lane { received, given, seats: start..self.seats.len() });
-                self.out_of[received].push(lane);
-                self.into[given].push(lane);
+                // A chain is entered where a search starts, and nowhere else.
+                if Some(received) != self.nothing {
+                    self.out_of[received].push(lane);
+                    self.into[given].push(lane);
+                }
             }
         }
         Ok(())
@@ -538,6 +665,34 @@ impl Instance {
     pub(crate) fn lot(&self, good: GoodId) -> i64 {
         self.goods[good].lot
     }
+}
+
+/// The centre of bounds times a factor in parts of 10⁹ times 2^scale, where that is quickly had.
+fn central(bounds: Bounds, factor_ppb: i64, scale: i32) -> Option<Between> {
+    let ((a, b), (c, d)) = (parts(bounds.lo), parts(bounds.hi));
+    let sum = a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?;
+    let bottom = b.checked_mul(d)?.checked_mul(2 * i128::from(PPB));
+    Between::quick(sum.checked_mul(factor_ppb.into()), bottom, scale)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn central_guide(bounds: Bounds, factor_ppb: i64) -> f64 {
+    (bounds.lo.to_f64() + bounds.hi.to_f64()) / 2.0 * (factor_ppb as f64 / PPB as f64)
+}
+
+fn parts(ratio: Rational) -> (i128, i128) {
+    (ratio.numerator().into(), ratio.denominator().into())
+}
+
+/// Whether a ratio is at least the product of two others, and at most, where that is quickly had.
+fn at_least(ratio: Rational, a: Rational, b: Rational) -> Option<bool> {
+    let ((top, bottom), (a, over_a), (b, over_b)) = (parts(ratio), parts(a), parts(b));
+    Some(top.checked_mul(over_a)?.checked_mul(over_b)? >= a.checked_mul(b)?.checked_mul(bottom)?)
+}
+
+fn at_most(ratio: Rational, a: Rational, b: Rational) -> Option<bool> {
+    let ((top, bottom), (a, over_a), (b, over_b)) = (parts(ratio), parts(a), parts(b));
+    Some(top.checked_mul(over_a)?.checked_mul(over_b)? <= a.checked_mul(b)?.checked_mul(bottom)?)
 }
 
 /// The largest whole number of lots within a limit, in minor units.

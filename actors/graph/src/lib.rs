@@ -26,13 +26,21 @@
 //! [`Stopwatch`], and only to stop in time.
 
 mod divisible;
+mod draw;
+mod earlier;
+mod fair;
 mod fixed;
+mod flow;
 mod instance;
 mod lots;
 mod master;
+mod netting;
+mod network;
 mod pooled;
+mod prices;
 mod programme;
 mod rings;
+mod roadmap;
 mod round;
 mod stopwatch;
 mod table;
@@ -40,13 +48,14 @@ mod table;
 mod tests;
 mod why;
 
-use std::time::Duration;
-
-use schemas::clearing::{Clear as Request, Cleared, Hop, Outcome, Ring};
+use schemas::clearing::{Chain, Clear as Request, Cleared, Hop, Outcome, Ring, TieBreak};
 use schemas::core::{Call, Core};
 use schemas::limit::PPM;
 use schemas::{Code, ErrorReply, Quantity};
 
+pub use crate::netting::Net;
+pub use crate::network::Analyze;
+pub use crate::roadmap::Plan;
 pub use crate::stopwatch::{Monotonic, Stopwatch};
 
 use crate::instance::Instance;
@@ -82,13 +91,15 @@ impl<S: Stopwatch> Core for Clear<S> {
 
     /// Clears within the request's time limit and before the caller stops waiting, whichever is sooner.
     fn handle(&self, request: Request, call: &Call) -> Result<Cleared, ErrorReply> {
-        let patience_ms = call.deadline_unix_ms.map_or(i64::MAX, |deadline| deadline.saturating_sub(call.now_unix_ms));
-        let limit_ms = i64::from(request.time_limit_ms).min(patience_ms).max(1);
-        let watch = Watch::new(self.stopwatch.start(), Duration::from_millis(limit_ms.unsigned_abs()));
+        let watch = Watch::of_call(self.stopwatch.start(), request.time_limit_ms, call);
         let instance = Instance::read(&request, &watch)?;
-        let relaxed = divisible::relax(&instance, &watch);
+        let earlier = earlier::seats(&instance, &request.earlier);
+        let relaxed = divisible::relax(&instance, &earlier, &watch)?;
         let book = round::round(&instance, &relaxed, &watch)?;
-        let settled = lots::settle(&instance, &relaxed, book, &watch)?;
+        let mut settled = lots::settle(&instance, &relaxed, book, &watch)?;
+        if request.then == Some(TieBreak::Fairness) {
+            lots::settle_fairly(&instance, &relaxed, &mut settled, &watch)?;
+        }
         let mut cleared = answer(&instance, &settled)?;
         if settled.proven || relaxed.complete && !instance.is_in_lots() && cleared.gap_ppm <= ROUNDING_GAP_PPM {
             cleared.outcome = Outcome::Optimal;
@@ -96,14 +107,29 @@ impl<S: Stopwatch> Core for Clear<S> {
             cleared.outcome = Outcome::Feasible;
         }
         cleared.left_out = why::left_out(&instance, &relaxed, &settled.book, &watch);
+        cleared.prices = prices::of_goods(&instance, &relaxed);
+        if request.with_limits {
+            cleared.limits = prices::of_limits(&instance, &relaxed);
+        }
         cleared.took_ms = u32::try_from(watch.elapsed().as_millis()).unwrap_or(u32::MAX);
         Ok(cleared)
     }
 }
 
 fn answer(instance: &Instance, settled: &Settled<'_>) -> Result<Cleared, ErrorReply> {
-    let rings =
-        settled.book.rings().map(|(seats, given)| ring(instance, seats, given)).collect::<Result<Vec<_>, _>>()?;
+    let (mut rings, mut chains) = (Vec::new(), Vec::new());
+    for (seats, given) in settled.book.rings() {
+        let Ring { mut hops, welfare_minor } = ring(instance, seats, given)?;
+        match seats.iter().position(|seat| instance.is_end(instance.seats[*seat].give)) {
+            None => rings.push(Ring { hops, welfare_minor }),
+            Some(end) => {
+                // The hop on which nothing moves is last, and no hop.
+                hops.rotate_left((end + 1) % seats.len());
+                hops.pop();
+                chains.push(Chain { hops, welfare_minor });
+            }
+        }
+    }
     let (objective, bound) = (settled.book.objective()?, settled.bound);
     debug_assert!(bound >= objective, "a bound of {bound} below what was reached, {objective}");
     let gap_ppm =
@@ -116,6 +142,9 @@ fn answer(instance: &Instance, settled: &Settled<'_>) -> Result<Cleared, ErrorRe
         outcome: Outcome::TimeLimit,
         took_ms: 0,
         left_out: Vec::new(),
+        chains,
+        prices: Vec::new(),
+        limits: Vec::new(),
     })
 }
 

@@ -13,18 +13,20 @@
 //! bound proves the optimum; elsewhere the relaxation's bound stands, and the gap is reported.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use schemas::ErrorReply;
 use schemas::clearing::Objective;
 
 use crate::divisible::Relaxed;
+use crate::fair::fairer;
 use crate::fixed::{FRACTION_BITS, shifted_down, shifted_up};
 use crate::instance::{Instance, whole_lots};
 use crate::programme::{Column, Flow, Programme};
 use crate::rings::Search;
 use crate::round::{Book, hops, objective_of, place_near, repair, use_what_is_left};
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, SeatId, Table, WantId};
+use crate::table::{GiveId, SeatId, Table, TakeId, WantId};
 
 /// A ring is coarse where a hop has room for no more lots than this.
 const FEW_LOTS: i64 = 32;
@@ -35,10 +37,14 @@ const MOST_RINGS: usize = 20_000;
 /// Without declared lots, a gap up to this is left to rounding, in parts per million.
 const ROUNDING_GAP_PPM: i128 = 20_000;
 /// Rings may be listed until so much of the time is spent, in percent.
-const LIST_UNTIL_PERCENT: u32 = 78;
+const LIST_UNTIL_PERCENT: u32 = 80;
+/// The solver may choose among the relaxation's own rings until so much of the time is spent, in percent.
+const OWN_UNTIL_PERCENT: u32 = 78;
 /// The solver may search, and the proof run, until so much of the time is spent, in percent.
 const SEARCH_UNTIL_PERCENT: u32 = 84;
 const PROVE_UNTIL_PERCENT: u32 = 92;
+/// What is fairer may be looked for until so much of the time is spent, in percent.
+const FAIR_UNTIL_PERCENT: u32 = 96;
 
 /// Rings in whole lots, and what is known of anything better.
 pub(crate) struct Settled<'a> {
@@ -59,17 +65,33 @@ pub(crate) fn settle<'a>(
     book: Book<'a>,
     watch: &Watch,
 ) -> Result<Settled<'a>, ErrorReply> {
-    let reached = book.objective()?;
     let bound = i64::try_from(relaxed.bound >> FRACTION_BITS).unwrap_or(i64::MAX);
-    let gap = i128::from(bound) - i128::from(reached);
-    if gap <= 0 || !instance.is_in_lots() && gap * 1_000_000 <= i128::from(bound) * ROUNDING_GAP_PPM {
-        return Ok(Settled { book, bound, proven: gap <= 0 });
-    }
-    let listed = list_rings(instance, relaxed, reached, watch);
-    let listing = Listing::of(instance, relaxed, &listed.rings, reached)?;
     let mut settled = Settled { book, bound, proven: false };
+    if settled.is_good_enough(instance)? {
+        return Ok(settled);
+    }
+    let mut dived = Book::new(instance);
+    for (seats, given) in &relaxed.dived {
+        dived.place(seats, given);
+    }
+    use_what_is_left(instance, &mut dived, relaxed, watch)?;
+    settled.take_better(dived)?;
+    if settled.is_good_enough(instance)? {
+        return Ok(settled);
+    }
+    // The relaxation's own rings are few, and often enough.
+    let own: BTreeSet<Vec<SeatId>> = relaxed.rays.iter().map(|ray| turned(&ray.seats)).collect();
+    let listing = Listing::of(instance, relaxed, &own, settled.book.objective()?)?;
     if !listing.programme.columns.is_empty() {
-        settled.take_better(listing.searched(instance, relaxed, watch)?)?;
+        settled.take_better(listing.searched(instance, relaxed, watch.left_until(OWN_UNTIL_PERCENT), watch)?)?;
+    }
+    if settled.is_good_enough(instance)? {
+        return Ok(settled);
+    }
+    let listed = list_rings(instance, relaxed, settled.book.objective()?, watch);
+    let listing = Listing::of(instance, relaxed, &listed.rings, settled.book.objective()?)?;
+    if listed.rings.len() > own.len() && !listing.programme.columns.is_empty() {
+        settled.take_better(listing.searched(instance, relaxed, watch.left_until(SEARCH_UNTIL_PERCENT), watch)?)?;
     }
     if listed.complete && listing.complete && instance.all_seated && relaxed.complete {
         let proof = listing.programme.prove(settled.book.objective()?, &|| watch.left_until(PROVE_UNTIL_PERCENT));
@@ -85,12 +107,41 @@ pub(crate) fn settle<'a>(
 }
 
 impl<'a> Settled<'a> {
+    /// Whether nothing is left to look for: the bound is reached, or only rounding is missing where no lots are declared.
+    fn is_good_enough(&mut self, instance: &Instance) -> Result<bool, ErrorReply> {
+        let gap = i128::from(self.bound) - i128::from(self.book.objective()?);
+        self.proven = gap <= 0;
+        Ok(gap <= 0 || !instance.is_in_lots() && gap * 1_000_000 <= i128::from(self.bound) * ROUNDING_GAP_PPM)
+    }
+
     fn take_better(&mut self, book: Book<'a>) -> Result<(), ErrorReply> {
         if book.objective()? > self.book.objective()? {
             self.book = book;
         }
         Ok(())
     }
+}
+
+/// Among sets of rings that reach as much, a fairer one.
+///
+/// # Errors
+/// A refusal (422) where an objective does not fit 64 bits.
+pub(crate) fn settle_fairly<'a>(
+    instance: &'a Instance,
+    relaxed: &Relaxed,
+    settled: &mut Settled<'a>,
+    watch: &Watch,
+) -> Result<(), ErrorReply> {
+    // What could be part of a set that brings as much: the objective less one is to be bettered.
+    let to_better = settled.book.objective()?.saturating_sub(1);
+    let mut rings = list_rings(instance, relaxed, to_better, watch).rings;
+    rings.extend(settled.book.rings().map(|(seats, _)| turned(seats)));
+    let listing = Listing::of(instance, relaxed, &rings, to_better)?;
+    let left = || watch.left_until(FAIR_UNTIL_PERCENT);
+    if let Some(fair) = fairer(instance, &listing, &settled.book, &left)? {
+        settled.book = fair;
+    }
+    Ok(())
 }
 
 struct Rings {
@@ -138,11 +189,20 @@ fn turned(seats: &[SeatId]) -> Vec<SeatId> {
     seats
 }
 
+/// The hops on which something moves, and how much.
+fn moving_hops<'s, T>(
+    instance: &'s Instance,
+    seats: &'s [SeatId],
+    given: &'s [T],
+) -> impl Iterator<Item = ((GiveId, TakeId), &'s T)> + 's {
+    hops(instance, seats).zip(given).filter(|((give, _), _)| !instance.is_end(*give))
+}
+
 /// Rings and their choices of quantities as columns.
-struct Listing {
-    programme: Programme,
+pub(crate) struct Listing {
+    pub(crate) programme: Programme,
     /// By column: the ring, and what each seat gives.
-    choices: Vec<(Vec<SeatId>, Vec<i64>)>,
+    pub(crate) choices: Vec<(Vec<SeatId>, Vec<i64>)>,
     /// By flow: the ring, and what each seat gives for a whole one.
     flows: Vec<(Vec<SeatId>, Vec<f64>)>,
     /// Whether the columns are all choices of all rings that matter.
@@ -196,6 +256,7 @@ impl Listing {
             let is_coarse = seats
                 .iter()
                 .zip(&largest)
+                .filter(|(seat, _)| !instance.is_end(instance.seats[**seat].give))
                 .any(|(seat, given)| given / instance.lot(instance.gives_good(*seat)) <= FEW_LOTS);
             if !is_coarse {
                 fine.insert(seats);
@@ -209,7 +270,7 @@ impl Listing {
                     continue;
                 }
                 let mut uses = Vec::with_capacity(2 * seats.len());
-                for ((give, take), quantity) in hops(instance, seats).zip(&given) {
+                for ((give, take), quantity) in moving_hops(instance, seats, &given) {
                     uses.push((rows.of_give(instance, give), *quantity));
                     uses.push((rows.of_want(instance, instance.takes[take].want), instance.shares(take, *quantity)));
                 }
@@ -220,7 +281,7 @@ impl Listing {
         #[allow(clippy::cast_precision_loss)]
         for ray in relaxed.rays.iter().filter(|ray| fine.contains(&turned(&ray.seats))) {
             let mut uses = Vec::with_capacity(2 * ray.seats.len());
-            for ((give, take), quantity) in hops(instance, &ray.seats).zip(&ray.given) {
+            for ((give, take), quantity) in moving_hops(instance, &ray.seats, &ray.given) {
                 let take = &instance.takes[take];
                 uses.push((rows.of_give(instance, give), quantity / instance.gives[give].limit as f64));
                 uses.push((rows.of_want(instance, take.want), quantity / take.full as f64));
@@ -234,8 +295,14 @@ impl Listing {
     }
 
     /// What the solver finds, in whole lots.
-    fn searched<'a>(&self, instance: &'a Instance, relaxed: &Relaxed, watch: &Watch) -> Result<Book<'a>, ErrorReply> {
-        let Some(found) = self.programme.search(watch.left_until(SEARCH_UNTIL_PERCENT)) else {
+    fn searched<'a>(
+        &self,
+        instance: &'a Instance,
+        relaxed: &Relaxed,
+        within: Duration,
+        watch: &Watch,
+    ) -> Result<Book<'a>, ErrorReply> {
+        let Some(found) = self.programme.search(within) else {
             return Ok(Book::new(instance));
         };
         let mut book = self.placed(instance, &found.taken);
@@ -248,7 +315,7 @@ impl Listing {
     }
 
     /// The choices taken, as far as they fit.
-    fn placed<'a>(&self, instance: &'a Instance, taken: &[usize]) -> Book<'a> {
+    pub(crate) fn placed<'a>(&self, instance: &'a Instance, taken: &[usize]) -> Book<'a> {
         let mut book = Book::new(instance);
         for (seats, given) in taken.iter().filter_map(|at| self.choices.get(*at)) {
             book.place(seats, given);

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use highs::{ColProblem, HighsModelStatus, Model, Row, Sense};
+use highs::{Col, ColProblem, HighsModelStatus, Model, Row, Sense};
 
 use crate::fixed::FRACTION_BITS;
 use crate::instance::Instance;
@@ -23,6 +23,8 @@ const LARGEST_OBJECTIVE: f64 = 1e4;
 const FEW_COLUMNS: usize = 500;
 /// Columns for each row, above [`FEW_COLUMNS`], before the dearest half is dropped.
 const COLUMNS_A_ROW: usize = 8;
+/// With less time than this for each row and column, the solver is not asked.
+const LEAST_TIME_A_ROW: Duration = Duration::from_nanos(2_500);
 /// How near to an optimum a guiding point is, relatively.
 const GUIDE_TOLERANCE: f64 = 1e-2;
 
@@ -33,6 +35,8 @@ pub(crate) enum Precision {
     Guide,
     /// An optimal vertex: as few columns as there are rows.
     Vertex,
+    /// The same, from the vertex before on: some columns were fixed since.
+    Next,
 }
 
 /// An extreme ray of a ring's cone, as a column.
@@ -76,8 +80,8 @@ pub(crate) struct Master<'a> {
 struct Loaded {
     model: Model,
     rows: Vec<Row>,
-    /// How many columns it has.
-    columns: usize,
+    /// The columns that it has.
+    columns: Vec<Col>,
     /// How long it was solved in all.
     solving: Duration,
 }
@@ -94,8 +98,12 @@ impl<'a> Master<'a> {
         let mut largest = 0.0_f64;
         for (_, seat) in instance.seats.iter() {
             let take = &instance.takes[seat.take];
-            gives[seat.give].get_or_insert_with(&mut number);
-            wants[take.want].get_or_insert_with(&mut number);
+            if !instance.is_end(seat.give) {
+                gives[seat.give].get_or_insert_with(&mut number);
+            }
+            if instance.parties[seat.party].starts.is_none() {
+                wants[take.want].get_or_insert_with(&mut number);
+            }
             #[allow(clippy::cast_precision_loss)]
             let most = take.gain_guide * take.limit as f64;
             largest = largest.max(most);
@@ -157,25 +165,33 @@ impl<'a> Master<'a> {
         if limit.is_zero() {
             return None;
         }
+        // The solver reads and prepares in its own time, whatever its limit.
+        let most = LEAST_TIME_A_ROW * u32::try_from(self.rows + self.rays.len()).unwrap_or(u32::MAX);
+        if limit < most {
+            return None;
+        }
         if self.rays.is_empty() {
             return Some(Solved { value: 0.0, amounts: Vec::new(), duals: vec![0.0; self.rows] });
         }
-        let Loaded { mut model, rows, columns, solving } = match self.model.take() {
+        let Loaded { mut model, rows, mut columns, solving } = match self.model.take() {
             Some(loaded) => loaded,
             None => self.load()?,
         };
-        for ray in self.rays.iter().skip(columns) {
+        for ray in self.rays.iter().skip(columns.len()) {
             let usage = ray.usage.iter().filter_map(|(row, share)| Some((*rows.get(*row)?, *share)));
-            model.try_add_column(ray.brings / self.money, 0.0.., usage).ok()?;
+            columns.push(model.try_add_column(ray.brings / self.money, 0.0.., usage).ok()?);
         }
-        if self.rays.len() <= FEW_COLUMNS {
+        if precision == Precision::Next {
+            model.try_set_option("solver", "simplex").ok()?;
+            model.try_set_option("simplex_strategy", 1).ok()?;
+        } else if self.rays.len() <= FEW_COLUMNS {
             model.try_set_option("solver", "simplex").ok()?;
             // Primal: new columns leave a vertex feasible, not optimal.
             model.try_set_option("simplex_strategy", 4).ok()?;
         } else {
             let (crossover, tolerance) = match precision {
                 Precision::Guide => ("off", GUIDE_TOLERANCE),
-                Precision::Vertex => ("on", 1e-8),
+                Precision::Vertex | Precision::Next => ("on", 1e-8),
             };
             model.try_set_option("solver", "ipm").ok()?;
             model.try_set_option("run_crossover", crossover).ok()?;
@@ -201,7 +217,7 @@ impl<'a> Master<'a> {
             amounts: solution.columns().to_vec(),
             duals: solution.dual_rows().iter().map(|dual| dual.abs() * self.money).collect(),
         };
-        self.model = Some(Loaded { model: solved.into(), rows, columns: self.rays.len(), solving });
+        self.model = Some(Loaded { model: solved.into(), rows, columns, solving });
         Some(answer)
     }
 
@@ -209,7 +225,16 @@ impl<'a> Master<'a> {
     fn load(&self) -> Option<Loaded> {
         let mut problem = ColProblem::new();
         let rows = (0..self.rows).map(|_| problem.add_row(..=1.0)).collect();
-        Some(Loaded { model: quiet(problem)?, rows, columns: 0, solving: Duration::ZERO })
+        Some(Loaded { model: quiet(problem)?, rows, columns: Vec::new(), solving: Duration::ZERO })
+    }
+
+    /// Has every further optimum take so much of a column, which the last one knew.
+    pub(crate) fn fix(&mut self, ray: usize, amount: f64) {
+        if let Some(Loaded { model, columns, .. }) = &mut self.model
+            && let Some(column) = columns.get(ray)
+        {
+            model.change_column_bounds(*column, amount..=amount);
+        }
     }
 
     /// Drops the columns that the duals find dearest, once there are many for the rows.

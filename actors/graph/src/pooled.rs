@@ -17,6 +17,8 @@
 use std::time::Duration;
 
 use highs::{ColProblem, HighsModelStatus, Row};
+use schemas::Rational;
+use schemas::limit::PPM;
 use terms::Exact;
 
 use crate::fixed::{Between, ENDLESS, FRACTION_BITS, plus, shifted_up};
@@ -28,6 +30,8 @@ use crate::table::{GoodId, Id, PartyId, Table};
 
 /// The solver may look for prices until so much of the time is spent, in percent.
 const UNTIL_PERCENT: u32 = 30;
+/// The solver takes at least so many times as long as writing down what it is asked.
+const SOLVER_PATIENCE: u32 = 8;
 /// The objective is scaled so that what fills the largest limit counts about this much.
 const LARGEST_OBJECTIVE: f64 = 1e4;
 
@@ -43,41 +47,76 @@ impl Purse {
         let row = &instance.parties[party];
         let worth = |take| {
             let take = &instance.takes[take];
-            (Exact::from(take.value.lo).times(row.factors.receipt_ppb), instance.goods[take.good].scale)
+            Amount {
+                of: take.value.lo,
+                by: row.factors.receipt_ppb,
+                margin_ppm: 0,
+                scale: instance.goods[take.good].scale,
+            }
         };
         let cost = |give| {
             let give = &instance.gives[give];
-            let cost = Exact::from(give.cost.hi).times(row.factors.giving_ppb).with_margin(row.margin_ppm);
-            (cost, instance.goods[give.good].scale)
+            let (of, by, margin_ppm) = (give.cost.hi, row.factors.giving_ppb, row.margin_ppm);
+            Amount { of, by, margin_ppm, scale: instance.goods[give.good].scale }
         };
-        let worths: Vec<(Exact, i32)> = row.takes().map(worth).collect();
-        let costs: Vec<(Exact, i32)> = row.gives().map(cost).collect();
-        let logs = worths.iter().chain(&costs).map(|(amount, scale)| amount.to_f64().log2() + f64::from(*scale));
+        let worths: Vec<Amount> = row.takes().map(worth).collect();
+        let costs: Vec<Amount> = row.gives().map(cost).collect();
+        let logs = worths.iter().chain(&costs).map(|amount| amount.guide().log2() + f64::from(amount.scale));
         let most = logs.filter(|log| log.is_finite()).fold(f64::NEG_INFINITY, f64::max);
         #[allow(clippy::cast_possible_truncation)]
         let unit = if most.is_finite() { most.round() as i32 } else { 0 };
-        let in_units = |amounts: Vec<(Exact, i32)>| {
-            amounts.iter().map(|(amount, scale)| Between::of(amount, scale - unit)).collect()
-        };
+        let in_units = |amounts: Vec<Amount>| amounts.iter().map(|amount| amount.between(unit)).collect();
         Self { worths: in_units(worths), costs: in_units(costs) }
     }
 }
 
+/// A stated value or cost, times a factor, its margin on top.
+struct Amount {
+    of: Rational,
+    by: i64,
+    margin_ppm: i64,
+    /// It is for 2^scale minor units.
+    scale: i32,
+}
+
+impl Amount {
+    #[allow(clippy::cast_precision_loss)]
+    fn guide(&self) -> f64 {
+        self.of.to_f64() * self.by as f64 * (1.0 + self.margin_ppm as f64 / PPM as f64)
+    }
+
+    /// In units of 2^unit.
+    fn between(&self, unit: i32) -> Between {
+        let (top, bottom) = (i128::from(self.of.numerator()), i128::from(self.of.denominator()));
+        let with_margin = i128::from(PPM) + i128::from(self.margin_ppm);
+        let top = top.checked_mul(self.by.into()).and_then(|top| top.checked_mul(with_margin));
+        Between::quick(top, bottom.checked_mul(PPM.into()), self.scale - unit).unwrap_or_else(|| {
+            Between::of(&Exact::from(self.of).times(self.by).with_margin(self.margin_ppm), self.scale - unit)
+        })
+    }
+}
+
 /// Prices that bound what rings of any length can reach: the lowest where the solver finds them in time, else each
-/// good's market price.
-pub(crate) fn prices(instance: &Instance, watch: &Watch) -> Prices {
+/// good's market price. With them, the prices of 2^scale minor units of each good that they follow from.
+pub(crate) fn prices(instance: &Instance, watch: &Watch) -> (Prices, Table<GoodId, i128>) {
+    let began = watch.elapsed();
     let mut purses: Table<PartyId, Purse> = Table::new();
     for party in instance.parties.ids() {
         purses.push(Purse::of(instance, party));
     }
-    let market = Duals { goods: market_prices(instance), purses: Table::like(&instance.parties, 0) };
-    let market = market.prices(instance, &purses);
-    match solve(instance, &purses, watch.left_until(UNTIL_PERCENT)) {
-        Some(duals) => {
-            let pooled = duals.prices(instance, &purses);
-            if pooled.total(instance) < market.total(instance) { pooled } else { market }
+    let duals = Duals { goods: market_prices(instance), purses: Table::like(&instance.parties, 0) };
+    let market = duals.prices(instance, &purses);
+    // The solver reads in its own time. Where it takes longer than there is, that shows here already.
+    let left = watch.left_until(UNTIL_PERCENT);
+    if watch.elapsed().saturating_sub(began) * SOLVER_PATIENCE > left {
+        return (market, duals.goods);
+    }
+    match solve(instance, &purses, left) {
+        Some(solved) => {
+            let pooled = solved.prices(instance, &purses);
+            if pooled.total(instance) < market.total(instance) { (pooled, solved.goods) } else { (market, duals.goods) }
         }
-        None => market,
+        None => (market, duals.goods),
     }
 }
 

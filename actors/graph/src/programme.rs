@@ -7,10 +7,11 @@
 //! every choice below it: Σ price of a row's capacity + Σ over columns of what they are worth beyond what
 //! they use, where that is positive. That holds for whatever prices, so no float has to be believed: at
 //! worst a node is branched on in vain. What a choice uses and is worth are whole numbers throughout.
+//! From node to node only the bounds of columns change, so the solver goes on from the vertex that it has.
 
 use std::time::Duration;
 
-use highs::{ColProblem, HighsModelStatus, Row};
+use highs::{Col, ColProblem, HighsModelStatus, Model, Row};
 
 use crate::fixed::FRACTION_BITS;
 use crate::master::quiet;
@@ -117,6 +118,7 @@ impl Programme {
         let mut proof = Proof { taken: None, bound: to_beat };
         let mut best = to_beat;
         let mut unsettled = i64::MIN;
+        let Some(mut nodes) = Nodes::load(self) else { return Proof { taken: None, bound: total.max(to_beat) } };
         let mut open = vec![Node { taken: Vec::new(), barred: vec![false; self.columns.len()], bound: total }];
         while let Some(node) = open.pop() {
             if node.bound <= best {
@@ -127,12 +129,11 @@ impl Programme {
                 break;
             }
             let rest = self.rest_after(&node.taken);
-            let worth = self.worth(&node.taken);
-            let Some(relaxation) = self.relax(&node, &rest, left()) else {
+            let Some(relaxation) = nodes.relax(&node, &rest, left) else {
                 unsettled = unsettled.max(node.bound);
                 continue;
             };
-            let (own, reduced) = self.bound(worth, &rest, &relaxation);
+            let (own, reduced) = self.bound(&node.taken, &relaxation);
             let bound = own.min(node.bound);
             let choice = self.round(&node.taken, rest, &relaxation);
             let reached = self.worth(&choice);
@@ -181,53 +182,28 @@ impl Programme {
         rest
     }
 
-    fn relax(&self, node: &Node, rest: &[i64], limit: Duration) -> Option<Relaxation> {
-        let mut problem = ColProblem::new();
-        let rows: Vec<Row> = rest.iter().map(|_| problem.add_row(..=1.0)).collect();
-        let money = self.money();
-        let mut free = Vec::new();
-        for (at, (column, barred)) in self.columns.iter().zip(&node.barred).enumerate() {
-            if *barred || node.taken.contains(&at) || !fits(rest, column) {
-                continue;
-            }
-            let uses =
-                column.uses.iter().filter_map(|(row, used)| Some((*rows.get(*row)?, share(*used, *rest.get(*row)?))));
-            problem.add_column(guide(column.value) / money, 0.0..=1.0, uses);
-            free.push((at, 0.0));
-        }
-        if free.is_empty() {
-            return Some(Relaxation { free, duals: Vec::new() });
-        }
-        let mut model = quiet(problem)?;
-        model.try_set_option("time_limit", limit.as_secs_f64()).ok()?;
-        let solved = model.try_solve().ok()?;
-        if solved.status() != HighsModelStatus::Optimal {
-            return None;
-        }
-        let solution = solved.get_solution();
-        for ((_, amount), solved) in free.iter_mut().zip(solution.columns()) {
-            *amount = *solved;
-        }
-        Some(Relaxation { free, duals: solution.dual_rows().iter().map(|dual| dual.abs() * money).collect() })
-    }
-
     /// What no choice below a node exceeds, and what each free column is worth beyond what it uses, in fixed point.
     #[allow(clippy::cast_possible_truncation)]
-    fn bound(&self, worth: i64, rest: &[i64], relaxation: &Relaxation) -> (i64, Vec<(usize, i128)>) {
+    fn bound(&self, taken: &[usize], relaxation: &Relaxation) -> (i64, Vec<(usize, i128)>) {
         let one = f64::powi(2.0, FRACTION_BITS);
         let prices: Vec<i128> =
             relaxation.duals.iter().map(|dual| (dual * one).round().clamp(0.0, 1e36) as i128).collect();
-        let price_of = |row: usize| prices.get(row).copied().unwrap_or(0);
-        let mut bound = prices.iter().fold(i128::from(worth) << FRACTION_BITS, |sum, price| sum.saturating_add(*price));
+        // What a column is worth beyond what it uses: the prices rounded down, so that it is never underestimated.
+        let beyond = |column: &Column| {
+            let used = column.uses.iter().map(|(row, used)| {
+                let capacity = self.capacities.get(*row).copied().unwrap_or(1).max(1);
+                part(prices.get(*row).copied().unwrap_or(0), *used, capacity)
+            });
+            used.fold(i128::from(column.value) << FRACTION_BITS, |sum, used| sum - used)
+        };
+        let mut bound = prices.iter().fold(0_i128, |sum, price| sum.saturating_add(*price));
+        for column in taken.iter().filter_map(|at| self.columns.get(*at)) {
+            bound = bound.saturating_add(beyond(column));
+        }
         let mut reduced = Vec::with_capacity(relaxation.free.len());
         for (at, _) in &relaxation.free {
             let Some(column) = self.columns.get(*at) else { continue };
-            let mut beyond = i128::from(column.value) << FRACTION_BITS;
-            for (row, used) in &column.uses {
-                let capacity = rest.get(*row).copied().unwrap_or(1).max(1);
-                // Rounded down, so that what the column is worth beyond it is never underestimated.
-                beyond -= part(price_of(*row), *used, capacity);
-            }
+            let beyond = beyond(column);
             bound = bound.saturating_add(beyond.max(0));
             reduced.push((*at, beyond));
         }
@@ -258,6 +234,91 @@ impl Programme {
             .chain(self.flows.iter().map(|flow| flow.value))
             .fold(0.0, f64::max);
         if dearest > 0.0 { dearest / LARGEST_OBJECTIVE } else { 1.0 }
+    }
+}
+
+/// The relaxations of nodes, one after the other in one model.
+struct Nodes<'a> {
+    programme: &'a Programme,
+    model: Option<Model>,
+    columns: Vec<Col>,
+    /// How each column stands in the model.
+    stands: Vec<Stand>,
+    /// How long the model was solved in all.
+    solving: Duration,
+}
+
+/// How a column stands in a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Free,
+    Out,
+    In,
+}
+
+impl<'a> Nodes<'a> {
+    fn load(programme: &'a Programme) -> Option<Self> {
+        let mut problem = ColProblem::new();
+        let rows: Vec<Row> = programme.capacities.iter().map(|_| problem.add_row(..=1.0)).collect();
+        let money = programme.money();
+        let mut model = quiet(problem)?;
+        let mut columns = Vec::with_capacity(programme.columns.len());
+        for column in &programme.columns {
+            let uses = column
+                .uses
+                .iter()
+                .filter_map(|(row, used)| Some((*rows.get(*row)?, share(*used, *programme.capacities.get(*row)?))));
+            columns.push(model.try_add_column(guide(column.value) / money, 0.0..=1.0, uses).ok()?);
+        }
+        let stands = vec![Stand::Free; columns.len()];
+        Some(Self { programme, model: Some(model), columns, stands, solving: Duration::ZERO })
+    }
+
+    fn relax(&mut self, node: &Node, rest: &[i64], left: &dyn Fn() -> Duration) -> Option<Relaxation> {
+        let limit = left();
+        let mut model = self.model.take()?;
+        let mut wanted = vec![Stand::Out; self.columns.len()];
+        let mut free = Vec::new();
+        for (at, ((column, barred), stand)) in
+            self.programme.columns.iter().zip(&node.barred).zip(&mut wanted).enumerate()
+        {
+            if !*barred && fits(rest, column) {
+                *stand = Stand::Free;
+                free.push((at, 0.0));
+            }
+        }
+        for at in &node.taken {
+            if let Some(stand) = wanted.get_mut(*at) {
+                *stand = Stand::In;
+            }
+        }
+        free.retain(|(at, _)| wanted.get(*at) == Some(&Stand::Free));
+        for ((column, stands), wanted) in self.columns.iter().zip(&mut self.stands).zip(wanted) {
+            if *stands != wanted {
+                let bounds = match wanted {
+                    Stand::Free => 0.0..=1.0,
+                    Stand::Out => 0.0..=0.0,
+                    Stand::In => 1.0..=1.0,
+                };
+                model.change_column_bounds(*column, bounds);
+                *stands = wanted;
+            }
+        }
+        // The solver counts the time of all its runs.
+        model.try_set_option("time_limit", (self.solving + limit).as_secs_f64()).ok()?;
+        let solved = model.try_solve().ok()?;
+        self.solving += limit.saturating_sub(left());
+        if solved.status() != HighsModelStatus::Optimal {
+            return None;
+        }
+        let solution = solved.get_solution();
+        for (at, amount) in &mut free {
+            *amount = solution.columns().get(*at).copied().unwrap_or(0.0);
+        }
+        let money = self.programme.money();
+        let duals = solution.dual_rows().iter().map(|dual| dual.abs() * money).collect();
+        self.model = Some(solved.into());
+        Some(Relaxation { free, duals })
     }
 }
 

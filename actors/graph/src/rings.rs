@@ -112,7 +112,7 @@ struct Standing {
 
 impl<'a> Search<'a> {
     pub(crate) fn new(instance: &'a Instance, watch: &'a Watch, until_percent: u32) -> Self {
-        let levels = instance.max_ring.saturating_sub(2);
+        let levels = instance.max_ring.saturating_sub(2).max(instance.max_chain.saturating_sub(1));
         Self {
             instance,
             watch,
@@ -190,7 +190,7 @@ impl<'a> Search<'a> {
     pub(crate) fn best_product(&mut self, start: GiveId) -> i128 {
         let give = &self.instance.gives[start];
         self.tabulate(start);
-        let (_, reach) = self.outlook(give.good, self.instance.max_ring - 1);
+        let (_, reach) = self.outlook(give.good, self.instance.seats_beside(start));
         self.clear(start);
         reach.max(0)
     }
@@ -228,7 +228,7 @@ impl<'a> Search<'a> {
             good,
             quantity: Between::ONE,
             worth: plus(0, -self.loss[start]),
-            seats_left: instance.max_ring - 1,
+            seats_left: instance.seats_beside(start),
         };
         let (worth, reach) = self.outlook(from.good, from.seats_left);
         let ceiling =
@@ -288,7 +288,8 @@ impl<'a> Search<'a> {
             self.close[good] = self.close[good].max(self.gain[row.take]);
             self.close_rate[good] = self.close_rate[good].max(row.rate.hi);
         }
-        for level in 0..self.worth.len() {
+        let levels = self.worth.len().min(instance.seats_beside(start).saturating_sub(1));
+        for level in 0..levels {
             let (mut worth, mut reach) = match level.checked_sub(1) {
                 None => (Table::like(&instance.goods, NONE), Table::like(&instance.goods, NONE)),
                 Some(before) => (self.level(before).0.clone(), self.level(before).1.clone()),

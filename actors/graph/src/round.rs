@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use schemas::ErrorReply;
 use schemas::clearing::Objective;
-use terms::{Exact, hop_welfare};
+use terms::{Exact, TermsError, hop_welfare};
 
 use crate::divisible::Relaxed;
 use crate::fixed::FRACTION_BITS;
@@ -65,6 +65,9 @@ impl<'a> Book<'a> {
 
     fn room_of(&self, give: GiveId, take: TakeId) -> i64 {
         let instance = self.instance;
+        if instance.is_end(give) {
+            return 1;
+        }
         let giving = instance.gives[give].limit - self.given[give];
         let row = &instance.takes[take];
         let others = self.shares[row.want] - instance.shares(take, self.taken[take]);
@@ -79,12 +82,16 @@ impl<'a> Book<'a> {
 
     /// Adds a ring, or to a ring, when every limit allows it and every seat is content with the whole.
     pub(crate) fn place(&mut self, seats: &[SeatId], given: &[i64]) -> bool {
-        let (seats, given) = turned(seats, given);
+        let (seats, mut given) = turned(seats, given);
+        let ends: Vec<bool> = seats.iter().map(|seat| self.instance.is_end(self.instance.seats[*seat].give)).collect();
+        for (quantity, is_end) in given.iter_mut().zip(&ends) {
+            *quantity = if *is_end { 1 } else { *quantity };
+        }
         let fits = self.room(&seats).iter().zip(&given).all(|(room, quantity)| *quantity > 0 && quantity <= room);
         let mut whole = given.clone();
         if let Some(before) = self.rings.get(&seats) {
-            for (quantity, before) in whole.iter_mut().zip(before) {
-                *quantity += before;
+            for ((quantity, before), is_end) in whole.iter_mut().zip(before).zip(ends) {
+                *quantity += if is_end { 0 } else { *before };
             }
         }
         if !fits || !is_content(self.instance, &seats, &whole) {
@@ -104,7 +111,9 @@ impl<'a> Book<'a> {
 
     fn count(&mut self, seats: &[SeatId], given: &[i64], sign: i64) {
         let instance = self.instance;
-        for ((give, take), quantity) in hops(instance, seats).zip(given) {
+        for ((give, take), quantity) in
+            hops(instance, seats).zip(given).filter(|((give, _), _)| !instance.is_end(*give))
+        {
             self.given[give] += sign * quantity;
             let want = instance.takes[take].want;
             let before = instance.shares(take, self.taken[take]);
@@ -192,9 +201,10 @@ pub(crate) fn objective_of(instance: &Instance, seats: &[SeatId], given: &[i64])
                 let price = instance.goods[instance.gives[give].good].reference_price;
                 sum += &price.map_or_else(Exact::zero, Exact::from).times(*quantity);
             }
-            sum.floor("a ring's volume").map_err(ErrorReply::from)
+            sum.floor("a ring's volume").map_err(|error| too_large(instance, seats, given, error))
         }
-        Objective::Served => i64::try_from(seats.len()).map_err(|_| overflow()),
+        // Whoever starts a chain is not served by it.
+        Objective::Served => i64::try_from(seats.len() - usize::from(instance.is_chain(seats))).map_err(|_| overflow()),
     }
 }
 
@@ -209,11 +219,18 @@ pub(crate) fn welfare_of(instance: &Instance, seats: &[SeatId], given: &[i64]) -
         let (giver, receiver) = (instance.parties[give.party].factors, instance.parties[take.party].factors);
         sum += &hop_welfare(*quantity, take.value, receiver, give.cost, giver);
     }
-    sum.floor("a ring's welfare").map_err(ErrorReply::from)
+    sum.floor("a ring's welfare").map_err(|error| too_large(instance, seats, given, error))
+}
+
+/// What a ring brings does not fit 64 bits: the fault of the largest quantity that could move.
+fn too_large(instance: &Instance, seats: &[SeatId], given: &[i64], error: TermsError) -> ErrorReply {
+    let largest = hops(instance, seats).zip(given).max_by_key(|(_, quantity)| **quantity);
+    let field = largest.map_or_else(|| "offers".into(), |((give, _), _)| instance.limit_field(give));
+    ErrorReply::from(error).at_field(&field)
 }
 
 fn overflow() -> ErrorReply {
-    ErrorReply::refused("overflow", "the objective does not fit 64 bits")
+    ErrorReply::refused("overflow", "the objective does not fit 64 bits").at_field("offers")
 }
 
 /// Rounds the relaxation's optimum to whole lots, repairs it, and uses what is left.
@@ -236,6 +253,9 @@ pub(crate) fn round<'a>(instance: &'a Instance, relaxed: &Relaxed, watch: &Watch
         }
     }
     for (seats, quantities) in &wanted {
+        if watch.spent_percent() >= UNTIL_PERCENT {
+            return Ok(book);
+        }
         place_near(instance, &mut book, seats, quantities)?;
     }
     use_what_is_left(instance, &mut book, relaxed, watch)?;
@@ -252,6 +272,9 @@ pub(crate) fn place_near(
     let room = book.room(seats);
     for round in [f64::floor, f64::ceil] {
         let start = seats.iter().zip(quantities).zip(&room).map(|((seat, quantity), room)| {
+            if instance.is_end(instance.seats[*seat].give) {
+                return 1;
+            }
             let lot = instance.lot(instance.gives_good(*seat));
             nearest_lots(*quantity, lot, round).min(*room)
         });
@@ -329,7 +352,9 @@ pub(crate) fn use_what_is_left(
 #[allow(clippy::cast_precision_loss)]
 fn guide(instance: &Instance, book: &Book<'_>, ray: &Ray) -> f64 {
     let room = book.room(&ray.seats);
-    let times = ray.given.iter().zip(&room).map(|(given, room)| *room as f64 / given).fold(f64::INFINITY, f64::min);
+    let moving = ray.seats.iter().map(|seat| !instance.is_end(instance.seats[*seat].give));
+    let shares = ray.given.iter().zip(&room).zip(moving).filter(|(_, moves)| *moves);
+    let times = shares.map(|((given, room), _)| *room as f64 / given).fold(f64::INFINITY, f64::min);
     if instance.objective == Objective::Served {
         return if room.contains(&0) { 0.0 } else { ray.seats.len() as f64 };
     }

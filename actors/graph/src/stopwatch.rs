@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use schemas::core::Call;
+
 /// Starts watches.
 pub trait Stopwatch: Send + 'static {
     /// A watch that starts now: it says how much time has passed since.
@@ -28,6 +30,13 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(elapsed: Box<dyn Fn() -> Duration>, limit: Duration) -> Self {
         Self { elapsed, limit }
+    }
+
+    /// A watch for a call: its time limit, or the caller's patience where that is less.
+    pub(crate) fn of_call(elapsed: Box<dyn Fn() -> Duration>, time_limit_ms: u32, call: &Call) -> Self {
+        let patience_ms = call.deadline_unix_ms.map_or(i64::MAX, |deadline| deadline.saturating_sub(call.now_unix_ms));
+        let limit_ms = i64::from(time_limit_ms).min(patience_ms).max(1);
+        Self::new(elapsed, Duration::from_millis(limit_ms.unsigned_abs()))
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

@@ -42,6 +42,14 @@ id! {
     SeatId,
     /// The seats that receive one good and give another.
     LaneId,
+    /// A node of a network or of a flow.
+    NodeId,
+    /// An arc of a flow; its reverse is the one that was made with it.
+    ArcId,
+    /// A step of a roadmap, by the order of names.
+    StepRow,
+    /// What steps of a roadmap share.
+    ResourceRow,
 }
 
 /// Rows, each named by the id that it got when it was pushed.
@@ -62,6 +70,14 @@ impl<I: Id, T> Table<I, T> {
         T: Clone,
     {
         Self { rows: vec![row; like.len()], named_by: PhantomData }
+    }
+
+    /// As many rows as asked for, all the same.
+    pub(crate) fn of(rows: usize, row: T) -> Self
+    where
+        T: Clone,
+    {
+        Self { rows: vec![row; rows], named_by: PhantomData }
     }
 
     pub(crate) fn push(&mut self, row: T) -> I {

@@ -47,14 +47,20 @@ pub(crate) fn left_out(instance: &Instance, relaxed: &Relaxed, book: &Book<'_>, 
         .collect()
 }
 
-/// From a good, the goods that some party would give for it, prices aside.
+/// How goods lead to each other, prices aside.
 struct Chains {
+    /// From a good, the goods that some party would give for it.
     onward: Table<GoodId, BTreeSet<GoodId>>,
+    /// From a good, how many steps lead to each other one: found when it is asked for.
+    steps: Table<GoodId, Option<Table<GoodId, Option<usize>>>>,
+    /// In how many hops a chain can bring each good to somebody, where one can.
+    hops: Table<GoodId, Option<usize>>,
 }
 
 impl Chains {
     fn of(instance: &Instance) -> Self {
         let mut onward = Table::like(&instance.goods, BTreeSet::new());
+        let mut sources: BTreeSet<GoodId> = BTreeSet::new();
         for (_, party) in instance.parties.iter() {
             let gives: BTreeSet<GoodId> =
                 party.gives().filter(|g| instance.gives[*g].limit > 0).map(|g| instance.gives[g].good).collect();
@@ -63,30 +69,57 @@ impl Chains {
             for take in takes {
                 onward[take].extend(gives.iter().filter(|give| **give != take));
             }
+            if party.starts.is_some() {
+                sources
+                    .extend(party.gives().filter(|g| instance.gives_for_nothing(*g)).map(|g| instance.gives[g].good));
+            }
         }
-        Self { onward }
+        let mut chains = Self { steps: Table::like(&onward, None), hops: Table::like(&onward, None), onward };
+        chains.hops = chains.spread(&sources);
+        chains
+    }
+
+    /// How many steps lead from any of some goods to each.
+    fn spread(&self, sources: &BTreeSet<GoodId>) -> Table<GoodId, Option<usize>> {
+        let mut steps = Table::like(&self.onward, None);
+        let mut front: Vec<GoodId> = sources.iter().copied().collect();
+        for source in sources {
+            steps[*source] = Some(0);
+        }
+        for step in 1.. {
+            let mut next = Vec::new();
+            for good in front.iter().flat_map(|good| &self.onward[*good]) {
+                if steps[*good].is_none() {
+                    steps[*good] = Some(step);
+                    next.push(*good);
+                }
+            }
+            if next.is_empty() {
+                break;
+            }
+            front = next;
+        }
+        steps
+    }
+
+    /// Whether goods and limits allow a chain in which the party gives, or receives.
+    fn reach(&self, instance: &Instance, party: PartyId, wanted: &BTreeSet<GoodId>) -> bool {
+        let row = &instance.parties[party];
+        if row.starts.is_some() {
+            let is_wanted = |give: &GiveId| !instance.goods[instance.gives[*give].good].takers.is_empty();
+            return row.gives().any(|give| instance.gives_for_nothing(give) && is_wanted(&give));
+        }
+        // The hop that brings it is one more than the steps to it.
+        wanted.iter().any(|good| self.hops[*good].is_some_and(|steps| steps < instance.max_chain))
     }
 
     /// The parties in the shortest ring that turns one good into another wanted one: itself, and one for each step.
-    fn shortest_ring(&self, from: GoodId, wanted: &BTreeSet<GoodId>) -> Option<usize> {
-        let mut seen = BTreeSet::from([from]);
-        let mut front = seen.clone();
-        for steps in 1.. {
-            front = front
-                .iter()
-                .flat_map(|good| &self.onward[*good])
-                .filter(|good| !seen.contains(good))
-                .copied()
-                .collect();
-            if front.is_empty() {
-                return None;
-            }
-            if front.iter().any(|good| wanted.contains(good)) {
-                return Some(steps + 1);
-            }
-            seen.extend(&front);
+    fn shortest_ring(&mut self, from: GoodId, wanted: &BTreeSet<GoodId>) -> Option<usize> {
+        if self.steps[from].is_none() {
+            self.steps[from] = Some(self.spread(&BTreeSet::from([from])));
         }
-        None
+        let steps = self.steps[from].as_ref()?;
+        wanted.iter().filter(|good| **good != from).filter_map(|good| steps[*good]).min().map(|steps| steps + 1)
     }
 }
 
@@ -104,6 +137,14 @@ impl Asking<'_, '_> {
         let row = &instance.parties[party];
         let given: BTreeSet<GoodId> = row.gives().map(|g| instance.gives[g].good).collect();
         let wanted: BTreeSet<GoodId> = row.takes().map(|t| instance.takes[t].good).collect();
+        if instance.max_chain > 0 && self.chains.reach(instance, party, &wanted) {
+            let detail = if self.relaxed.complete {
+                "a chain could have moved something here, but others made more of the same goods"
+            } else {
+                "a chain could have moved something here, but time ran out"
+            };
+            return (LeftOut::Outbid, detail.into());
+        }
         if given.is_empty() {
             return (LeftOut::NothingToGive, "it gives nothing, and what it wants comes in exchange only".into());
         }
@@ -124,7 +165,8 @@ impl Asking<'_, '_> {
         if !wanted.iter().any(is_given) {
             return (LeftOut::NobodyGivesIt, format!("nobody else gives {}", self.names(&wanted)));
         }
-        let shortest = given.iter().filter_map(|good| self.chains.shortest_ring(*good, &wanted)).min();
+        let chains = &mut self.chains;
+        let shortest = given.iter().filter_map(|good| chains.shortest_ring(*good, &wanted)).min();
         match shortest {
             None => {
                 let detail =
@@ -163,6 +205,9 @@ impl Asking<'_, '_> {
                 if possible.is_some() || tried >= RINGS_TRIED { i128::MAX } else { -1 }
             });
             complete &= explored.complete;
+            if self.search.is_out_of_time() {
+                break;
+            }
             nearest = nearest.max(self.search.best_product(give));
             if possible.is_some() || tried >= RINGS_TRIED {
                 break;

@@ -91,7 +91,18 @@ pub(crate) fn ring(hops: &[(&str, &str, &str, i64)]) -> Ring {
 }
 
 pub(crate) fn cleared(rings: Vec<Ring>) -> Cleared {
-    Cleared { rings, objective: 1, bound: 1, gap_ppm: 0, outcome: Outcome::Optimal, took_ms: 1, left_out: Vec::new() }
+    Cleared {
+        rings,
+        objective: 1,
+        bound: 1,
+        gap_ppm: 0,
+        outcome: Outcome::Optimal,
+        took_ms: 1,
+        left_out: Vec::new(),
+        chains: Vec::new(),
+        prices: Vec::new(),
+        limits: Vec::new(),
+    }
 }
 
 pub(crate) fn account() -> PublicKey {

@@ -257,6 +257,109 @@ fn each_who_gets_nothing_is_told_why() {
     }
 }
 
+/// Ann gives for nothing; two pairs could each pass something on, and the last keeps what it gets.
+fn chain() -> Request {
+    let lot = |name: &str| in_lots(name, 1);
+    let request = market(
+        vec![lot("a"), lot("b"), lot("c")],
+        vec![
+            offer("ann", vec![give("a", 1, "0")], vec![]),
+            offer("bob", vec![give("b", 1, "1")], vec![want("a", 1, "5")]),
+            offer("cat", vec![give("c", 1, "0")], vec![want("b", 1, "4")]),
+        ],
+    );
+    Request { max_chain: Some(3), ..request }
+}
+
+#[test]
+fn a_giver_without_wants_starts_a_chain() {
+    let cleared = try_clear(&chain()).unwrap();
+    let hops: Vec<_> = cleared.chains[0].hops.iter().map(|hop| (hop.from.as_str(), hop.to.as_str())).collect();
+    assert_eq!(hops, [("ann", "bob"), ("bob", "cat")]);
+    // 5 − 0 for ann's gift, 4 − 1 for bob's.
+    assert_eq!((cleared.objective, cleared.bound, cleared.chains[0].welfare_minor), (8, 8, 8));
+    assert_eq!((cleared.rings.len(), cleared.outcome), (0, Outcome::Optimal));
+    assert!(cleared.left_out.is_empty());
+
+    let short = try_clear(&Request { max_chain: Some(1), ..chain() }).unwrap();
+    assert_eq!((short.objective, short.chains[0].hops.len()), (5, 1));
+    let none = try_clear(&Request { max_chain: None, ..chain() }).unwrap();
+    assert_eq!((none.objective, none.chains.len(), reason(&none, "ann")), (0, 0, LeftOut::NothingWanted));
+}
+
+#[test]
+fn whoever_gives_at_a_cost_starts_no_chain() {
+    let mut request = chain();
+    request.offers[0].gives[0].cost = exactly("1");
+    let cleared = try_clear(&request).unwrap();
+    assert_eq!((cleared.objective, reason(&cleared, "ann")), (0, LeftOut::NothingWanted));
+}
+
+#[test]
+fn a_chain_moves_more_than_a_lot() {
+    let mut request = chain();
+    for offer in &mut request.offers {
+        offer.gives[0].limit = quantity(1_000);
+        for want in &mut offer.wants {
+            want.any_of[0].limit = quantity(900);
+        }
+    }
+    for spec in &mut request.goods {
+        spec.lot = None;
+    }
+    let cleared = try_clear(&request).unwrap();
+    // 900 of a are worth 4500 to bob, who gives all the 900 of b that cat wants.
+    assert_eq!((cleared.objective, cleared.bound), (900 * 8, 900 * 8));
+}
+
+#[test]
+fn served_counts_who_receives() {
+    let cleared = try_clear(&Request { objective: Objective::Served, ..chain() }).unwrap();
+    assert_eq!((cleared.objective, cleared.bound), (2, 2));
+}
+
+#[test]
+fn prices_prove_the_bound() {
+    let request = Request { with_limits: true, ..swap() };
+    let cleared = clear(&request);
+    let sum: f64 = cleared.limits.iter().map(|limit| limit.price.to_f64()).sum();
+    assert!((sum - cleared.bound as f64).abs() < 1.0, "{:?}", cleared.limits);
+    assert_eq!(cleared.prices.len(), 2);
+    assert!(clear(&swap()).limits.is_empty());
+}
+
+#[test]
+fn earlier_rings_change_nothing_but_the_start() {
+    let first = clear(&three());
+    let again = clear(&Request { earlier: first.rings.clone(), ..three() });
+    assert_eq!((again.objective, again.rings), (first.objective, first.rings));
+    // What no longer fits is passed over.
+    let mut gone = three();
+    gone.offers.remove(0);
+    assert!(clear(&Request { earlier: clear(&three()).rings, ..gone }).rings.is_empty());
+}
+
+#[test]
+fn fairness_decides_between_equals() {
+    // Either ann and bob swap for 12, or all three go round for 12.
+    let lot = |name: &str| in_lots(name, 1);
+    let request = market(
+        vec![lot("a"), lot("b"), lot("c")],
+        vec![
+            offer(
+                "ann",
+                vec![give("a", 1, "0")],
+                vec![Want { any_of: vec![either("b", 1, "6"), either("c", 1, "4")] }],
+            ),
+            offer("bob", vec![give("b", 1, "0")], vec![want("a", 1, "6")]),
+            offer("cat", vec![give("c", 1, "0")], vec![want("b", 1, "2")]),
+        ],
+    );
+    let fair = clear(&Request { then: Some(schemas::clearing::TieBreak::Fairness), ..request.clone() });
+    assert_eq!((fair.objective, fair.rings.len(), fair.rings[0].hops.len()), (12, 1, 3));
+    assert_eq!(clear(&request).objective, 12);
+}
+
 #[test]
 fn nonsense_is_refused_by_field() {
     let refused = |request: &Request, rule: &str, field: &str| {
@@ -294,6 +397,7 @@ fn sums_beyond_64_bits_are_refused_and_not_wrapped() {
     }
     let error = try_clear(&request).unwrap_err();
     assert_eq!((error.kind(), error.rule.as_deref()), (Code::Refused, Some("overflow")));
+    assert!(error.field.as_deref().is_some_and(|field| field.ends_with("gives[0].limit")), "{error:?}");
     // Large limits alone are no fault.
     request.offers[0].gives[0].limit = quantity(100);
     assert_eq!(clear(&request).rings.len(), 1);

@@ -58,6 +58,10 @@ pub(super) fn market(goods: Vec<GoodSpec>, offers: Vec<Offer>) -> Request {
         objective: Objective::Welfare,
         days: 0,
         time_limit_ms: 20_000,
+        max_chain: None,
+        then: None,
+        earlier: Vec::new(),
+        with_limits: false,
     }
 }
 

@@ -4,3 +4,5 @@ mod brute;
 mod cases;
 mod laws;
 mod market;
+mod nets;
+mod networks;

@@ -37,7 +37,7 @@ use crate::{
 const GRACE_MS: u64 = 5_000;
 
 /// What can be called; a request's `type` is the name of the call.
-const CALLS: [&str; 32] = [
+const CALLS: [&str; 35] = [
     "registry.hello",
     "registry.register",
     "registry.leave",
@@ -62,6 +62,9 @@ const CALLS: [&str; 32] = [
     "trade_balance.price",
     "trade_balance.return",
     "graph.clear",
+    "graph.net",
+    "graph.roadmap",
+    "graph.analyze",
     "genetic.evolve",
     "genetic.result",
     "proof.check",
@@ -368,6 +371,9 @@ fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
         "trade_balance.price" => handled(&trade_balance::CertificatePrices, body),
         "trade_balance.return" => handled(&trade_balance::AgreementReturn, body),
         "graph.clear" => handled(&<graph::Clear>::default(), body),
+        "graph.net" => handled(&<graph::Net>::default(), body),
+        "graph.roadmap" => handled(&<graph::Plan>::default(), body),
+        "graph.analyze" => handled(&<graph::Analyze>::default(), body),
         "genetic.evolve" => handled(&genetic::Evolve::default(), body),
         "proof.check" => handled(&proof::Checker, body),
         _ => Err(Stop::say(

@@ -214,7 +214,12 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                     actors: 1,
                     own_threads: true,
                 };
-                service.described("Who could trade with whom: clearing").core(limits, <graph::Clear>::default)
+                service
+                    .described("Who could trade with whom: clearing, netting, roadmaps, the shape of networks")
+                    .core(limits.clone(), <graph::Clear>::default)
+                    .core(limits.clone(), <graph::Net>::default)
+                    .core(limits.clone(), <graph::Plan>::default)
+                    .core(limits, <graph::Analyze>::default)
             }
             Core::Genetic => {
                 // An epoch is taken only by whoever can begin it at once: others may be idle elsewhere.

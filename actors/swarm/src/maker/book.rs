@@ -219,6 +219,10 @@ impl Book {
             objective: Objective::Welfare,
             days: market.days_to_delivery(),
             time_limit_ms: market.time_limit_ms,
+            max_chain: None,
+            then: None,
+            earlier: Vec::new(),
+            with_limits: false,
         };
         self.asked = Some(Asked { request: request.clone(), sequences });
         Some(Prepared { request: Some(request), tell })

@@ -237,6 +237,10 @@ fn best_clearing(population: &Population) -> Clear {
         objective: Objective::Welfare,
         days: market.days_to_delivery(),
         time_limit_ms: OPTIMUM_WITHIN_MS,
+        max_chain: None,
+        then: None,
+        earlier: Vec::new(),
+        with_limits: false,
     }
 }
 

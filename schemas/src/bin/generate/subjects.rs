@@ -68,7 +68,7 @@ impl Placeholders {
 
 /// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
 /// `true` where the request must be signed.
-pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 25] = [
+pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 28] = [
     ("registry", "hello", "registry.hello", "registry.welcome", false),
     ("registry", "register", "registry.register", "registry.registered", true),
     ("registry", "leave", "registry.leave", "done", true),
@@ -85,6 +85,9 @@ pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 25] = [
     ("trade_balance", "price", "trade_balance.price", "trade_balance.priced", false),
     ("trade_balance", "return", "trade_balance.return", "trade_balance.returned", false),
     ("graph", "clear", "graph.clear", "graph.cleared", false),
+    ("graph", "net", "graph.net", "graph.netted", false),
+    ("graph", "roadmap", "graph.roadmap", "graph.planned", false),
+    ("graph", "analyze", "graph.analyze", "graph.analyzed", false),
     ("genetic", "evolve", "genetic.evolve", "genetic.evolved", false),
     ("genetic", "result", "genetic.result", "genetic.evolved", false),
     ("genetic", "epoch", "genetic.epoch", "genetic.epoch.done", false),

@@ -45,12 +45,21 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         "subjects": ["x.y"], "lease_until_unix_ms": due });
     let clear = json!({ "type": "graph.clear", "goods": goods,
         "offers": [{ "agent": "kenya", "sequence": 17, "gives": gives, "wants": wants, "margin_ppm": 10_000, "outlook": outlook }],
-        "band": bounds("1/2", "2"), "margin_ppm": 5_000, "max_ring": 3, "objective": "volume", "days": 30, "time_limit_ms": 2_000 });
+        "band": bounds("1/2", "2"), "margin_ppm": 5_000, "max_ring": 3, "objective": "volume", "days": 30, "time_limit_ms": 2_000,
+        "max_chain": 4, "then": "fairness", "earlier": [{ "hops": [
+            { "from": "kenya", "to": "egypt", "good": "tea", "quantity": 20, "want": 0 },
+            { "from": "egypt", "to": "kenya", "good": "rice", "quantity": 30, "want": 1 }], "welfare_minor": 345 }],
+        "with_limits": true });
     let cleared = json!({ "type": "graph.cleared", "rings": [{ "hops": [
             { "from": "kenya", "to": "egypt", "good": "tea", "quantity": 120, "want": 0 },
             { "from": "egypt", "to": "kenya", "good": "rice", "quantity": 300, "want": 1 }], "welfare_minor": 12_345 }],
         "objective": 12_345, "bound": 12_400, "gap_ppm": 4_435, "outcome": "optimal", "took_ms": 12,
-        "left_out": [{ "agent": "chad", "reason": "nothing_to_give", "detail": "chad gives nothing" }] });
+        "left_out": [{ "agent": "chad", "reason": "nothing_to_give", "detail": "chad gives nothing" }],
+        "chains": [{ "hops": [{ "from": "mali", "to": "chad", "good": "tea", "quantity": 5, "want": 0 }], "welfare_minor": 50 }],
+        "prices": [{ "good": "tea", "price": "41/8" }],
+        "limits": [{ "agent": "kenya", "gives": "tea", "price": "8193/2" }, { "agent": "egypt", "want": 0, "price": "17" }] });
+    let distribution =
+        json!({ "mean": 30, "least": 10, "p5": 12, "p25": 20, "p50": 29, "p75": 37, "p95": 52, "most": 60 });
     let worth = json!({ "party": "kenya", "received_minor": 2_970, "given_minor": 852, "gain_minor": 2_118, "worst_gain_minor": 2_090, "satisfied": true });
     let sought = json!({ "book": "african", "delivery": "confirmed", "expires_unix_ms": expires,
         "transfers": [
@@ -253,6 +262,45 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         (
             "time ran out",
             json!({ "type": "graph.cleared", "rings": [], "objective": 0, "bound": 0, "gap_ppm": 0, "outcome": "time_limit", "took_ms": 0, "left_out": [] }),
+        ),
+        (
+            "full",
+            json!({ "type": "graph.net", "obligations": [{ "from": "kenya", "to": "egypt", "good": "usd", "quantity": 120 },
+            { "from": "egypt", "to": "chad", "good": "usd", "quantity": 100 }], "counterparties": "known", "time_limit_ms": 500 }),
+        ),
+        (
+            "full",
+            json!({ "type": "graph.netted", "transfers": [{ "from": "kenya", "to": "egypt", "good": "usd", "quantity": 20 }],
+            "positions": [{ "party": "kenya", "good": "usd", "net": -120 }],
+            "goods": [{ "good": "usd", "gross_before": 220, "gross_after": 120, "gross_bound": 120, "transfers_before": 2, "transfers_after": 2, "transfers_bound": 2 }],
+            "is_optimal": true, "took_ms": 1 }),
+        ),
+        (
+            "full",
+            json!({ "type": "graph.analyze", "links": [{ "from": "kenya", "to": "egypt", "weight": 3 }], "seed": 7, "time_limit_ms": 500 }),
+        ),
+        (
+            "full",
+            json!({ "type": "graph.analyzed", "nodes": [{ "agent": "kenya", "receivers": 1, "givers": 0, "given": 3, "received": 0,
+            "component": 0, "strong_component": 1, "betweenness_ppm": 0, "closeness_ppm": 1_000_000, "rank_ppm": 350_877, "is_broker": false,
+            "failure": { "weight": 3, "pieces": 1, "cut_off": 0, "separated_pairs": 0 } }],
+            "components": [2], "strong_components": [1, 1], "bridges": [{ "a": "egypt", "b": "kenya", "cut_off": 1 }],
+            "counted_from": 2, "is_exact": true, "took_ms": 1 }),
+        ),
+        (
+            "full",
+            json!({ "type": "graph.roadmap", "steps": [{ "step": "port", "after": ["rail"], "days": { "least": 10, "likely": 20, "most": 60 },
+            "cost_minor": 5_000, "gain_minor": { "least": -100, "likely": 9_000, "most": 20_000 }, "chance_ppm": 900_000,
+            "uses": [{ "resource": "crew", "amount": 2 }], "is_required": true }],
+            "resources": [{ "resource": "crew", "capacity": 3 }], "budget_minor": 10_000, "runs": 1_000, "seed": 1, "risk_ppm": 50_000, "time_limit_ms": 1_000 }),
+        ),
+        (
+            "full",
+            json!({ "type": "graph.planned", "placed": [{ "step": "port", "start_day": 0, "end_day": 20, "slack_days": 0, "is_critical": true,
+            "criticality_ppm": 1_000_000, "failure_minor": 8_100 }], "passed_over": ["rail"], "expected_minor": 3_100, "expected_bound_minor": 3_100,
+            "cost_minor": 5_000, "end_day": 20, "end_day_bound": 20, "critical_path": ["port"],
+            "simulated": { "runs": 1_000, "gain_minor": distribution, "end_day": distribution, "value_at_risk_minor": -5_000,
+            "expected_shortfall_minor": -5_000, "loss_ppm": 100_000 }, "took_ms": 3 }),
         ),
         (
             "full",
