@@ -174,9 +174,18 @@ pub enum Effect {
         /// The body.
         body: Vec<u8>,
     },
-    /// Wake the decider at this time. Armed before the events are written; a stale one is ignored.
+    /// Wake the decider at this time. A log has one timer: it is armed before the events are written, and only ever
+    /// moved to an earlier time. What it finds when it fires says whether it is needed again.
     Timer {
         /// When, in Unix milliseconds.
+        at_unix_ms: i64,
+    },
+    /// A timer that fired before there was anything to do comes again: what it waits for may still be on its way into
+    /// the log.
+    Again {
+        /// When it fired first, in Unix milliseconds.
+        due_unix_ms: i64,
+        /// When it is to fire again, in Unix milliseconds.
         at_unix_ms: i64,
     },
     /// Ask the provers for evidence, while the events are being written. What they find comes back to the decider as an

@@ -30,9 +30,10 @@ from .house import HMS, House
 from .logs import Stored, connected, read_stream, write_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nats.aio.client import Client
+    from nats.js import JetStreamContext
 
 BOOKS = ("north", "south")
 _GOODS = ["tea", "rice", "salt", "iron"]
@@ -45,6 +46,7 @@ _LEDGER_S = 20.0
 #: Where timers stand until they fire, and who takes them then.
 _ARMED = subjects.timer("a" * 26).replace("a" * 26, "*")
 _TIMER_CONSUMER = "desk"
+_DEAL_LOGS = subjects.deal_log("a" * 26).replace("a" * 26, "*")
 
 
 class Plan(msgspec.Struct, kw_only=True):
@@ -86,11 +88,6 @@ class Report(msgspec.Struct, kw_only=True):
     ends: dict[str, int]
     restarts: dict[str, int]
     panics: list[str]
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether all is well but for deals that wait for ever."""
-        return not self.wrong.keys() - {"stuck"} and not self.panics
 
     @property
     def is_good(self) -> bool:
@@ -175,7 +172,8 @@ class Programme:
                 armed = await js.stream_info(subjects.STREAM_TIMERS, subjects_filter=_ARMED)
                 heeded = await js.consumer_info(subjects.STREAM_TIMERS, _TIMER_CONSUMER)
                 last = (await js.stream_info(subjects.STREAM_DEALS)).state.last_seq
-                if last != end or armed.state.subjects or heeded.num_pending or heeded.num_ack_pending:
+                waits = await _any_waits(js, armed.state.subjects or {})
+                if last != end or waits or heeded.num_pending or heeded.num_ack_pending:
                     end, since = last, time.monotonic()
                 await asyncio.sleep(0.25)
 
@@ -225,6 +223,15 @@ class Programme:
             log = await read_stream(client, subjects.STREAM_DEALS)
             inbox = await read_stream(client, subjects.STREAM_INBOX)
             return log, inbox, {book: await balances(client, book) for book in BOOKS}
+
+
+async def _any_waits(js: JetStreamContext, armed: Iterable[str]) -> bool:
+    """Whether a timer is armed for a deal that is there: one whose opening never came waits for nothing."""
+    deals = {subject.rpartition(".")[2] for subject in armed}
+    if not deals:
+        return False
+    logs = await js.stream_info(subjects.STREAM_DEALS, subjects_filter=_DEAL_LOGS)
+    return any(subject.rpartition(".")[2] in deals for subject in logs.state.subjects or {})
 
 
 async def balances(client: Client, book: str) -> wire.Balances:

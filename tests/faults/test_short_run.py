@@ -35,8 +35,7 @@ def test_nothing_is_lost_and_nothing_settles_twice(tmp_path: Path) -> None:
     kinds = [*KINDS, "power_cut", "blackout"] if is_available() else KINDS
     programme = Programme(Plan(seconds=20, seed=1, kinds=kinds, in_turn=True, between_s=(0.2, 0.6)), tmp_path)
     report = programme.run()
-    # Safety; that a deal may wait for ever when its timer was too early, faults/test_stuck.py shows by itself.
-    assert report.is_safe, "\n".join([str(report.wrong), *report.details, *report.panics])
+    assert report.is_good, "\n".join([str(report.wrong), *report.details, *report.panics])
     assert report.faults == dict.fromkeys(sorted(kinds), 1)
     assert report.acknowledged > 50, "else it shows nothing"
     assert report.ends.get("settled", 0) > 10

@@ -18,6 +18,13 @@ use crate::gate::{self, ASK_AGAIN_MS, Judged, Rule, Unproved};
 use crate::note::notes;
 use crate::state::{Deal, OnTable};
 
+/// How soon a timer comes again at the earliest, in milliseconds.
+const SOON_MS: i64 = 250;
+/// How long a timer waits at most until it looks again whether the ledger has decided, in milliseconds.
+const UNDECIDED_MS: i64 = 5_000;
+/// How long a timer waits for a deal that is not there, in milliseconds: no write is on its way for a day.
+const LONGEST_ON_ITS_WAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// The desk's decisions. It has no state of its own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Desk;
@@ -40,6 +47,8 @@ pub enum Ask {
     Due {
         /// The deal.
         deal: DealId,
+        /// When it fired first, in Unix milliseconds.
+        due_unix_ms: i64,
     },
     /// Its claims were looked into.
     Judged {
@@ -57,7 +66,7 @@ impl Decider for Desk {
 
     fn decide(&self, state: &Option<Deal>, ask: &Ask, call: &Call) -> Result<Decision<Entry>, ErrorReply> {
         match ask {
-            Ask::Due { deal } => Ok(due(state.as_ref(), deal, call)),
+            Ask::Due { deal, due_unix_ms } => Ok(due(state.as_ref(), deal, *due_unix_ms, call)),
             Ask::Judged { deal, judged } => Ok(judge(state.as_ref(), deal, judged, call)),
             Ask::Move { by, deal, ask, signed } => decide_move(state.as_ref(), by, deal, ask, signed, call),
         }
@@ -107,27 +116,53 @@ impl Logged for Desk {
     }
 }
 
-fn due(deal: Option<&Deal>, id: &DealId, call: &Call) -> Decision<Entry> {
-    let Some(deal) = deal else { return Decision::nothing() };
-    if deal.is_at_gate() && call.now_unix_ms < deal.prove_by_unix_ms() {
-        // Whoever asked the provers may have died, and its question with it.
-        let claims = deal.claims().unwrap_or_default();
-        let effects = prove(claims, deal.head, call.now_unix_ms, deal.prove_by_unix_ms());
-        return Decision { events: Vec::new(), effects: effects.into() };
-    }
-    let what = match deal.state {
-        State::Open | State::Negotiating if call.now_unix_ms >= deal.expires_unix_ms => Happening::Expired,
-        State::Agreed if deal.is_at_gate() => {
-            Unproved::new(Rule::Unanswered, None, "nobody answered in time").happening(&[])
+/// What a timer does that has fired: it ends what has run out of time, comes again for what has time left, and comes
+/// again, too, where something may still be on its way into the log. Only where nothing can run out any more is it
+/// over: a timer is never lost, whatever it finds.
+fn due(deal: Option<&Deal>, id: &DealId, due_unix_ms: i64, call: &Call) -> Decision<Entry> {
+    let now_unix_ms = call.now_unix_ms;
+    let Some(deal) = deal else { return awaited(due_unix_ms, now_unix_ms) };
+    let (at_unix_ms, what) = match (deal.state, deal.last_due_unix_ms()) {
+        (State::Open | State::Negotiating, _) => (deal.expires_unix_ms, Happening::Expired),
+        (State::Agreed, _) if deal.is_at_gate() => {
+            let until_unix_ms = deal.prove_by_unix_ms();
+            if now_unix_ms < until_unix_ms {
+                // Whoever asked the provers may have died, and its question with it.
+                let claims = deal.claims().unwrap_or_default();
+                let effects = prove(claims, deal.head, now_unix_ms, until_unix_ms);
+                return Decision { events: Vec::new(), effects: effects.into() };
+            }
+            (until_unix_ms, Unproved::new(Rule::Unanswered, None, "nobody answered in time").happening(&[]))
         }
-        State::Committed if deal.last_due_unix_ms().is_some_and(|at| call.now_unix_ms >= at) => {
-            Happening::Failed { undelivered: undelivered(deal) }
+        (State::Committed, Some(at)) => (at, Happening::Failed { undelivered: undelivered(deal) }),
+        // It is the ledger's turn: what it commits may be due at once.
+        (State::Agreed | State::Certified, Some(at)) => {
+            let late_ms = now_unix_ms.saturating_sub(at);
+            return wake(at.max(now_unix_ms.saturating_add((late_ms / 4).clamp(SOON_MS, UNDECIDED_MS))));
         }
         _ => return Decision::nothing(),
     };
-    let mut chain = Chain::after(id.clone(), deal.turns, deal.head, call.now_unix_ms, None);
+    if now_unix_ms < at_unix_ms {
+        return wake(at_unix_ms);
+    }
+    let mut chain = Chain::after(id.clone(), deal.turns, deal.head, now_unix_ms, None);
     chain.push(what, None);
     with_notes(Some(deal), chain.entries, Vec::new())
+}
+
+fn wake(at_unix_ms: i64) -> Decision<Entry> {
+    Decision { events: Vec::new(), effects: vec![Effect::Timer { at_unix_ms }] }
+}
+
+/// The timer of a deal that is not there, armed before it was opened: it comes again after as long as it has waited
+/// already, so that a deal opened late expires at most that much later.
+fn awaited(due_unix_ms: i64, now_unix_ms: i64) -> Decision<Entry> {
+    let waited_ms = now_unix_ms.saturating_sub(due_unix_ms).max(SOON_MS);
+    if waited_ms > LONGEST_ON_ITS_WAY_MS {
+        return Decision::nothing();
+    }
+    let at_unix_ms = now_unix_ms.saturating_add(waited_ms);
+    Decision { events: Vec::new(), effects: vec![Effect::Again { due_unix_ms, at_unix_ms }] }
 }
 
 /// Asks for proof of the claims of a log that ends with `head`, and has somebody look whether it came.
@@ -142,13 +177,12 @@ fn judge(deal: Option<&Deal>, id: &DealId, judged: &Judged, call: &Call) -> Deci
     let Some(deal) = deal.filter(|deal| deal.is_at_gate() && deal.head == judged.head) else {
         return Decision::nothing();
     };
-    let mut effects = Vec::new();
     let what = match &judged.outcome {
         Ok(_) if call.now_unix_ms >= deal.prove_by_unix_ms() => {
             Unproved::new(Rule::Unanswered, None, "it is proved, and too late").happening(&[])
         }
         Ok(certificates) => {
-            let Some(what) = certified(deal, deal.acceptances(), certificates.clone(), &mut effects) else {
+            let Some(what) = certified(deal, deal.acceptances(), certificates.clone()) else {
                 return Decision::nothing();
             };
             what
@@ -157,7 +191,7 @@ fn judge(deal: Option<&Deal>, id: &DealId, judged: &Judged, call: &Call) -> Deci
     };
     let mut chain = Chain::after(id.clone(), deal.turns, deal.head, call.now_unix_ms, None);
     chain.push(what, None);
-    with_notes(Some(deal), chain.entries, effects)
+    with_notes(Some(deal), chain.entries, Vec::new())
 }
 
 fn undelivered(deal: &Deal) -> Vec<u32> {
@@ -353,7 +387,7 @@ fn accepted(
         .collect();
     match gate::raised(&table.terms, &deal.requires, &acceptances) {
         Ok(claims) if claims.is_empty() => {
-            if let Some(what) = certified(deal, acceptances, Vec::new(), effects) {
+            if let Some(what) = certified(deal, acceptances, Vec::new()) {
                 chain.push(what, None);
             }
         }
@@ -366,16 +400,8 @@ fn accepted(
     Ok(())
 }
 
-/// What the ledger needs to commit a deal, and a timer for when it must be delivered.
-fn certified(
-    deal: &Deal,
-    acceptances: Vec<Signed>,
-    certificates: Vec<Evidence>,
-    effects: &mut Vec<Effect>,
-) -> Option<Happening> {
-    if let Some(at_unix_ms) = deal.last_due_unix_ms() {
-        effects.push(Effect::Timer { at_unix_ms });
-    }
+/// What the ledger needs to commit a deal.
+fn certified(deal: &Deal, acceptances: Vec<Signed>, certificates: Vec<Evidence>) -> Option<Happening> {
     let terms = deal.table.as_ref()?.bytes.clone();
     Some(Happening::Certified {
         opener: deal.opener.clone(),

@@ -177,7 +177,9 @@ impl Reader<'_> {
     /// What the desk was asked when no move asked it: what came of the proofs, or what time it is.
     fn uncaused(&mut self, what: &Happening) -> Result<Ask, Fault> {
         let id = self.id.clone();
-        let Some(deal) = self.deal.as_ref().filter(|deal| deal.is_at_gate()) else { return Ok(Ask::Due { deal: id }) };
+        // When a timer fired first matters only to a deal that isn't there.
+        let due = Ask::Due { deal: id.clone(), due_unix_ms: 0 };
+        let Some(deal) = self.deal.as_ref().filter(|deal| deal.is_at_gate()) else { return Ok(due) };
         let judged = match what {
             Happening::Certified { certificates, .. } => {
                 let judged = again(deal, certificates, self.kernel)?;
@@ -203,7 +205,7 @@ impl Reader<'_> {
                     reason,
                 )
             }
-            _ => return Ok(Ask::Due { deal: id }),
+            _ => return Ok(due),
         };
         Ok(Ask::Judged { deal: id, judged })
     }

@@ -90,6 +90,54 @@ fn time_ends_what_nobody_agreed_to_and_fails_what_nobody_delivered() {
 }
 
 #[test]
+fn a_timer_comes_again_until_nothing_can_run_out() {
+    let mut world = World::new();
+    let terms = ring();
+    let fires = |world: &World, due_unix_ms, now_unix_ms| {
+        let call = Call { now_unix_ms, ..Call::default() };
+        let due = Ask::Due { deal: world.id.clone(), due_unix_ms };
+        let Decision { events, effects } = Desk.decide(&world.deal, &due, &call).unwrap();
+        assert!(events.is_empty() && effects.len() < 2);
+        effects.into_iter().next()
+    };
+    let timer = |at_unix_ms| Some(Effect::Timer { at_unix_ms });
+
+    // Before the deal is stored: after as long as it has waited already, for a day.
+    let again = |at_unix_ms| Some(Effect::Again { due_unix_ms: EXPIRES, at_unix_ms });
+    assert_eq!(fires(&world, EXPIRES, EXPIRES), again(EXPIRES + 250));
+    assert_eq!(fires(&world, EXPIRES, EXPIRES + 250), again(EXPIRES + 500));
+    assert_eq!(fires(&world, EXPIRES, EXPIRES + 60_000), again(EXPIRES + 120_000));
+    assert_eq!(fires(&world, EXPIRES, EXPIRES + 86_400_001), None);
+
+    // Before the deal's time: at its time. The one timer is the deal's for its whole life.
+    world.agree(&terms);
+    let timers = world.effects.iter().filter(|effect| matches!(effect, Effect::Timer { .. }));
+    assert_eq!(timers.collect::<Vec<_>>(), [&Effect::Timer { at_unix_ms: EXPIRES }]);
+    assert_eq!(world.deal.as_ref().unwrap().state, State::Certified);
+    assert_eq!(fires(&world, EXPIRES, EXPIRES), timer(DUE));
+    // While the ledger is away: soon, and less and less often.
+    assert_eq!(fires(&world, DUE, DUE), timer(DUE + 250));
+    assert_eq!(fires(&world, DUE, DUE + 4_000), timer(DUE + 5_000));
+    assert_eq!(fires(&world, DUE, DUE + 3_600_000), timer(DUE + 3_605_000));
+    world.commit();
+    assert_eq!(fires(&world, EXPIRES, EXPIRES + 1), timer(DUE));
+    assert_eq!(world.time_is(DUE + 3_605_000), State::Failed, "committed after its due date, and taken back");
+    assert_eq!(fires(&world, DUE, DUE + 3_606_000), None);
+    world.verify().unwrap();
+}
+
+#[test]
+fn what_is_due_before_its_terms_expire_has_a_timer_of_its_own() {
+    let mut world = World::new();
+    let mut terms = ring();
+    for transfer in &mut terms.transfers {
+        transfer.due_unix_ms = EXPIRES - 10;
+    }
+    world.agree(&terms);
+    assert!(world.effects.contains(&Effect::Timer { at_unix_ms: EXPIRES - 10 }));
+}
+
+#[test]
 fn the_same_move_again_is_answered_from_the_record_and_another_under_its_id_is_refused() {
     let mut world = World::new();
     let terms = ring();

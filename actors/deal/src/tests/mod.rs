@@ -138,7 +138,7 @@ impl World {
     pub(super) fn time_is(&mut self, now: i64) -> State {
         self.now = now;
         let call = Call { now_unix_ms: now, ..Call::default() };
-        self.decide(&Ask::Due { deal: self.id.clone() }, &call).unwrap()
+        self.decide(&Ask::Due { deal: self.id.clone(), due_unix_ms: call.now_unix_ms }, &call).unwrap()
     }
 
     fn decide(&mut self, ask: &Ask, call: &Call) -> Result<State, ErrorReply> {

@@ -17,6 +17,7 @@ use schemas::{
     core::{Call, Logged},
     deal::{Move, Show, Shown},
     error::{Code, ErrorReply},
+    header,
     kernel::Kernel,
     limit::MAX_BODY_BYTES,
     signature::Signer,
@@ -104,7 +105,9 @@ impl DeskService {
             runtime::spawn(async move {
                 let Ok(deal) = subject::parse_timer_due(&job.stored.subject) else { return job.term().await };
                 let call = Call { now_unix_ms: desk.port.now_unix_ms(), ..Call::default() };
-                match desk.desk.ask(subject::deal_log(&deal), Ask::Due { deal }, call).await {
+                let first_due = job.stored.headers.get(header::DEADLINE).and_then(|at| at.parse().ok());
+                let due_unix_ms = first_due.unwrap_or(job.stored.time_unix_ms);
+                match desk.desk.ask(subject::deal_log(&deal), Ask::Due { deal, due_unix_ms }, call).await {
                     Ok(_) => job.ack().await,
                     Err(_) => job.nak(TIMER_AGAIN_MS).await,
                 }

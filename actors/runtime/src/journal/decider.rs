@@ -8,13 +8,17 @@ use futures::future::join_all;
 use schemas::{
     core::{Answer, Call, Decision, Effect, Logged},
     error::{Code, ErrorReply},
-    header::{self, Headers},
+    header::Headers,
     signature::Signer,
-    stream, subject,
+    subject,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{GroupCommit, sign::sign};
+use super::{
+    GroupCommit,
+    sign::sign,
+    timer::{Timer, arm},
+};
 use crate::port::{AppendError, Port, ReadError, Record};
 use crate::stage::{NoSystem, Stage};
 
@@ -26,9 +30,6 @@ const TOGETHER: usize = 64;
 const PAUSE_MS: u64 = 50;
 /// Logs whose state is kept at hand; when there are more, idle ones are read again when they are needed.
 const KEPT: usize = 100_000;
-
-/// How long a fired timer waits for a desk that is away.
-const FIRED_STAYS: &str = "168h";
 
 /// A decider that can live in an actor.
 pub trait Hosted: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static {}
@@ -201,6 +202,8 @@ impl<D: Hosted> Shared<D> {
         let mut fresh = false;
         let mut pause_ms = PAUSE_MS;
         let mut trouble = String::new();
+        // Whether something was written of which nobody knows whether it is stored.
+        let mut unsure = false;
         for _ in 0..ATTEMPTS {
             let round = match self.ready(log, folded.take(), &mut fresh).await {
                 Ok(ready) => self.round(log, ready, fresh, &asks).await,
@@ -209,13 +212,19 @@ impl<D: Hosted> Shared<D> {
             match round {
                 Ok((after, answers)) => {
                     for (ask, answer) in asks.into_iter().zip(answers) {
+                        let late = answer.as_ref().is_err_and(|refusal| refusal.kind() == Code::Late);
+                        // Too late to be decided again is not yet too late to be stored.
+                        let answer = if late && unsure { Err(unknown(&trouble)) } else { answer };
                         // Whoever asked may have given up waiting; the log holds the outcome.
                         let _ = ask.answer.send(answer);
                     }
                     return Some(after);
                 }
                 Err(Again::Stale) => {}
-                Err(Again::Unknown) => "the outcome of a write is unknown".clone_into(&mut trouble),
+                Err(Again::Unknown) => {
+                    unsure = true;
+                    "the outcome of a write is unknown".clone_into(&mut trouble);
+                }
                 Err(Again::Broken(reason)) => trouble = reason,
             }
             fresh = false;
@@ -263,10 +272,13 @@ impl<D: Hosted> Shared<D> {
         asks: &[Ask<D>],
     ) -> Result<(Folded<D::State>, Vec<Answer>), Again> {
         let Folded { mut state, sequence } = folded;
+        // The time of deciding, not of asking: what is decided again after its deadline is late.
+        let now_unix_ms = self.port.now_unix_ms();
         let mut answers = Vec::with_capacity(asks.len());
         let mut records = Vec::new();
         let mut also = Also::default();
         for Ask { ask, call, .. } in asks {
+            let call = &Call { now_unix_ms, ..call.clone() };
             let answer = match self.decider.decide(&state, ask, call) {
                 Ok(Decision { events, effects }) => {
                     // That there is nothing to do is a refusal too: a timer that is heeded on an old state is lost.
@@ -291,10 +303,10 @@ impl<D: Hosted> Shared<D> {
         }
         let Also { notes, timers, errands } = also;
         self.run(errands);
-        // Armed before the events are written: a timer that fires for nothing is ignored, one that is
-        // missing would leave a deal open for ever.
+        // Armed before the events are written: a timer that fires too early comes again, one that is missing would
+        // leave a deal open for ever.
         for armed in join_all(timers).await {
-            armed.map_err(|error| Again::Broken(error.to_string()))?;
+            armed.map_err(Again::Broken)?;
         }
         let Some(first) = records.first_mut() else {
             return Ok((Folded { state, sequence }, answers));
@@ -319,14 +331,19 @@ impl<D: Hosted> Shared<D> {
                 Effect::Note { to, kind, body } => {
                     also.notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
                 }
-                Effect::Timer { at_unix_ms } => {
-                    if let Some((from, target)) = D::timer(log) {
-                        also.timers.push(arm(self.port.clone(), from, target, at_unix_ms));
-                    }
+                Effect::Timer { at_unix_ms } => also.timers.extend(self.arming(log, at_unix_ms, at_unix_ms)),
+                Effect::Again { due_unix_ms, at_unix_ms } => {
+                    also.timers.extend(self.arming(log, due_unix_ms, at_unix_ms));
                 }
                 effect @ Effect::Prove { .. } => also.errands.push(Errand { log: log.to_owned(), effect }),
             }
         }
+    }
+
+    fn arming(&self, log: &str, due_unix_ms: i64, at_unix_ms: i64) -> Option<Arming> {
+        let (from, target) = D::timer(log)?;
+        let timer = Timer { from, target, due_unix_ms, at_unix_ms };
+        Some(Box::pin(arm(self.port.clone(), timer)))
     }
 
     fn run(&self, errands: Vec<Errand>) {
@@ -357,16 +374,4 @@ fn unknown(why: &str) -> ErrorReply {
     )
 }
 
-type Arming = futures::future::BoxFuture<'static, Result<Vec<u64>, AppendError>>;
-
-/// Arms a timer as a message schedule of the broker (ADR-51): it fires whoever has died meanwhile.
-fn arm(port: Arc<dyn Port>, from: String, target: String, at_unix_ms: i64) -> Arming {
-    Box::pin(async move {
-        let at = jiff::Timestamp::from_millisecond(at_unix_ms).unwrap_or(jiff::Timestamp::MAX);
-        let headers = Headers::new()
-            .with(header::SCHEDULE, format!("@at {at:.3}"))
-            .with(header::SCHEDULE_TARGET, target)
-            .with(header::SCHEDULE_TTL, FIRED_STAYS);
-        port.append(stream::TIMERS, vec![Record::new(from, Vec::new()).with_headers(headers)]).await
-    })
-}
+type Arming = futures::future::BoxFuture<'static, Result<(), String>>;

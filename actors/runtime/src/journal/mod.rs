@@ -13,6 +13,7 @@ mod decider;
 mod fenced;
 mod keys;
 mod sign;
+mod timer;
 mod writer;
 
 pub use self::{
