@@ -12,6 +12,7 @@
 
 mod config;
 mod log;
+mod offices;
 mod routes;
 mod transform;
 mod world;
@@ -20,6 +21,7 @@ mod world;
 mod tests;
 
 use std::{
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -38,9 +40,9 @@ use self::{log::Log, world::World};
 use crate::{
     nats::answered,
     port::{
-        Acker, AppendError, Follow, Job, Link, Message, Port, ProvisionError, Provisioned, PublishError, ReadError,
-        Record, RequestError, ServerInfo, Start, Stopper, Stored, StreamState, Subscription, Verdict, Work, WorkSpec,
-        wire,
+        Acker, AppendError, BackupError, Candidacy, Follow, Job, Link, Message, OfficeSpec, Port, ProvisionError,
+        Provisioned, PublishError, ReadError, Record, RequestError, ServerInfo, Start, Stopper, Stored, StreamState,
+        Subscription, Verdict, Work, WorkSpec, wire,
     },
 };
 
@@ -283,8 +285,31 @@ impl Port for Memory {
         Ok(stream::unfold(worker, |worker| async move { Some((worker.next().await, worker)) }).boxed())
     }
 
+    async fn stand(&self, office: &OfficeSpec) -> Result<Candidacy, ReadError> {
+        self.read_from(&office.stream, |_| ())?;
+        let number = self.0.token();
+        let entered = self.0.enter(Operation::Work);
+        Ok(entered.world.offices.stand(&office.name, number))
+    }
+
+    async fn leave(&self, _: &OfficeSpec) {
+        // Whoever drops a candidacy has left.
+    }
+
     async fn ensure_stream(&self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError> {
         self.0.enter(Operation::Provision).world.ensure(spec)
+    }
+
+    async fn plan_stream(&self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError> {
+        self.0.enter(Operation::Provision).world.plan(spec).map(|(_, plan)| plan)
+    }
+
+    async fn save_stream(&self, _: &str, _: &Path) -> Result<StreamState, BackupError> {
+        Err(BackupError::NoStore)
+    }
+
+    async fn load_stream(&self, _: &Path) -> Result<(String, StreamState), BackupError> {
+        Err(BackupError::NoStore)
     }
 
     async fn stream_state(&self, stream: &str) -> Result<StreamState, ReadError> {

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     config::Config,
     log::{Admission, Log, republished, schedule_at, ttl_ms},
+    offices::Offices,
     routes::Routes,
     transform::overlap,
 };
@@ -24,6 +25,7 @@ use crate::{
 pub(super) struct World {
     pub(super) routes: Routes,
     pub(super) streams: BTreeMap<String, Log>,
+    pub(super) offices: Offices,
     timers: BinaryHeap<Reverse<(i64, u64, Due)>>,
     timer_count: u64,
 }
@@ -157,7 +159,8 @@ impl World {
         }
     }
 
-    pub(super) fn ensure(&mut self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError> {
+    /// What there is to do for a specification.
+    pub(super) fn plan(&self, spec: &serde_json::Value) -> Result<(Config, Provisioned), ProvisionError> {
         let config = Config::read(spec)?;
         let refused = |text: String| ProvisionError::Refused { stream: config.name.clone(), code: 10065, text };
         for other in self.streams.values().filter(|log| log.config.name != config.name) {
@@ -167,16 +170,24 @@ impl World {
                 return Err(refused(format!("subject {mine:?} overlaps with stream {}", other.config.name)));
             }
         }
-        let Some(log) = self.streams.get_mut(&config.name) else {
-            self.streams.insert(config.name.clone(), Log::new(config));
-            return Ok(Provisioned::Created);
+        let plan = match self.streams.get(&config.name).map(|log| differences(spec, &log.config.spec)) {
+            None => Provisioned::Created,
+            Some(differences) if differences.is_empty() => Provisioned::Unchanged,
+            Some(differences) => Provisioned::Updated(differences),
         };
-        let differences = differences(spec, &log.config.spec);
-        if differences.is_empty() {
-            return Ok(Provisioned::Unchanged);
+        Ok((config, plan))
+    }
+
+    pub(super) fn ensure(&mut self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError> {
+        let (config, plan) = self.plan(spec)?;
+        match (&plan, self.streams.get_mut(&config.name)) {
+            (Provisioned::Updated(_), Some(log)) => log.config = config,
+            (Provisioned::Created, _) => {
+                self.streams.insert(config.name.clone(), Log::new(config));
+            }
+            _ => {}
         }
-        log.config = config;
-        Ok(Provisioned::Updated(differences))
+        Ok(plan)
     }
 
     /// The next record for a worker.

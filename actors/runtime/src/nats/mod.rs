@@ -4,10 +4,12 @@
 //! its queue is full, and its `request` starts the clock only when the request was queued.
 
 mod append;
+mod backup;
 mod connect;
 mod convert;
 mod follow;
 mod link;
+mod office;
 mod provision;
 mod read;
 mod work;
@@ -17,6 +19,7 @@ mod tests;
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -36,8 +39,9 @@ pub(crate) use self::{
     provision::{differences, spec_name},
 };
 use crate::port::{
-    AppendError, Follow, Link, Message, Port, ProvisionError, Provisioned, PublishError, ReadError, Record,
-    RequestError, ServerInfo, Start, Stopper, Stored, StreamState, Subscription, Work, WorkSpec, wire,
+    AppendError, BackupError, Candidacy, Follow, Link, Message, OfficeSpec, Port, ProvisionError, Provisioned,
+    PublishError, ReadError, Record, RequestError, ServerInfo, Start, Stopper, Stored, StreamState, Subscription, Work,
+    WorkSpec, wire,
 };
 
 /// How long a subscription that is being stopped waits for what is on its way.
@@ -183,8 +187,28 @@ impl Port for Nats {
         self.begin_working(spec).await
     }
 
+    async fn stand(&self, office: &OfficeSpec) -> Result<Candidacy, ReadError> {
+        self.begin_standing(office).await
+    }
+
+    async fn leave(&self, office: &OfficeSpec) {
+        self.leave_office(office).await;
+    }
+
     async fn ensure_stream(&self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError> {
         self.provision(spec).await
+    }
+
+    async fn plan_stream(&self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError> {
+        Ok(self.plan(spec).await?.0)
+    }
+
+    async fn save_stream(&self, stream: &str, folder: &Path) -> Result<StreamState, BackupError> {
+        self.save(stream, folder).await
+    }
+
+    async fn load_stream(&self, folder: &Path) -> Result<(String, StreamState), BackupError> {
+        self.load(folder).await
     }
 
     async fn stream_state(&self, stream: &str) -> Result<StreamState, ReadError> {

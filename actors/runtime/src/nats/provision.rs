@@ -13,23 +13,28 @@ use crate::port::{Difference, ProvisionError, Provisioned};
 impl Nats {
     pub(super) async fn provision(&self, spec: &Value) -> Result<Provisioned, ProvisionError> {
         let name = spec_name(spec)?;
-        let info = match self.api(name, "INFO", &json!({})).await {
+        let (plan, is) = self.plan(spec).await?;
+        match plan {
+            Provisioned::Created => self.api(name, "CREATE", spec).await?,
+            Provisioned::Unchanged => Value::Null,
+            // What the specification leaves out stays as it is.
+            Provisioned::Updated(_) => self.api(name, "UPDATE", &overlaid(&is, spec)).await?,
+        };
+        Ok(plan)
+    }
+
+    /// What there is to do, and the stream's configuration as it is.
+    pub(super) async fn plan(&self, spec: &Value) -> Result<(Provisioned, Value), ProvisionError> {
+        let info = match self.api(spec_name(spec)?, "INFO", &json!({})).await {
             Ok(info) => info,
             // No such stream.
-            Err(ProvisionError::Refused { code: 10059, .. }) => {
-                self.api(name, "CREATE", spec).await?;
-                return Ok(Provisioned::Created);
-            }
+            Err(ProvisionError::Refused { code: 10059, .. }) => return Ok((Provisioned::Created, Value::Null)),
             Err(error) => return Err(error),
         };
         let is = info.get("config").cloned().unwrap_or_default();
         let differences = differences(spec, &is);
-        if differences.is_empty() {
-            return Ok(Provisioned::Unchanged);
-        }
-        // What the specification leaves out stays as it is.
-        self.api(name, "UPDATE", &overlaid(&is, spec)).await?;
-        Ok(Provisioned::Updated(differences))
+        let plan = if differences.is_empty() { Provisioned::Unchanged } else { Provisioned::Updated(differences) };
+        Ok((plan, is))
     }
 
     async fn api(&self, stream: &str, verb: &str, body: &Value) -> Result<Value, ProvisionError> {

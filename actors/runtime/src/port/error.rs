@@ -4,6 +4,8 @@
 //! timed out may have been stored; a request that timed out may have been carried out. Those variants
 //! say so, and the answer to them is always the same: ask again with the same `move_id`.
 
+use std::{io, path::PathBuf};
+
 use super::Message;
 
 /// Why a message was not handed to the connection.
@@ -139,4 +141,33 @@ pub enum ProvisionError {
     /// JetStream did not answer in time, or is not enabled.
     #[error("JetStream does not answer")]
     Unavailable,
+}
+
+/// Why a stream was not backed up or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A file or folder cannot be used.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// There is a backup already.
+    #[error("{} holds a backup already", .0.display())]
+    Taken(PathBuf),
+    /// The folder, or an answer of the server, is not what a backup consists of.
+    #[error("not a backup: {0}")]
+    Malformed(String),
+    /// The server refused, for the reason it names.
+    #[error("refused by the server: {0}")]
+    Refused(String),
+    /// The server did not answer in time.
+    #[error("JetStream does not answer")]
+    Unavailable,
+    /// This bus has no store.
+    #[error("this bus keeps no files")]
+    NoStore,
 }

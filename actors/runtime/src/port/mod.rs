@@ -16,6 +16,7 @@
 //!   sequences and nothing in between.
 //! - **Follow** hands over every record in order, without gaps or duplicates, across reconnects.
 //! - **Work** hands each record to one worker at a time, at least once.
+//! - **Stand** elects one of all who stand for an office. It doesn't fence: two may think that they hold it.
 //!
 //! What it refuses: subjects and headers that the protocol cannot carry, and messages that the server would
 //! drop for their size. They are refused before anything is sent.
@@ -24,11 +25,14 @@ mod error;
 mod kv;
 mod message;
 mod object;
+mod office;
 mod stored;
 pub mod wire;
 
 #[cfg(test)]
 pub(crate) mod laws;
+
+use std::path::Path;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -36,10 +40,11 @@ use serde::{Deserialize, Serialize};
 pub use schemas::header::Headers;
 
 pub use self::{
-    error::{AppendError, ProvisionError, PublishError, ReadError, RequestError},
+    error::{AppendError, BackupError, ProvisionError, PublishError, ReadError, RequestError},
     kv::{KvEntry, KvEvent, KvWatch},
     message::Message,
     object::ObjectInfo,
+    office::{Candidacy, OfficeSpec, Standing},
     stored::{Acker, Follow, Followed, Job, Record, Start, Stopper, Stored, Subscription, Verdict, Work, WorkSpec},
 };
 
@@ -134,12 +139,40 @@ pub trait Port: Send + Sync + 'static {
     /// [`ReadError`] if it cannot be begun; once begun it mends itself.
     async fn work(&self, spec: &WorkSpec) -> Result<Work, ReadError>;
 
+    /// Stands for an office, until the candidacy is dropped.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it cannot be begun; once begun it mends itself.
+    async fn stand(&self, office: &OfficeSpec) -> Result<Candidacy, ReadError>;
+
+    /// Lets another have the office at once, after the candidacy of whoever holds it was dropped. Without it the
+    /// office's time-out does the same.
+    async fn leave(&self, office: &OfficeSpec);
+
     /// Creates a stream, or changes it to what the specification says. `spec` is the JSON that
     /// `nats stream add --config` takes.
     ///
     /// # Errors
     /// [`ProvisionError`].
     async fn ensure_stream(&self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError>;
+
+    /// What [`Port::ensure_stream`] would do, without doing it.
+    ///
+    /// # Errors
+    /// [`ProvisionError`].
+    async fn plan_stream(&self, spec: &serde_json::Value) -> Result<Provisioned, ProvisionError>;
+
+    /// Writes a stream into a folder, as `nats stream backup` does, and gives what it then held.
+    ///
+    /// # Errors
+    /// [`BackupError`]; a folder without `backup.json` is no backup.
+    async fn save_stream(&self, stream: &str, folder: &Path) -> Result<StreamState, BackupError>;
+
+    /// Makes the stream that such a folder holds, which must not be there yet; its name, and what it holds.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    async fn load_stream(&self, folder: &Path) -> Result<(String, StreamState), BackupError>;
 
     /// How full a stream is.
     ///

@@ -6,6 +6,7 @@
 mod buckets;
 mod bus;
 mod objects;
+mod offices;
 mod streams;
 mod watching;
 
@@ -28,7 +29,7 @@ use cases;
 /// Holds an adapter to every law.
 pub(crate) async fn hold(port: Port_) {
     let cases: Vec<Case> =
-        [bus::cases(), streams::cases(), watching::cases(), buckets::cases(), objects::cases()].concat();
+        [bus::cases(), streams::cases(), watching::cases(), buckets::cases(), objects::cases(), offices::cases()].concat();
     let limit_ms = 60_000;
     let running = cases.into_iter().map(|(name, case)| {
         let port = Arc::clone(&port);

@@ -1,0 +1,114 @@
+//! Backups of streams, in the form that `nats stream backup` writes and `nats stream restore` reads: a folder with
+//! `backup.json`, the stream's configuration and state, and `stream.tar.s2`, its store as the server packs it. Either
+//! program reads what the other wrote.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::Path,
+    time::Duration,
+};
+
+use async_nats::{HeaderMap, Request};
+use bytes::Bytes;
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use super::Nats;
+use crate::port::{BackupError, StreamState};
+
+const META: &str = "backup.json";
+const DATA: &str = "stream.tar.s2";
+/// Bytes sent at a time, either way.
+const CHUNK_BYTES: usize = 128 * 1024;
+/// How long a restored stream may take until it is there, in milliseconds: the server reads all of it.
+const RESTORE_MS: u64 = 120_000;
+
+impl Nats {
+    pub(super) async fn save(&self, stream: &str, folder: &Path) -> Result<StreamState, BackupError> {
+        let at = |source| BackupError::Folder { path: folder.to_owned(), source };
+        if folder.join(META).exists() {
+            return Err(BackupError::Taken(folder.to_owned()));
+        }
+        fs::create_dir_all(folder).map_err(at)?;
+        let inbox = self.client.new_inbox();
+        let mut chunks = self.client.subscribe(inbox.clone()).await.map_err(|_| BackupError::Unavailable)?;
+        let ask = json!({ "deliver_subject": inbox, "no_consumers": true, "chunk_size": CHUNK_BYTES, "jsck": true });
+        let meta = self.admin(&format!("STREAM.SNAPSHOT.{stream}"), &ask, self.timeout_ms).await?;
+        let state = state_in(&meta)?;
+        let mut data = File::create(folder.join(DATA)).map_err(at)?;
+        loop {
+            let chunk = tokio::time::timeout(Duration::from_millis(self.timeout_ms), chunks.next()).await;
+            let chunk = chunk.ok().flatten().ok_or(BackupError::Unavailable)?;
+            if chunk.payload.is_empty() {
+                match chunk.status {
+                    Some(status) if status.as_u16() >= 300 => {
+                        return Err(BackupError::Refused(chunk.description.unwrap_or_else(|| status.to_string())));
+                    }
+                    _ => break,
+                }
+            }
+            data.write_all(&chunk.payload).map_err(at)?;
+            if let Some(reply) = chunk.reply {
+                self.client.publish(reply, Bytes::new()).await.map_err(|_| BackupError::Unavailable)?;
+            }
+        }
+        data.sync_all().map_err(at)?;
+        // Last, so that a folder without it is no backup.
+        fs::write(folder.join(META), meta.to_string()).map_err(at)?;
+        Ok(state)
+    }
+
+    pub(super) async fn load(&self, folder: &Path) -> Result<(String, StreamState), BackupError> {
+        let at = |source| BackupError::Folder { path: folder.to_owned(), source };
+        let meta: Value = serde_json::from_slice(&fs::read(folder.join(META)).map_err(at)?)
+            .map_err(|error| BackupError::Malformed(format!("{META}: {error}")))?;
+        let config = meta.get("config").cloned().unwrap_or_default();
+        let name = config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if name.is_empty() || name.contains(['.', ' ', '*', '>']) {
+            return Err(BackupError::Malformed(format!("{META} names no stream")));
+        }
+        let state = meta.get("state").cloned().unwrap_or_default();
+        let mut data = File::open(folder.join(DATA)).map_err(at)?;
+        let ask = json!({ "config": config, "state": state });
+        let begun = self.admin(&format!("STREAM.RESTORE.{name}"), &ask, self.timeout_ms).await?;
+        let to = begun.get("deliver_subject").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let read = data.read(&mut chunk).map_err(at)?;
+            let is_last = read == 0;
+            let body = Bytes::copy_from_slice(chunk.get(..read).unwrap_or_default());
+            let timeout_ms = if is_last { RESTORE_MS } else { self.timeout_ms };
+            let request = Request::new().payload(body).headers(HeaderMap::new()).timeout(None);
+            let sent = self.client.send_request(to.clone(), request);
+            let answer = tokio::time::timeout(Duration::from_millis(timeout_ms), sent).await;
+            let answer = answer.ok().and_then(Result::ok).ok_or(BackupError::Unavailable)?;
+            if is_last || answer.payload.starts_with(b"{") {
+                let answer = refused(serde_json::from_slice(&answer.payload).unwrap_or_default())?;
+                return Ok((name, state_in(&answer)?));
+            }
+        }
+    }
+
+    async fn admin(&self, subject: &str, ask: &Value, timeout_ms: u64) -> Result<Value, BackupError> {
+        let asked = self.jetstream.request::<_, _, Value>(subject.to_owned(), ask);
+        let answer = tokio::time::timeout(Duration::from_millis(timeout_ms), asked).await;
+        refused(answer.ok().and_then(Result::ok).ok_or(BackupError::Unavailable)?)
+    }
+}
+
+fn refused(answer: Value) -> Result<Value, BackupError> {
+    match answer.get("error") {
+        None => Ok(answer),
+        Some(error) => {
+            let text =
+                error.get("description").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
+            Err(BackupError::Refused(text))
+        }
+    }
+}
+
+fn state_in(answer: &Value) -> Result<StreamState, BackupError> {
+    let state = answer.get("state").cloned().unwrap_or_default();
+    serde_json::from_value(state).map_err(|error| BackupError::Malformed(error.to_string()))
+}
