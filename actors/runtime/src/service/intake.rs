@@ -1,7 +1,8 @@
 //! Admission: no request is taken without a permit.
 //!
 //! The intake empties its subscription at once, always, so that the client never drops anything behind our backs.
-//! A request that finds no permit is told so, with a guess when to come back.
+//! A request that finds no permit is told so, with a guess when to come back. Where it is known who asks, nobody gets so
+//! many that nothing is left for the others: see [`fair`](super::fair).
 
 use std::sync::{
     Arc,
@@ -10,10 +11,10 @@ use std::sync::{
 
 use futures::StreamExt;
 use schemas::{Code, ErrorReply};
-use tokio::sync::{Semaphore, mpsc};
 use tracing::warn;
 
 use super::{
+    fair::{Places, Requests},
     reply,
     stats::Endpoint,
     worker::{Admitted, Bench, Load},
@@ -22,14 +23,13 @@ use crate::port::{Message, Subscription};
 
 /// The actors behind one or several endpoints, and the permits for them.
 pub(super) struct Crew {
-    pub(super) permits: Arc<Semaphore>,
-    pub(super) limit: usize,
+    pub(super) places: Arc<Places>,
     pub(super) workers: Vec<Worker>,
 }
 
 /// One of them.
 pub(super) struct Worker {
-    pub(super) requests: mpsc::UnboundedSender<Admitted>,
+    pub(super) requests: Requests<Admitted>,
     pub(super) load: Arc<AtomicUsize>,
 }
 
@@ -50,8 +50,13 @@ pub(super) async fn take(mut requests: Subscription, endpoint: Arc<Endpoint>, cr
                 .await;
             continue;
         }
-        let (Ok(permit), Some(worker)) = (Arc::clone(&crew.permits).try_acquire_owned(), crew.idlest()) else {
-            let mut busy = ErrorReply::new(Code::Busy, format!("{} requests are waiting already", crew.limit));
+        let who = endpoint.claimant.and_then(|claimant| claimant.of(&message));
+        let (Some(place), Some(worker)) = (crew.places.take(&who), crew.idlest()) else {
+            let waiting = match &who {
+                Some(who) => format!("{who} has as many requests waiting as there are places left"),
+                None => format!("{} requests are waiting already", crew.places.limit()),
+            };
+            let mut busy = ErrorReply::new(Code::Busy, waiting);
             busy.retry_after_ms = Some(patience_ms(&endpoint, &crew));
             refuse(&bench, &endpoint, message, &busy).await;
             continue;
@@ -63,10 +68,10 @@ pub(super) async fn take(mut requests: Subscription, endpoint: Arc<Endpoint>, cr
                 continue;
             }
         };
-        let admitted = Admitted { message, endpoint: Arc::clone(&endpoint), permit, load: Load::on(&worker.load), job };
-        if let Err(lost) = worker.requests.send(admitted) {
+        let admitted = Admitted { message, endpoint: Arc::clone(&endpoint), place, load: Load::on(&worker.load), job };
+        if let Err(lost) = worker.requests.send(who, admitted) {
             let gone = ErrorReply::new(Code::Internal, "the service is stopping");
-            refuse(&bench, &endpoint, lost.0.message, &gone).await;
+            refuse(&bench, &endpoint, lost.message, &gone).await;
         }
     }
 }
@@ -85,7 +90,7 @@ async fn refuse(bench: &Bench, endpoint: &Endpoint, message: Message, error: &Er
 /// About how long until those that wait are done, in milliseconds.
 fn patience_ms(endpoint: &Endpoint, crew: &Crew) -> u32 {
     let each_ns = endpoint.stats().average_processing_time.max(100_000);
-    let waiting = u64::try_from(crew.limit).unwrap_or(u64::MAX);
+    let waiting = u64::try_from(crew.places.limit()).unwrap_or(u64::MAX);
     let workers = u64::try_from(crew.workers.len()).unwrap_or(1).max(1);
     let all_ms = each_ns.saturating_mul(waiting) / workers / 1_000_000;
     u32::try_from(all_ms.clamp(10, 5_000)).unwrap_or(5_000)

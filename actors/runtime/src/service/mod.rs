@@ -14,7 +14,7 @@
 //!
 //! | what | outcome |
 //! |---|---|
-//! | no permit left | 429 with `retry_after_ms` |
+//! | no permit left, or as many in the hands of whoever asks | 429 with `retry_after_ms` |
 //! | the reply subject lies in our streams | not carried out; dead-letter queue |
 //! | malformed, too large, of another type | 400 naming the field |
 //! | past `Hms-Deadline`, looked at once, before deciding | 410 |
@@ -29,6 +29,7 @@
 //! go of everything.
 
 mod discovery;
+mod fair;
 mod intake;
 mod jobs;
 mod reply;
@@ -48,20 +49,21 @@ use std::{
 use actix::ArbiterHandle;
 use schemas::{core::Core, limit::MAX_BODY_BYTES, subject};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     task::{AbortHandle, JoinHandle},
 };
 use tracing::{info, warn};
 
 use self::{
     discovery::{Discovery, Identity},
+    fair::{Places, Receiver},
     intake::{Crew, Worker},
     jobs::Jobs,
     stats::Endpoint,
     trace::Spans,
     worker::{Admitted, Bench, CoreWorker, HandlerWorker},
 };
-pub use self::{reply::Answer, stats::EndpointStats, worker::Handler};
+pub use self::{fair::Claimant, reply::Answer, stats::EndpointStats, worker::Handler};
 use crate::{
     port::{Port, PublishError, Stopper},
     stage::{NoSystem, Stage},
@@ -70,8 +72,10 @@ use crate::{
 /// How much a core or handler takes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests that may be under way at once; more are told to come back.
+    /// Requests that may be waiting and under way at once; more are told to come back.
     pub admission: usize,
+    /// Requests of a handler that are worked on at once by one actor; the others wait for their turn.
+    pub at_once: usize,
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
     /// How many actors answer alike.
@@ -83,7 +87,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { admission: 256, max_body_bytes: MAX_BODY_BYTES, actors: 1, own_threads: false }
+        Self { admission: 256, at_once: 256, max_body_bytes: MAX_BODY_BYTES, actors: 1, own_threads: false }
     }
 }
 
@@ -108,17 +112,31 @@ pub struct EndpointSpec {
     pub queue_group: Option<String>,
     /// What discovery tells of it.
     pub metadata: BTreeMap<String, String>,
+    /// How to tell who asks, so that those who ask are served fairly; unset, all are alike.
+    pub claimant: Option<Claimant>,
 }
 
 impl EndpointSpec {
     /// An endpoint in the service's own queue group.
     pub fn new(name: impl Into<String>, subject: impl Into<String>) -> Self {
-        Self { name: name.into(), subject: subject.into(), queue_group: None, metadata: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            subject: subject.into(),
+            queue_group: None,
+            metadata: BTreeMap::new(),
+            claimant: None,
+        }
+    }
+
+    /// The same endpoint, fair between those who ask.
+    #[must_use]
+    pub fn fair_by(self, claimant: Claimant) -> Self {
+        Self { claimant: Some(claimant), ..self }
     }
 }
 
 /// Puts one actor on a thread.
-type Hire = Box<dyn Fn(&ArbiterHandle, mpsc::UnboundedReceiver<Admitted>, Bench) + Send>;
+type Hire = Box<dyn Fn(&ArbiterHandle, Receiver<Admitted>, Bench) + Send>;
 
 struct CrewPlan {
     endpoints: Vec<EndpointSpec>,
@@ -200,9 +218,9 @@ impl Service {
         limits: Limits,
         factory: impl Fn() -> H + Send + Sync + 'static,
     ) -> Self {
-        let (factory, limit_bytes) = (Arc::new(factory), limits.max_body_bytes);
+        let (factory, limit_bytes, at_once) = (Arc::new(factory), limits.max_body_bytes, limits.at_once);
         let hire: Hire = Box::new(move |thread, requests, bench| {
-            HandlerWorker::start(thread, requests, Arc::clone(&factory), limit_bytes, bench);
+            HandlerWorker::start(thread, requests, Arc::clone(&factory), limit_bytes, at_once, bench);
         });
         self.crews.push(CrewPlan { endpoints: endpoints.into_iter().collect(), limits, hire });
         self
@@ -295,17 +313,16 @@ impl Running {
         let mut workers = Vec::new();
         for n in 0..actors {
             let thread = stage.and_then(|stage| stage.of(n)).ok_or(NoSystem)?;
-            let (requests, queue) = mpsc::unbounded_channel();
+            let (requests, queue) = fair::queue();
             (plan.hire)(thread, queue, bench.clone());
             workers.push(Worker { requests, load: Arc::new(AtomicUsize::new(0)) });
         }
-        let limit = plan.limits.admission.clamp(1, Semaphore::MAX_PERMITS);
-        let crew = Arc::new(Crew { permits: Arc::new(Semaphore::new(limit)), limit, workers });
+        let crew = Arc::new(Crew { places: Arc::new(Places::new(plan.limits.admission)), workers });
         for spec in plan.endpoints {
             let queue = spec.queue_group.unwrap_or_else(|| service.to_owned());
             let subscription = self.port.subscribe(&spec.subject, Some(&queue)).await?;
             self.stoppers.push(subscription.stopper());
-            let endpoint = Arc::new(Endpoint::new(spec.name, spec.subject, queue, spec.metadata));
+            let endpoint = Arc::new(Endpoint::new(spec.name, spec.subject, queue, spec.metadata, spec.claimant));
             endpoints.push(Arc::clone(&endpoint));
             tokio::spawn(intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone()));
         }

@@ -12,9 +12,10 @@ use schemas::{
     header::{self, Headers},
     subject,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use super::fair::Place;
 use crate::port::{Message, Port, PublishError};
 
 /// A good answer.
@@ -42,14 +43,14 @@ impl Answer {
 /// A message on its way out, with what is given back once it is sent.
 pub(super) struct Outgoing {
     pub(super) message: Message,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) place: Option<Place>,
 }
 
 /// The one writer of a service. It ends when nobody is left who could give it something.
 pub(super) async fn write(port: Arc<dyn Port>, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
     let mut batch = Vec::with_capacity(64);
     while outgoing.recv_many(&mut batch, 64).await > 0 {
-        for Outgoing { message, permit } in batch.drain(..) {
+        for Outgoing { message, place } in batch.drain(..) {
             let to = message.subject.clone();
             let sent = match port.publish(message).await {
                 Err(PublishError::TooLarge { size_bytes, limit_bytes }) => {
@@ -62,7 +63,7 @@ pub(super) async fn write(port: Arc<dyn Port>, mut outgoing: mpsc::UnboundedRece
             if let Err(error) = sent {
                 warn!(to, %error, "a reply was not sent");
             }
-            drop(permit);
+            drop(place);
         }
     }
 }

@@ -11,6 +11,8 @@ use std::{
 
 use serde::Serialize;
 
+use super::fair::Claimant;
+
 /// An endpoint, with its counts.
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -18,6 +20,8 @@ pub(super) struct Endpoint {
     pub(super) subject: String,
     pub(super) queue_group: String,
     pub(super) metadata: BTreeMap<String, String>,
+    /// How to tell who asks.
+    pub(super) claimant: Option<Claimant>,
     requests: AtomicU64,
     errors: AtomicU64,
     processing_ns: AtomicU64,
@@ -25,12 +29,19 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(name: String, subject: String, queue_group: String, metadata: BTreeMap<String, String>) -> Self {
+    pub(super) fn new(
+        name: String,
+        subject: String,
+        queue_group: String,
+        metadata: BTreeMap<String, String>,
+        claimant: Option<Claimant>,
+    ) -> Self {
         Self {
             name,
             subject,
             queue_group,
             metadata,
+            claimant,
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             processing_ns: AtomicU64::new(0),

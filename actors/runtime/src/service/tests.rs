@@ -112,6 +112,7 @@ async fn hold(port: Arc<dyn Port>) {
     panics(&port).await;
     traces(&port).await;
     admission(&port).await;
+    one_floods_and_the_rest_is_served(&port).await;
     without_reply(&port).await;
     discovery(&port).await;
     draining(&port).await;
@@ -207,6 +208,36 @@ async fn admission(port: &Arc<dyn Port>) {
         }
     }
     assert!(port.request(Message::new("test.nap", "1"), 5_000).await.is_ok(), "the permits came back");
+    assert!(running.drain(5_000).await);
+}
+
+async fn one_floods_and_the_rest_is_served(port: &Arc<dyn Port>) {
+    let sleeper = Arc::clone(port);
+    let limits = Limits { admission: 64, at_once: 4, ..Limits::default() };
+    let endpoint = EndpointSpec::new("sleep", "test.sleep.*").fair_by(Claimant::Token(2));
+    let service =
+        Service::new("test", "1.2.3").handler([endpoint], limits, move || Sleeper { port: Arc::clone(&sleeper) });
+    let running = service.start(Arc::clone(port)).await.unwrap();
+    let flood = {
+        let port = Arc::clone(port);
+        tokio::spawn(async move {
+            join_all((0..500).map(|_| port.request(Message::new("test.sleep.flood", "20"), 10_000))).await
+        })
+    };
+    port.sleep_ms(30).await;
+    // 32 of the flood wait, four at a time for 20 ms each: without turns that is 160 ms for whoever comes behind.
+    for name in ["kenya", "ghana", "chad"] {
+        let begun = port.now_unix_ms();
+        port.request(Message::new(format!("test.sleep.{name}"), "1"), 5_000).await.unwrap();
+        let took_ms = port.now_unix_ms() - begun;
+        assert!(took_ms < 80, "{name} waited {took_ms} ms");
+    }
+    let flood = flood.await.unwrap();
+    let served = flood.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!((32..64).contains(&served), "whoever floods holds half of the places: {served}");
+    for refused in flood.into_iter().filter_map(Result::err) {
+        assert!(matches!(refused, RequestError::Refused { code: 429, .. }), "{refused}");
+    }
     assert!(running.drain(5_000).await);
 }
 

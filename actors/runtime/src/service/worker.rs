@@ -22,12 +22,13 @@ use schemas::{
     header::{self, Headers},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
 use tracing::{Instrument, Span, error, info_span};
 
 use super::{
+    fair::{Place, Receiver},
     jobs::{Jobs, Watched},
     reply::{self, Answer, Outgoing},
     stats::Endpoint,
@@ -50,10 +51,13 @@ pub trait Handler: Send + Sync + 'static {
 pub(super) struct Admitted {
     pub(super) message: Message,
     pub(super) endpoint: Arc<Endpoint>,
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) place: Place,
     pub(super) load: Load,
     pub(super) job: Option<Watched>,
 }
+
+/// Leave to work on a request.
+type Leave = OwnedSemaphorePermit;
 
 /// Counts a request on its worker for as long as it lives.
 pub(super) struct Load(Arc<AtomicUsize>);
@@ -105,7 +109,7 @@ impl Bench {
 
     /// Ends a request: counts it, and hands its reply or its remains to the writer.
     fn conclude(&self, admitted: Admitted, begun: Instant, outcome: Result<Answer, ErrorReply>) {
-        let Admitted { mut message, endpoint, permit, load, job } = admitted;
+        let Admitted { mut message, endpoint, place, load, job } = admitted;
         endpoint.count_time(begun.elapsed());
         if let Err(error) = &outcome {
             endpoint.count_error(error);
@@ -118,7 +122,7 @@ impl Bench {
         };
         drop((load, job));
         // The writer ends last of all.
-        let _ = self.replies.send(Outgoing { message, permit: Some(permit) });
+        let _ = self.replies.send(Outgoing { message, place: Some(place) });
     }
 
     /// A panic as the requester sees it; what it said goes to the log only.
@@ -163,7 +167,7 @@ pub(super) struct CoreWorker<C, F> {
 impl<C: Core, F: Fn() -> C + Send + Sync + 'static> CoreWorker<C, F> {
     pub(super) fn start(
         thread: &actix::ArbiterHandle,
-        requests: mpsc::UnboundedReceiver<Admitted>,
+        requests: Receiver<Admitted>,
         factory: Arc<F>,
         limit_bytes: usize,
         bench: Bench,
@@ -213,13 +217,14 @@ pub(super) struct HandlerWorker<H, F> {
 impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> HandlerWorker<H, F> {
     pub(super) fn start(
         thread: &actix::ArbiterHandle,
-        requests: mpsc::UnboundedReceiver<Admitted>,
+        requests: Receiver<Admitted>,
         factory: Arc<F>,
         limit_bytes: usize,
+        at_once: usize,
         bench: Bench,
     ) {
         Self::start_in_arbiter(thread, move |ctx| {
-            ctx.add_stream(requests_of(requests));
+            ctx.add_stream(requests_with_leave(requests, at_once));
             Self { handler: None, factory, limit_bytes, bench, under_way: 0, no_more: false }
         });
     }
@@ -244,8 +249,8 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> Actor for HandlerWorker<H
     type Context = Context<Self>;
 }
 
-impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<Admitted> for HandlerWorker<H, F> {
-    fn handle(&mut self, admitted: Admitted, ctx: &mut Context<Self>) {
+impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, Leave)> for HandlerWorker<H, F> {
+    fn handle(&mut self, (admitted, leave): (Admitted, Leave), ctx: &mut Context<Self>) {
         let begun = Instant::now();
         let (span, call) = self.bench.call(&admitted);
         let call = call.and_then(|call| {
@@ -265,6 +270,7 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<Admitted> f
                 Err(worker.bench.panicked(&*panic, &admitted.endpoint))
             });
             worker.bench.conclude(admitted, begun, outcome);
+            drop(leave);
             worker.under_way = worker.under_way.saturating_sub(1);
             if worker.no_more && worker.under_way == 0 {
                 ctx.stop();
@@ -281,6 +287,16 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<Admitted> f
     }
 }
 
-fn requests_of(requests: mpsc::UnboundedReceiver<Admitted>) -> impl futures::Stream<Item = Admitted> {
-    stream::unfold(requests, |mut requests| async move { requests.recv().await.map(|admitted| (admitted, requests)) })
+fn requests_of(requests: Receiver<Admitted>) -> impl futures::Stream<Item = Admitted> {
+    stream::unfold(requests, |mut requests| async move { requests.next().await.map(|admitted| (admitted, requests)) })
+}
+
+/// The same, each with leave to be worked on, so that no more are under way than `at_once`.
+fn requests_with_leave(requests: Receiver<Admitted>, at_once: usize) -> impl futures::Stream<Item = (Admitted, Leave)> {
+    let leaves = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
+    stream::unfold((requests, leaves), |(mut requests, leaves)| async move {
+        // Leave first: what comes meanwhile waits in the queues, where turns are taken.
+        let leave = Arc::clone(&leaves).acquire_owned().await.ok()?;
+        requests.next().await.map(|admitted| ((admitted, leave), (requests, leaves)))
+    })
 }
