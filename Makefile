@@ -82,6 +82,7 @@ bench: build ## Measure, against a baseline in the same run: ratios as JSON in t
 	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals
 	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals -- --sync-always
 	$(CARGO) build --package genetic $(PROFILE) --example problems
+	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench ledger
 	@for script in tests/bench/*.py; do echo "== $$script"; $(IN_VENV) $(BIN)/python "$$script"; done
 
 .PHONY: theorems

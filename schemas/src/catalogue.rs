@@ -88,6 +88,7 @@ catalogue! {
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
     registry: Hello, Welcome, Register, Registered, Leave, Done, AgentRecord, Find, Found, KeyEvent, Send,
         DirectMessage, ReadInbox, InboxPage;
+    snapshot: SnapshotPointer, SnapshotChunk;
 }
 
 #[cfg(test)]

@@ -230,6 +230,18 @@ pub trait Fenced {
     /// The last plan failed, or nobody knows. Everything stored until now has since been observed.
     fn lost(&mut self);
 
+    /// Its state, in pieces for [`Fenced::restore`]: the same state gives the same bytes, however it came about. `None`
+    /// while entries of its own are on their way: what they say is in its state, and not yet observed.
+    fn snapshot(&self) -> Option<Vec<Vec<u8>>>;
+
+    /// The writer whose state such pieces hold.
+    ///
+    /// # Errors
+    /// Why the pieces are no state.
+    fn restore(pieces: &[Vec<u8>]) -> Result<Self, String>
+    where
+        Self: Sized;
+
     /// What it saw and skipped, since it was asked last: entries that are not what they claim to be.
     fn complaints(&mut self) -> Vec<String>;
 

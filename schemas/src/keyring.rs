@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::body::{DecodeError, decode};
 use crate::hash::Hash;
 use crate::header::{self, Headers};
@@ -86,7 +88,7 @@ pub struct Keyring {
 }
 
 /// One agent's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// The keys, oldest first.
     pub keys: Vec<PublicKey>,
@@ -94,6 +96,12 @@ pub struct History {
     pub turns: u32,
     /// The hash of the last.
     pub head: Hash,
+}
+
+impl FromIterator<(AgentId, History)> for Keyring {
+    fn from_iter<T: IntoIterator<Item = (AgentId, History)>>(histories: T) -> Self {
+        Self { agents: histories.into_iter().collect() }
+    }
 }
 
 impl Keyring {
@@ -107,6 +115,11 @@ impl Keyring {
     #[must_use]
     pub fn history(&self, agent: &str) -> Option<&History> {
         self.agents.get(agent)
+    }
+
+    /// Every agent's history, by agent.
+    pub fn histories(&self) -> impl Iterator<Item = (&AgentId, &History)> {
+        self.agents.iter()
     }
 
     /// How many agents there are.

@@ -49,6 +49,7 @@ pub mod registry;
 pub mod roadmap;
 pub mod scan;
 pub mod signature;
+pub mod snapshot;
 pub mod stream;
 pub mod subject;
 pub mod trade;

@@ -95,6 +95,8 @@ pub const MAX_EXPIRY_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 pub const MAX_DUE_MS: i64 = 10 * MAX_EXPIRY_MS;
 /// Most messages that one atomic batch of the broker takes.
 pub const MAX_BATCH_MESSAGES: usize = 1_000;
+/// Most chunks of one snapshot.
+pub const MAX_SNAPSHOT_CHUNKS: u32 = 65_536;
 /// Most messages that one read of an inbox returns.
 pub const MAX_INBOX_PAGE: u32 = 256;
 /// Largest numerator or denominator on the wire fits `i64`.

@@ -19,6 +19,8 @@ pub const MARKET: &str = "HMS_MARKET";
 pub const TIMERS: &str = "HMS_TIMERS";
 /// The checkpoints of searches that are spread over islands.
 pub const ISLANDS: &str = "HMS_ISLANDS";
+/// Snapshots of cores' states.
+pub const SNAPSHOTS: &str = "HMS_SNAPSHOTS";
 /// What consumers gave up on.
 pub const DLQ: &str = "HMS_DLQ";
 /// Who is here.
@@ -119,6 +121,13 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             json!({
                 "description": "Checkpoints of searches that are spread over islands",
                 "max_age": CHECKPOINT_LIFE_MS * NS_PER_MS, "allow_rollup_hdrs": false,
+            }),
+        ),
+        with(
+            base(SNAPSHOTS, json!([format!("{ROOT}.snapshot.*"), format!("{ROOT}.snapshot.*.*.*")])),
+            json!({
+                "description": "Snapshots of cores' states, so that a restart reads only what was written since",
+                "max_msgs_per_subject": 1, "allow_rollup_hdrs": false,
             }),
         ),
         with(

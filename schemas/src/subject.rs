@@ -12,7 +12,7 @@ use crate::id::{AgentId, DealId, JobId, MarketId};
 pub const ROOT: &str = "hms.v1";
 
 /// Words that no core, agent-facing service or endpoint may be named.
-pub const RESERVED: [&str; 8] = ["log", "inbox", "note", "live", "market", "topic", "timer", "dlq"];
+pub const RESERVED: [&str; 9] = ["log", "inbox", "note", "live", "market", "topic", "timer", "dlq", "snapshot"];
 
 /// The endpoints of the desk that a party addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -221,6 +221,15 @@ pub fn note(agent: &AgentId) -> String {
     format!("{ROOT}.note.{agent}")
 }
 
+/// The agent of a note's subject.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_note(subject: &str) -> Result<AgentId, BadSubject> {
+    let [agent] = tokens(subject, &format!("{ROOT}.note."))?;
+    part(subject, agent)
+}
+
 /// `hms.v1.inbox.<agent>`: an agent's durable inbox.
 #[must_use]
 pub fn inbox(agent: &AgentId) -> String {
@@ -386,6 +395,24 @@ pub fn dead_letter(service: &str) -> String {
 #[must_use]
 pub fn all_dead_letters() -> String {
     format!("{ROOT}.dlq.*")
+}
+
+/// `hms.v1.snapshot.<core>`: which chunks a core's snapshot consists of.
+#[must_use]
+pub fn snapshot(core: &AgentId) -> String {
+    format!("{ROOT}.snapshot.{core}")
+}
+
+/// `hms.v1.snapshot.<core>.<slot>.<number>`: a piece of a snapshot.
+#[must_use]
+pub fn snapshot_chunk(core: &AgentId, slot: u32, number: u32) -> String {
+    format!("{ROOT}.snapshot.{core}.{slot}.{number}")
+}
+
+/// Every piece in a slot.
+#[must_use]
+pub fn all_snapshot_chunks(core: &AgentId, slot: u32) -> String {
+    format!("{ROOT}.snapshot.{core}.{slot}.*")
 }
 
 /// `$KV.<bucket>.<key>`: where a bucket keeps a key.

@@ -6,6 +6,10 @@
 //! meanwhile, the whole plan fails, this one reads on and decides again what is then still undecided.
 //! Whether a deal was decided is asked of the log alone, so nothing is posted twice, whoever dies when.
 
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use schemas::body::{Message, decode, encode};
@@ -74,6 +78,8 @@ struct Shelf {
 struct Waiting {
     event: DealEvent,
     hash: Hash,
+    /// The entry's exact body.
+    body: Vec<u8>,
     book: MarketId,
 }
 
@@ -92,7 +98,8 @@ struct Flight {
     changes: Vec<(MarketId, Changes)>,
     /// What each record is, in the plan's order.
     records: Vec<Flown>,
-    declared: Vec<(Asked, Declared)>,
+    /// Declarations, each with its answer once the plan is written.
+    declared: Vec<(Asked, Result<Declared, ErrorReply>)>,
     decided: Vec<u64>,
 }
 
@@ -105,8 +112,8 @@ enum Flown {
 }
 
 impl Shelf {
-    fn new(book: &MarketId) -> Self {
-        Self { book: Book::new(book.clone()), cursor: 0, limits: BTreeMap::new() }
+    fn of(book: Book) -> Self {
+        Self { book, cursor: 0, limits: BTreeMap::new() }
     }
 }
 
@@ -121,6 +128,11 @@ impl Ledger {
     #[must_use]
     pub fn book(&self, book: &MarketId) -> Option<&Book> {
         self.shelves.get(book).map(|shelf| &shelf.book)
+    }
+
+    /// Every book in which anything was ever written.
+    pub fn books(&self) -> impl Iterator<Item = &Book> {
+        self.shelves.values().map(|shelf| &shelf.book)
     }
 
     fn look(&mut self, record: &LogRecord) {
@@ -182,7 +194,8 @@ impl Ledger {
         };
         if let Some(book) = book {
             self.by_deal.insert(event.deal.clone(), record.sequence);
-            self.waiting.insert(record.sequence, Waiting { event, hash: Hash::of(&record.body), book });
+            let (hash, body) = (Hash::of(&record.body), record.body.clone());
+            self.waiting.insert(record.sequence, Waiting { event, hash, body, book });
             return Ok(());
         }
         if let Some(sequence) = self.by_deal.remove(&event.deal) {
@@ -206,7 +219,7 @@ impl Ledger {
 }
 
 fn shelf<'a>(shelves: &'a mut BTreeMap<MarketId, Shelf>, book: &MarketId) -> &'a mut Shelf {
-    shelves.entry(book.clone()).or_insert_with(|| Shelf::new(book))
+    shelves.entry(book.clone()).or_insert_with(|| Shelf::of(Book::new(book.clone())))
 }
 
 impl Fenced for Ledger {
@@ -318,7 +331,7 @@ impl Fenced for Ledger {
             }
         }
         for (asked, declared) in flight.declared {
-            self.answers.push((asked.number, Ok((Declared::TYPE, encode(&declared)))));
+            self.answers.push((asked.number, declared.map(|declared| (Declared::TYPE, encode(&declared)))));
         }
         for record in std::mem::take(&mut self.deferred) {
             self.look(&record);
@@ -334,6 +347,14 @@ impl Fenced for Ledger {
         for record in std::mem::take(&mut self.deferred) {
             self.look(&record);
         }
+    }
+
+    fn snapshot(&self) -> Option<Vec<Vec<u8>>> {
+        self.pieces()
+    }
+
+    fn restore(pieces: &[Vec<u8>]) -> Result<Self, String> {
+        Self::of_pieces(pieces)
     }
 
     fn complaints(&mut self) -> Vec<String> {
@@ -354,7 +375,7 @@ struct Planner<'a> {
     notes: Vec<Planned>,
     flown: Vec<Flown>,
     decided: Vec<u64>,
-    declared: Vec<(Asked, Declared)>,
+    declared: Vec<(Asked, Result<Declared, ErrorReply>)>,
 }
 
 struct Drafted<'a> {
@@ -390,6 +411,12 @@ impl<'a> Planner<'a> {
                 return Some((asked.number, Ok((Declared::TYPE, encode(&declared)))));
             }
             Ok(Declaration::Write { event, declared }) => (event, declared),
+            // Too late is for good: a batch with this declaration that may still be on its way fails at the cursor that
+            // is written first.
+            Err(refusal) if refusal.kind() == Code::Late => {
+                self.declared.push((asked, Err(refusal)));
+                return None;
+            }
             Err(refusal) => return Some((asked.number, Err(refusal))),
         };
         let stale = asked.call.sender.as_ref().and_then(|sender| sender.check_fresh(asked.call.now_unix_ms).err());
@@ -410,7 +437,7 @@ impl<'a> Planner<'a> {
             signed: true,
         });
         self.flown.push(Flown::Limit(asked.book.clone(), asked.agent.clone()));
-        self.declared.push((asked, declared));
+        self.declared.push((asked, Ok(declared)));
         None
     }
 
@@ -464,7 +491,7 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> (Vec<Planned>, Flight) {
         let mut changes = Vec::new();
-        if !self.planned.is_empty() {
+        if !self.planned.is_empty() || !self.declared.is_empty() {
             for (book, mut drafted) in std::mem::take(&mut self.drafts) {
                 let cursor = drafted.draft.cursor(drafted.through);
                 // The draft made this cursor itself, so it fits.

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use runtime::{
-    journal::{FencedHandle, FencedHost, HostError, Keys},
-    port::Message,
+    journal::{FencedHandle, FencedHost, Hiring, Keys, SNAPSHOT_EVERY},
+    port::{Message, OfficeSpec, Port},
     service::{Answer, Handler},
 };
 use schemas::{
@@ -13,15 +13,33 @@ use schemas::{
     ledger::BalanceRequest,
     limit::MAX_BODY_BYTES,
     signature::Signer,
-    subject,
+    stream, subject,
 };
 use std::sync::Arc;
-use trade_balance::{Ledger, LedgerAsk};
+use trade_balance::{LEDGER, Ledger, LedgerAsk};
 
 use super::{answer, bad_subject, unknown_verb};
 
 /// The ledger's endpoints.
 pub const VERBS: [&str; 2] = ["declare", "balance"];
+
+/// How long the ledger's office stays with a ledger that is not heard of any more, in milliseconds.
+const OFFICE_MS: u64 = 3_000;
+
+/// What every ledger stands for, and one holds. Its token is the first entry of the ledger's own key log.
+pub fn office() -> Result<OfficeSpec, schemas::id::BadName> {
+    let token = subject::key_log(&LEDGER.parse()?);
+    Ok(OfficeSpec { name: LEDGER.to_owned(), stream: stream::DEALS.to_owned(), token, timeout_ms: OFFICE_MS })
+}
+
+/// Starts ledgers that stand by; `signer` signs as `ledger`.
+pub fn hiring(port: Arc<dyn Port>, signer: Signer) -> impl Fn() -> Hiring<Ledger> {
+    let signer = Arc::new(signer);
+    move || {
+        let (port, signer) = (port.clone(), signer.clone());
+        Box::pin(FencedHost::start(Ledger::new(), port, signer, SNAPSHOT_EVERY))
+    }
+}
 
 /// Answers the ledger's endpoints.
 #[derive(Clone)]
@@ -31,12 +49,10 @@ pub struct LedgerService {
 }
 
 impl LedgerService {
-    /// Starts the one writer; `signer` signs as `ledger`.
-    ///
-    /// # Errors
-    /// When the log cannot be followed.
-    pub async fn start(port: Arc<dyn runtime::port::Port>, keys: Keys, signer: Signer) -> Result<Self, HostError> {
-        Ok(Self { keys, ledger: FencedHost::start(Ledger::new(), port, signer).await? })
+    /// Answers by this ledger.
+    #[must_use]
+    pub fn new(keys: Keys, ledger: FencedHandle<Ledger>) -> Self {
+        Self { keys, ledger }
     }
 }
 

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use ::registry::Greeter;
 use anyhow::{Context, Result, bail};
 use runtime::{
-    journal::{Keys, sign},
+    journal::{FencedHandle, Keys, Seat, sign},
     port::{AppendError, Port, Record},
-    service::{Answer, EndpointSpec, Limits, Running, Service},
+    service::{Answer, Claimant, EndpointSpec, Limits, Running, Service},
 };
 use schemas::{
     AgentId,
@@ -40,11 +40,16 @@ use self::{
     registry::RegistryService,
 };
 use crate::keystore::KeyStore;
+use trade_balance::{LEDGER, Ledger};
 
 /// The version that services show, which is the product's.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Requests that the desk and the ledger work on at once.
 const ADMISSION: usize = 4_096;
+/// Of those, how many at the same time; a turn of somebody else's is never further away than that.
+const AT_ONCE: usize = 512;
+/// The token of a move's subject that names its mover: `hms.v1.deal.<verb>.<party>.<deal>`.
+const MOVER: usize = 4;
 /// Clearings that may wait; they are long.
 const CLEARINGS: usize = 8;
 /// Searches under way at once.
@@ -131,15 +136,24 @@ impl FromStr for Core {
 pub struct Cores {
     services: Vec<Running>,
     provers: Vec<Prover>,
+    /// The ledger, at work or standing by.
+    seat: Option<Seat>,
 }
 
 impl Cores {
     /// Stops taking requests, answers what was admitted, and ends. Says whether all was answered in time.
     pub async fn drain(self) -> bool {
-        let drained = futures::future::join_all(self.services.into_iter().map(|service| service.drain(DRAIN_MS))).await;
+        let services = futures::future::join_all(self.services.into_iter().map(|service| service.drain(DRAIN_MS)));
+        let seat = async {
+            match self.seat {
+                Some(seat) => seat.drain(DRAIN_MS).await,
+                None => true,
+            }
+        };
+        let (services, seat) = futures::future::join(services, seat).await;
         // After whoever may still be asking them.
         let ended = futures::future::join_all(self.provers.into_iter().map(|prover| prover.drain(DRAIN_MS))).await;
-        drained.into_iter().chain(ended).all(|in_time| in_time)
+        seat && services.into_iter().chain(ended).all(|in_time| in_time)
     }
 
     /// Waits until the provers serve; whether they did in time. Nothing depends on it.
@@ -159,7 +173,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
     for core in cores.iter().filter(|core| core.signs()) {
         publish_key(port.as_ref(), &signer(store, *core)?).await?;
     }
-    let mut services = Vec::new();
+    let (mut services, mut seat) = (Vec::new(), None);
     let mut proving = Vec::new();
     for core in cores {
         let service = Service::new(core.name(), VERSION);
@@ -182,7 +196,9 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                         tracing::error!(%error, "timers are not heeded");
                     }
                 });
-                let moves = DealVerb::ALL.map(|verb| EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)));
+                let moves = DealVerb::ALL.map(|verb| {
+                    EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)).fair_by(Claimant::Token(MOVER))
+                });
                 service.described("The desk: the conversation of deals").handler(
                     moves,
                     admitting(ADMISSION),
@@ -191,12 +207,18 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
             }
             Core::Ledger => {
                 let keys = Keys::follow(port.clone()).await?;
-                let ledger = LedgerService::start(port.clone(), keys, signer(store, *core)?).await?;
-                service.described("The books: limits, commits, balances").handler(
-                    endpoints(*core, &ledger::VERBS),
-                    admitting(ADMISSION),
-                    move || ledger.clone(),
-                )
+                let hire = ledger::hiring(port.clone(), signer(store, *core)?);
+                let service = move |writer: &FencedHandle<Ledger>| {
+                    let ledger = LedgerService::new(keys.clone(), writer.clone());
+                    let handler = move || ledger.clone();
+                    Service::new(LEDGER, VERSION).described("The books: limits, commits, balances").handler(
+                        endpoints(Core::Ledger, &ledger::VERBS),
+                        admitting(ADMISSION),
+                        handler,
+                    )
+                };
+                seat = Some(Seat::take(port.clone(), ledger::office()?, hire, service).await?);
+                continue;
             }
             Core::TradeBalance => service
                 .described("What terms are worth, how gains are divided, and what transfers sum to")
@@ -213,6 +235,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                     max_body_bytes: MAX_CLEARING_BODY_BYTES,
                     actors: 1,
                     own_threads: true,
+                    ..Limits::default()
                 };
                 service
                     .described("Who could trade with whom: clearing, netting, roadmaps, the shape of networks")
@@ -248,7 +271,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
         };
         services.push(service.start(port.clone()).await.with_context(|| format!("the core {core}"))?);
     }
-    Ok(Cores { services, provers: proving })
+    Ok(Cores { services, provers: proving, seat })
 }
 
 fn signer(store: &KeyStore, core: Core) -> Result<Signer> {
@@ -291,7 +314,8 @@ async fn publish_key(port: &dyn Port, signer: &Signer) -> Result<()> {
 }
 
 fn endpoints(core: Core, verbs: &[&'static str]) -> Vec<EndpointSpec> {
-    verbs.iter().map(|verb| EndpointSpec::new(*verb, subject::endpoint(core.name(), verb))).collect()
+    let endpoint = |verb: &&'static str| EndpointSpec::new(*verb, subject::endpoint(core.name(), verb));
+    verbs.iter().map(|verb| endpoint(verb).fair_by(Claimant::Signer)).collect()
 }
 
 /// A division may list what tens of thousands of coalitions are worth; dividing and mending may take a while.
@@ -300,7 +324,7 @@ fn dividing() -> Limits {
 }
 
 fn admitting(admission: usize) -> Limits {
-    Limits { admission, ..Limits::default() }
+    Limits { admission, at_once: AT_ONCE, ..Limits::default() }
 }
 
 fn answer(answer: schemas::core::Answer) -> Result<Answer, ErrorReply> {

@@ -1,10 +1,11 @@
 //! One actor that hosts a decider: a queue for each log, one decision at a time in each.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use schemas::{
     core::{Answer, Call, Decision, Effect, Logged},
     error::{Code, ErrorReply},
@@ -138,7 +139,12 @@ impl<D: Hosted> DeciderHost<D> {
         slot.busy = true;
         let shared = self.shared.clone();
         let work = async move {
-            let folded = shared.serve(&log, folded, asks).await;
+            // Who asked hears that nobody knows, and the state is read again: neither can be trusted any more.
+            let served = AssertUnwindSafe(shared.serve(&log, folded, asks)).catch_unwind().await;
+            let folded = served.unwrap_or_else(|_| {
+                tracing::error!(log, "the decider panicked; its state is read anew");
+                None
+            });
             (log, folded)
         };
         ctx.spawn(work.into_actor(self).map(|(log, folded), host, ctx| {

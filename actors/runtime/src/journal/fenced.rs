@@ -1,8 +1,14 @@
-//! One actor that hosts a fenced writer: it follows a stream from its beginning, and writes one batch at
-//! a time.
+//! One actor that hosts a fenced writer: it follows a stream, and while it holds its office it writes, one batch at a
+//! time.
+//!
+//! Several hosts of one writer stand by: each folds the stream as it grows, so whoever is elected can write at once. A
+//! holder that has lost its office without knowing it is stopped by its cursor, not by the election.
+//!
+//! The holder takes snapshots of what it folded, and whoever starts begins with the last one and reads what came after.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use schemas::{
@@ -12,14 +18,21 @@ use schemas::{
     keyring::LogRecord,
     signature::Signer,
 };
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 
-use super::sign::sign;
+use super::{sign::sign, snapshot};
 use crate::port::{AppendError, Followed, Port, ReadError, Record, Start};
 use crate::stage::{NoSystem, Stage};
 
 /// Waiting after a write that failed for another reason than a lost place, in milliseconds.
 const PAUSE_MS: u64 = 100;
+/// A snapshot is taken after so many entries unless the host is told otherwise: few enough to be read again in a second.
+pub const SNAPSHOT_EVERY: u64 = 5_000;
+/// Writing takes a rest of so many times as long as taking the last snapshot held it up.
+const REST: u32 = 20;
 
 /// Why a writer was not hosted.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +46,8 @@ pub enum HostError {
 }
 
 /// A fenced writer that can live in an actor.
-pub trait Keeper: Fenced<Ask: Send> + Send + Unpin + 'static {}
-impl<F: Fenced<Ask: Send> + Send + Unpin + 'static> Keeper for F {}
+pub trait Keeper: Fenced<Ask: Send + Unpin> + Send + Unpin + 'static {}
+impl<F: Fenced<Ask: Send + Unpin> + Send + Unpin + 'static> Keeper for F {}
 
 /// Hosts a fenced writer as an actor.
 pub struct FencedHost<F: Keeper> {
@@ -44,9 +57,34 @@ pub struct FencedHost<F: Keeper> {
     /// The last sequence observed.
     seen: u64,
     caught_up: bool,
+    /// Whether it holds its office, and so may write.
+    holds: bool,
+    pace: Pace,
     phase: Phase,
     next_number: u64,
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
+    /// What was asked before the log was read to its end: it is answered from then on.
+    early: Vec<Ask<F>>,
+    /// Goes with the host: whoever waits for it knows that it is gone.
+    _alive: watch::Sender<()>,
+}
+
+/// When snapshots are taken.
+struct Pace {
+    /// After so many entries.
+    every: u64,
+    /// Entries since the last one.
+    entries: u64,
+    /// Not before this time.
+    rest_until: Instant,
+    /// One is on its way to its stream.
+    saving: bool,
+}
+
+impl Pace {
+    fn is_due(&self) -> bool {
+        self.entries >= self.every && !self.saving && Instant::now() >= self.rest_until
+    }
 }
 
 /// What the writer is at.
@@ -70,16 +108,24 @@ impl<F: Keeper> actix::Message for Ask<F> {
     type Result = ();
 }
 
+/// Whether the host holds its office from now on.
+struct Office(bool);
+
+impl actix::Message for Office {
+    type Result = ();
+}
+
 /// Where to ask a hosted writer.
 pub struct FencedHandle<F: Keeper> {
     host: Addr<FencedHost<F>>,
     /// The thread that the host lives on.
     stage: Arc<Stage>,
+    alive: watch::Receiver<()>,
 }
 
 impl<F: Keeper> Clone for FencedHandle<F> {
     fn clone(&self) -> Self {
-        Self { host: self.host.clone(), stage: Arc::clone(&self.stage) }
+        Self { host: self.host.clone(), stage: Arc::clone(&self.stage), alive: self.alive.clone() }
     }
 }
 
@@ -95,31 +141,72 @@ impl<F: Keeper> FencedHandle<F> {
             Err(ErrorReply::new(Code::Internal, "the writer went away; ask again with the same move_id"))
         })
     }
+
+    /// Waits until the host is gone: it panicked, and its state can't be trusted any more. Another one begins anew.
+    pub async fn gone(&self) {
+        let mut alive = self.alive.clone();
+        while alive.changed().await.is_ok() {}
+    }
+
+    /// Lets the host write, once it has read all that there was when it began; or stops it. Who waits for something to
+    /// be written is told that nobody knows.
+    pub async fn hold(&self, holds: bool) {
+        // It fails only when the host is gone with its thread, and then nothing writes.
+        let _ = self.host.send(Office(holds)).await;
+    }
 }
 
 impl<F: Keeper> FencedHost<F> {
-    /// Starts a host on a thread of its own, from the beginning of the stream.
+    /// Starts a host on a thread of its own, from the last snapshot, or else from the beginning of the stream. It follows
+    /// and doesn't write before it is told to by [`FencedHandle::hold`], and then takes a snapshot after every
+    /// `snapshot_every` entries.
     ///
     /// # Errors
     /// Outside of an actor system, and when the stream cannot be followed.
-    pub async fn start(keeper: F, port: Arc<dyn Port>, signer: Signer) -> Result<FencedHandle<F>, HostError> {
-        let entries = port.follow(F::STREAM, &F::filters(), Start::All).await?;
+    pub async fn start(
+        keeper: F,
+        port: Arc<dyn Port>,
+        signer: Arc<Signer>,
+        snapshot_every: u64,
+    ) -> Result<FencedHandle<F>, HostError> {
+        let (keeper, seen) = match restored(port.as_ref(), &signer).await {
+            Ok(Some((keeper, sequence))) => (keeper, sequence),
+            Ok(None) => (keeper, 0),
+            Err(reason) => {
+                tracing::warn!(stream = F::STREAM, reason, "the snapshot is passed over: reading from the beginning");
+                (keeper, 0)
+            }
+        };
+        let start = if seen == 0 { Start::All } else { Start::After(seen) };
+        let entries = port.follow(F::STREAM, &F::filters(), start).await?;
         let stage = Stage::new(1)?;
         let thread = stage.of(0).ok_or(NoSystem)?;
+        let (sender, alive) = watch::channel(());
         let host = Self::start_in_arbiter(thread, move |ctx| {
             ctx.add_stream(entries);
             Self {
                 keeper,
                 port,
-                signer: Arc::new(signer),
-                seen: 0,
+                signer,
+                seen,
                 caught_up: false,
+                holds: false,
+                pace: Pace { every: snapshot_every.max(1), entries: 0, rest_until: Instant::now(), saving: false },
                 phase: Phase::Idle,
                 next_number: 0,
                 waiting: HashMap::new(),
+                early: Vec::new(),
+                _alive: sender,
             }
         });
-        Ok(FencedHandle { host, stage: Arc::new(stage) })
+        Ok(FencedHandle { host, stage: Arc::new(stage), alive })
+    }
+
+    fn take(&mut self, Ask { ask, call, answer }: Ask<F>) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.waiting.insert(number, answer);
+        self.keeper.ask(number, ask, &call);
     }
 
     /// Writes what there is to write, if nothing is on its way.
@@ -130,7 +217,7 @@ impl<F: Keeper> FencedHost<F> {
             self.keeper.lost();
             self.phase = Phase::Idle;
         }
-        if self.phase == Phase::Idle && self.caught_up {
+        if self.phase == Phase::Idle && self.caught_up && self.holds && self.remember(ctx) {
             let now_unix_ms = self.port.now_unix_ms();
             let plan = self.keeper.plan(now_unix_ms);
             if !plan.is_empty() {
@@ -150,6 +237,29 @@ impl<F: Keeper> FencedHost<F> {
         }
     }
 
+    /// Takes a snapshot if one is due; whether something may be written now, or the snapshot must come first.
+    fn remember(&mut self, ctx: &mut Context<Self>) -> bool {
+        if !self.pace.is_due() {
+            return true;
+        }
+        let begun = Instant::now();
+        // What was written and not yet observed comes in a moment.
+        let Some(pieces) = self.keeper.snapshot() else { return false };
+        self.pace.rest_until = Instant::now() + begun.elapsed().max(Duration::from_millis(1)) * REST;
+        self.pace.entries = 0;
+        self.pace.saving = true;
+        let (sequence, count) = (self.seen, pieces.len());
+        let work = snapshot::write(self.port.clone(), self.signer.clone(), F::STREAM, sequence, pieces);
+        ctx.spawn(work.into_actor(self).map(move |outcome, host, _| {
+            host.pace.saving = false;
+            match outcome {
+                Ok(()) => tracing::info!(stream = F::STREAM, sequence, chunks = count, "a snapshot is taken"),
+                Err(reason) => tracing::warn!(stream = F::STREAM, sequence, reason, "no snapshot was taken"),
+            }
+        }));
+        true
+    }
+
     fn wrote(&mut self, outcome: Result<Vec<u64>, u64>, ctx: &mut Context<Self>) {
         self.phase = match outcome {
             Ok(sequences) => {
@@ -160,6 +270,12 @@ impl<F: Keeper> FencedHost<F> {
         };
         self.advance(ctx);
     }
+}
+
+/// The writer as its last snapshot has it, and the last entry that it then knows.
+async fn restored<F: Keeper>(port: &dyn Port, signer: &Signer) -> Result<Option<(F, u64)>, String> {
+    let Some(read) = snapshot::read(port, signer, F::STREAM).await? else { return Ok(None) };
+    Ok(Some((F::restore(&read.pieces)?, read.sequence)))
 }
 
 /// Writes a plan. What failed gives the sequence up to which the stream must be observed before the next.
@@ -218,9 +334,15 @@ impl<F: Keeper> Actor for FencedHost<F> {
 impl<F: Keeper> StreamHandler<Followed> for FencedHost<F> {
     fn handle(&mut self, item: Followed, ctx: &mut Self::Context) {
         match item {
-            Followed::CaughtUp => self.caught_up = true,
+            Followed::CaughtUp => {
+                self.caught_up = true;
+                for ask in std::mem::take(&mut self.early) {
+                    self.take(ask);
+                }
+            }
             Followed::Entry(stored) => {
                 self.seen = stored.sequence;
+                self.pace.entries += 1;
                 self.keeper.observe(&LogRecord::from(stored));
             }
         }
@@ -230,14 +352,29 @@ impl<F: Keeper> StreamHandler<Followed> for FencedHost<F> {
     }
 }
 
+impl<F: Keeper> Handler<Office> for FencedHost<F> {
+    type Result = ();
+
+    fn handle(&mut self, Office(holds): Office, ctx: &mut Self::Context) {
+        self.holds = holds;
+        if !holds {
+            // Those who asked will ask whoever holds the office next; what is on its way may still be written.
+            self.waiting.clear();
+            self.early.clear();
+        }
+        self.advance(ctx);
+    }
+}
+
 impl<F: Keeper> Handler<Ask<F>> for FencedHost<F> {
     type Result = ();
 
-    fn handle(&mut self, Ask { ask, call, answer }: Ask<F>, ctx: &mut Self::Context) {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.waiting.insert(number, answer);
-        self.keeper.ask(number, ask, &call);
-        self.advance(ctx);
+    fn handle(&mut self, ask: Ask<F>, ctx: &mut Self::Context) {
+        if self.caught_up {
+            self.take(ask);
+            self.advance(ctx);
+        } else {
+            self.early.push(ask);
+        }
     }
 }

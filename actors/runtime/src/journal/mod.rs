@@ -7,19 +7,22 @@
 //! logs into few atomic batches, since a batch costs the broker about as much as one message. [`Keys`]
 //! knows every agent's key and checks signatures before anything is decided. Where there must be one writer
 //! for many logs, a [`FencedHost`] follows the whole stream and writes under compare-and-set on its own
-//! cursor.
+//! cursor; of several, the one that a [`Seat`] has elected.
 
 mod decider;
 mod fenced;
 mod keys;
+mod seat;
 mod sign;
+mod snapshot;
 mod timer;
 mod writer;
 
 pub use self::{
     decider::{DeciderHandle, DeciderHost, Errand, Hosted},
-    fenced::{FencedHandle, FencedHost, HostError, Keeper},
+    fenced::{FencedHandle, FencedHost, HostError, Keeper, SNAPSHOT_EVERY},
     keys::Keys,
+    seat::{Hiring, Seat, SeatError},
     sign::sign,
     writer::GroupCommit,
 };

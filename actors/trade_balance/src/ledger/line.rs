@@ -1,12 +1,12 @@
 //! One line of the book: a party and a good.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a party has of a good, and what it may still give, in the good's minor units.
 ///
 /// Two things hold of every line of a book, whatever becomes of what is on its way:
 /// balance − incoming + limit ≥ 0, and balance + outgoing fits 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Line {
     /// Received − given.
     pub balance: i64,

@@ -29,21 +29,23 @@
 mod apply;
 mod decide;
 mod line;
+mod rows;
 
 use std::collections::BTreeMap;
 
 use schemas::deal::Transfer;
 use schemas::ledger::{BalanceLine, Balances, Cursor};
 use schemas::{AgentId, DealId, Good, Hash, MarketId, MoveId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, Entry, Inconsistent};
 pub use decide::{Declaration, Verdict};
 pub use line::{Line, LineFault};
+pub use rows::Row;
 
-/// Where an agent's limits log stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-struct Head {
+/// Where an agent's limits log stands in a book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Head {
     /// The number of the next entry.
     next_turn: u32,
     /// SHA-256 of the last entry's exact body; zeros before the first.
@@ -204,34 +206,6 @@ impl Book {
             Err(Stale) => Err(Inconsistent::Stale),
         }
     }
-
-    /// The whole state as bytes: the same state gives the same bytes, however it came about.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<u8> {
-        let shown = Snapshot {
-            book: &self.id,
-            next_turn: self.next_turn,
-            applied_through: self.applied_through,
-            state_hash: self.state_hash,
-            lines: self.lines.iter().map(|((party, good), line)| (party, good, line)).collect(),
-            heads: self.heads.iter().collect(),
-            moves: self.moves.iter().map(|((agent, id), body)| (agent, id, *body)).collect(),
-            open: self.open.iter().collect(),
-        };
-        schemas::encode(&shown)
-    }
-}
-
-#[derive(Serialize)]
-struct Snapshot<'a> {
-    book: &'a MarketId,
-    next_turn: u32,
-    applied_through: u64,
-    state_hash: Hash,
-    lines: Vec<(&'a AgentId, &'a Good, &'a Line)>,
-    heads: Vec<(&'a AgentId, &'a Head)>,
-    moves: Vec<(&'a AgentId, &'a MoveId, Hash)>,
-    open: Vec<(&'a DealId, &'a Vec<Transfer>)>,
 }
 
 /// A draft of a state that the book has left.

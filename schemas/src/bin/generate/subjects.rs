@@ -241,6 +241,24 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "the broker",
         ),
         stored(
+            "snapshot",
+            &subject::snapshot(&p.agent).replace(p.agent.as_str(), "{core}"),
+            "which chunks a core's snapshot consists of",
+            stream::SNAPSHOTS,
+            &["snapshot.pointer"],
+            "the core",
+        ),
+        stored(
+            "snapshot_chunk",
+            &subject::snapshot_chunk(&p.agent, 0, 0)
+                .replace(p.agent.as_str(), "{core}")
+                .replace(".0.0", ".{slot}.{number}"),
+            "a piece of a core's snapshot",
+            stream::SNAPSHOTS,
+            &["snapshot.chunk"],
+            "the core",
+        ),
+        stored(
             "dead_letter",
             &subject::dead_letter("{core}"),
             "what a consumer gave up on; the headers say why",

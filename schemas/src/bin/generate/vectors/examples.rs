@@ -396,6 +396,15 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "full",
             json!({ "type": "registry.page", "entries": [{ "sequence": 13, "body": "81a474797065a4646f6e65" }], "more": true }),
         ),
+        (
+            "full",
+            json!({ "type": "snapshot.pointer", "core": "ledger", "sequence": 1_000, "entry": hash, "slot": 1, "chunks": 3,
+            "hash": hash, "at_unix_ms": NOW_UNIX_MS }),
+        ),
+        (
+            "full",
+            json!({ "type": "snapshot.chunk", "sequence": 1_000, "number": 2, "content": "81a474797065a4646f6e65" }),
+        ),
     ];
     Ok(house.into_iter().chain(super::proofs::examples()?).chain(super::divisions::examples()?).collect())
 }

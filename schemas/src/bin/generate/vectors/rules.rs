@@ -491,6 +491,8 @@ fn house() -> Vec<Broken> {
         ("ledger.declare", "a negative limit", vec![Set("limits[1].quantity", json!(-1))], "limits[1].quantity", true),
         ("registry.welcome", "a key with a wrong checksum", vec![Set("account", forged())], "account", false),
         ("registry.register", "a key with a wrong checksum", vec![Set("key", forged())], "key", false),
+        ("snapshot.pointer", "a third slot", vec![Set("slot", json!(2))], "slot", true),
+        ("snapshot.pointer", "too many chunks", vec![Set("chunks", json!(65_537))], "chunks", false),
         ("registry.register", "no lease", vec![Set("lease_ms", json!(0))], "lease_ms", false),
         ("registry.register", "a negative lease", vec![Set("lease_ms", json!(-1))], "lease_ms", false),
         (

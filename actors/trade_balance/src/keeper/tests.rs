@@ -1,0 +1,284 @@
+//! The ledger on a log in memory: what it writes, what it may lose, and its snapshots.
+
+use std::collections::BTreeMap;
+
+use nkeys::KeyPair;
+use schemas::deal::{Accept, Delivery, Terms};
+use schemas::error::Code;
+use schemas::header::{self, Headers};
+use schemas::ledger::Limit;
+use schemas::registry::KeyEvent;
+use schemas::signature::{PublicKey, Signer};
+use schemas::subject::DealVerb;
+use schemas::value::Valuation;
+use schemas::{Good, MoveId};
+
+use super::*;
+use crate::fixture::{agent, terms, transfer};
+
+const NOW: i64 = 1_700_000_000_000;
+const PARTIES: [&str; 4] = ["angola", "chad", "ghana", "kenya"];
+const GOODS: [&str; 2] = ["oil", "tea"];
+
+/// A log and who writes in it.
+struct World {
+    signers: BTreeMap<&'static str, Signer>,
+    log: Vec<LogRecord>,
+    ledger: Ledger,
+    deals: u32,
+    asks: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let account: PublicKey = KeyPair::new_account().public_key().parse().unwrap();
+        let signer = |name| Signer::from_seed(&KeyPair::new_user().seed().unwrap(), account.clone(), name).unwrap();
+        let signers = [DESK, LEDGER].map(|name| (name, signer(name))).into();
+        let mut world = Self { signers, log: Vec::new(), ledger: Ledger::new(), deals: 0, asks: 0 };
+        for core in [DESK, LEDGER] {
+            let key = world.signers[core].key().clone();
+            let event = KeyEvent { agent: agent(core), turn: 0, prev: Hash::ZERO, at_unix_ms: NOW, key, cause: None };
+            world.write(core, subject::key_log(&agent(core)), KeyEvent::TYPE, encode(&event));
+        }
+        world
+    }
+
+    /// Stores an entry, and shows it to the ledger.
+    fn write(&mut self, by: &str, subject: String, kind: &str, body: Vec<u8>) -> u64 {
+        let record = self.record(by, subject, kind, body);
+        self.ledger.observe(&record);
+        self.log.push(record);
+        self.log.len() as u64
+    }
+
+    fn record(&self, by: &str, subject: String, kind: &str, body: Vec<u8>) -> LogRecord {
+        let sender = self.signers[by].sign(&subject, &body, NOW, "n").unwrap();
+        let headers = Headers::of_type(kind).with(header::SENDER, sender);
+        LogRecord { sequence: self.log.len() as u64 + 1, subject, headers, body }
+    }
+
+    /// Stores a plan, and shows it to the ledger. Notes are no entries of its log; here they take no place.
+    fn carry_out(&mut self, plan: Vec<Planned>) {
+        let mut sequences = Vec::new();
+        let mut records = Vec::new();
+        for Planned { subject, kind, body, expect, signed } in plan {
+            if signed {
+                let last = self.log.iter().rev().find(|record| record.subject == subject).map_or(0, |r| r.sequence);
+                assert!(expect.is_none_or(|expect| expect == last), "{subject}: {expect:?}, and it is at {last}");
+                let record = self.record(LEDGER, subject, kind, body);
+                self.log.push(record.clone());
+                records.push(record);
+            }
+            sequences.push(self.log.len() as u64);
+        }
+        self.ledger.written(&sequences);
+        assert!(self.ledger.snapshot().is_none() || records.is_empty(), "its own entries are not observed");
+        for record in records {
+            self.ledger.observe(&record);
+        }
+    }
+
+    /// Lets the ledger write until there is nothing to do.
+    fn settle(&mut self) {
+        loop {
+            let plan = self.ledger.plan(NOW);
+            if plan.is_empty() {
+                break;
+            }
+            self.carry_out(plan);
+        }
+        assert_eq!(self.ledger.complaints(), Vec::<String>::new());
+    }
+
+    fn declare(&mut self, who: &str, move_id: &str, deadline_unix_ms: i64, limits: &[(&str, i64)]) -> u64 {
+        let limits = limits.iter().map(|(good, n)| Limit { good: Good::parse(good).unwrap(), quantity: *n }).collect();
+        let book = MarketId::parse("africa").unwrap();
+        let declare = Declare { move_id: MoveId::parse(move_id).unwrap(), deadline_unix_ms, book, limits };
+        let signed =
+            Signed { subject: subject::endpoint(LEDGER, "declare"), sender: "{}".into(), body: encode(&declare) };
+        self.asks += 1;
+        let call = Call { now_unix_ms: NOW, ..Call::default() };
+        self.ledger.ask(self.asks, LedgerAsk::Declare { agent: agent(who), signed }, &call);
+        self.asks
+    }
+
+    /// Desk's entries of a deal that all have accepted.
+    fn certify(&mut self, terms: &Terms) -> DealId {
+        self.deals += 1;
+        let deal = DealId::of(&agent("opener"), &MoveId::parse(&format!("m{}", self.deals)).unwrap());
+        let bytes = encode(terms);
+        let accepted = |party: &AgentId| {
+            let accept = Accept {
+                move_id: MoveId::parse("yes").unwrap(),
+                deadline_unix_ms: NOW,
+                deal: deal.clone(),
+                terms_hash: Hash::of(&bytes),
+                valuation: Valuation::default(),
+            };
+            let subject = subject::deal_move(DealVerb::Accept, party, &deal);
+            Signed { subject, sender: "{}".into(), body: encode(&accept) }
+        };
+        let what = Happening::Certified {
+            book: terms.book.clone(),
+            opener: agent("opener"),
+            acceptances: terms.parties.iter().map(accepted).collect(),
+            terms: bytes,
+            certificates: vec![],
+        };
+        self.desk(&deal, what);
+        deal
+    }
+
+    fn desk(&mut self, deal: &DealId, what: Happening) {
+        let subject = subject::deal_log(deal);
+        let before: Vec<_> = self.log.iter().filter(|record| record.subject == subject).collect();
+        let event = DealEvent {
+            deal: deal.clone(),
+            turn: u32::try_from(before.len()).unwrap(),
+            prev: before.last().map_or(Hash::ZERO, |record| Hash::of(&record.body)),
+            at_unix_ms: NOW,
+            what,
+            cause: None,
+            trace: None,
+        };
+        self.write(DESK, subject, DealEvent::TYPE, encode(&event));
+    }
+
+    fn state(&self) -> Vec<Vec<u8>> {
+        self.ledger.snapshot().expect("nothing is on its way")
+    }
+}
+
+/// A ledger that observes a log from a place on.
+fn folded(mut ledger: Ledger, log: &[LogRecord]) -> Ledger {
+    for record in log {
+        ledger.observe(record);
+    }
+    assert_eq!(ledger.complaints(), Vec::<String>::new());
+    ledger
+}
+
+/// Numbers that look drawn: the same each time.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+/// Some hundred entries, with deals at every stage when it ends.
+fn busy(seed: u64, mut look: impl FnMut(&World)) -> World {
+    let (mut world, mut draws) = (World::new(), Draws(seed));
+    let mut open: Vec<DealId> = Vec::new();
+    for round in 0..120 {
+        let who = usize::try_from(draws.below(4)).unwrap();
+        let whom = (who + 1 + usize::try_from(draws.below(3)).unwrap()) % 4;
+        match draws.below(6) {
+            0 => {
+                let limit = i64::try_from(draws.below(1_000)).unwrap();
+                let good = GOODS[usize::try_from(draws.below(2)).unwrap()];
+                world.declare(PARTIES[who], &format!("d{round}"), NOW + 1, &[(good, limit)]);
+            }
+            1..=3 => {
+                let quantity = i64::try_from(1 + draws.below(40)).unwrap();
+                let mut terms = terms(vec![
+                    transfer(PARTIES[who], PARTIES[whom], "tea", quantity),
+                    transfer(PARTIES[whom], PARTIES[who], "oil", quantity),
+                ]);
+                if draws.below(2) == 0 {
+                    terms.delivery = Delivery::Confirmed;
+                }
+                let deal = world.certify(&terms);
+                open.push(deal);
+            }
+            _ => {
+                world.settle();
+                open.retain(|deal| world.ledger.shelves.values().any(|shelf| shelf.book.open(deal).is_some()));
+                if let Some(deal) = open.pop() {
+                    let failed = Happening::Failed { undelivered: vec![0] };
+                    world.desk(&deal, if draws.below(2) == 0 { Happening::Settled } else { failed });
+                }
+            }
+        }
+        look(&world);
+    }
+    world
+}
+
+#[test]
+fn a_snapshot_and_the_rest_of_the_log_give_the_bytes_that_the_whole_log_gives() {
+    for seed in 0..20 {
+        let mut snapshots = Vec::new();
+        let world = busy(seed, |world| {
+            if let Some(pieces) = world.ledger.snapshot() {
+                snapshots.push((world.log.len(), pieces));
+            }
+        });
+        let state = world.state();
+        assert_eq!(folded(Ledger::new(), &world.log).snapshot().unwrap(), state, "seed {seed}");
+        assert!(snapshots.len() > 20, "seed {seed}");
+        for (at, pieces) in snapshots {
+            let ledger = Ledger::restore(&pieces).unwrap();
+            assert_eq!(ledger.snapshot().unwrap(), pieces, "seed {seed}, {at}");
+            assert_eq!(folded(ledger, &world.log[at..]).snapshot().unwrap(), state, "seed {seed}, {at}");
+        }
+    }
+}
+
+#[test]
+fn what_waited_when_a_snapshot_was_taken_is_decided_by_whoever_starts_from_it() {
+    let mut world = World::new();
+    world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
+    world.declare("angola", "a", NOW + 1, &[("oil", 10)]);
+    world.settle();
+    let barter = terms(vec![transfer("kenya", "angola", "tea", 10), transfer("angola", "kenya", "oil", 10)]);
+    world.certify(&barter);
+    let second = world.certify(&barter);
+    world.ledger = Ledger::restore(&world.state()).unwrap();
+    world.settle();
+    let entries = |deal: &DealId| world.log.iter().filter(|r| r.subject == subject::deal_log(deal)).count();
+    assert_eq!(entries(&second), 2, "refused: the first had it all");
+    let kenya = world.ledger.book(&barter.book).unwrap().line(&agent("kenya"), &Good::parse("tea").unwrap());
+    assert_eq!(kenya.balance, -10);
+}
+
+#[test]
+fn pieces_that_are_no_state_are_refused() {
+    let world = busy(7, |_| {});
+    let state = world.state();
+    let last = state.last().unwrap();
+    for (what, pieces) in [
+        ("cut", vec![last[..last.len() - 1].to_vec()]),
+        (
+            "of another type",
+            vec![encode(&Cursor { book: "a".parse().unwrap(), turn: 0, applied_through: 0, state_hash: Hash::ZERO })],
+        ),
+        ("empty", vec![Vec::new()]),
+    ] {
+        assert!(Ledger::restore(&pieces).is_err(), "{what}");
+    }
+    assert_eq!(Ledger::restore(&[]).unwrap().snapshot().unwrap(), Vec::<Vec<u8>>::new(), "nothing is nothing");
+}
+
+#[test]
+fn too_late_is_said_only_once_nothing_that_was_on_its_way_can_arrive() {
+    let mut world = World::new();
+    // A batch with the declaration is sent, and nobody hears of it again.
+    world.declare("kenya", "k", NOW, &[("tea", 10)]);
+    let on_its_way = world.ledger.plan(NOW);
+    let cursor = on_its_way.iter().find(|planned| planned.kind == Cursor::TYPE).unwrap();
+    assert_eq!(cursor.expect, Some(0));
+    world.ledger.lost();
+    // The deadline passes, and it is decided again.
+    let plan = world.ledger.plan(NOW + 1);
+    assert!(world.ledger.answers().is_empty(), "not said yet");
+    let kinds: Vec<_> = plan.iter().map(|planned| (planned.kind, planned.expect)).collect();
+    assert_eq!(kinds, [(Cursor::TYPE, Some(0))], "where the batch would have put its own");
+    world.carry_out(plan);
+    let answers = world.ledger.answers();
+    let [(1, Err(refusal))] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(refusal.kind(), Code::Late);
+    assert!(world.ledger.plan(NOW + 1).is_empty());
+}
