@@ -98,6 +98,8 @@ MAX_DUE_MS: Final = 316224000000
 """How far ahead a transfer may be due, in milliseconds (ten years)."""
 MAX_BATCH_MESSAGES: Final = 1000
 """Most messages that one atomic batch of the broker takes."""
+MAX_SNAPSHOT_CHUNKS: Final = 65536
+"""Most chunks of one snapshot."""
 MAX_INBOX_PAGE: Final = 256
 """Most messages that one read of an inbox returns."""
 MAX_EVALUATIONS: Final = 1000000000

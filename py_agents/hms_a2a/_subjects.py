@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT: Final = "hms.v1"
 """The prefix of every subject, with the contract's major version."""
-RESERVED: Final = frozenset(("log", "inbox", "note", "live", "market", "topic", "timer", "dlq"))
+RESERVED: Final = frozenset(("log", "inbox", "note", "live", "market", "topic", "timer", "dlq", "snapshot"))
 """Words that no core, service or endpoint may be named."""
 DEAL_VERBS: Final = ("open", "propose", "counter", "accept", "reject", "withdraw", "confirm", "show")
 """The endpoints of the desk that a party addresses."""

@@ -2809,6 +2809,38 @@ class InboxPage(Message, frozen=True, kw_only=True, tag="registry.page"):
     """Whether there are more."""
 
 
+class SnapshotPointer(Message, frozen=True, kw_only=True, tag="snapshot.pointer"):
+    """Which chunks a snapshot consists of, and what it is a snapshot of."""
+
+    TYPE: ClassVar[str] = "snapshot.pointer"
+    core: AgentId
+    """Whose state."""
+    sequence: UInt64
+    """The stream sequence of the last entry that the state takes into account."""
+    entry: Hash
+    """SHA-256 of that entry's exact body."""
+    slot: Annotated[int, Meta(ge=0, le=1)]
+    """The slot that the chunks are in: 0 or 1."""
+    chunks: UInt32
+    """How many chunks there are."""
+    hash: Hash
+    """SHA-256 over the SHA-256 of each chunk's content, in order."""
+    at_unix_ms: Int64
+    """When it was taken, in Unix milliseconds."""
+
+
+class SnapshotChunk(Message, frozen=True, kw_only=True, tag="snapshot.chunk"):
+    """A piece of a snapshot."""
+
+    TYPE: ClassVar[str] = "snapshot.chunk"
+    sequence: UInt64
+    """The sequence of the snapshot that it belongs to."""
+    number: UInt32
+    """Its number, from 0."""
+    content: bytes
+    """What the core wrote."""
+
+
 class Mover(enum.StrEnum):
     """Who makes a move."""
 
@@ -2944,5 +2976,7 @@ MESSAGES: tuple[type[Message], ...] = (
     DirectMessage,
     ReadInbox,
     InboxPage,
+    SnapshotPointer,
+    SnapshotChunk,
 )
 """Every message."""

@@ -1,7 +1,8 @@
 //! `hms`: runs a bus, runs swarms on it, and looks at both.
 //!
 //! One file a command, in [`command`]. Around them stand what several need: which bus is meant (`bus`), what a
-//! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), how a
+//! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), what a whole
+//! log is worth (`audit`), how a
 //! command ends (`exit`), what it reads (`input`) and what it prints (`output`). [`services`] puts the cores on a bus.
 //!
 //! Answers go to standard output and everything else to standard error, so that a pipe carries answers only.
@@ -10,6 +11,7 @@
 //!
 //! What is absent: this crate names neither the NATS client nor an actor or async library. `runtime` does.
 
+mod audit;
 mod bus;
 mod command;
 mod evidence;

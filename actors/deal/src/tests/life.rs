@@ -127,17 +127,6 @@ fn a_timer_comes_again_until_nothing_can_run_out() {
 }
 
 #[test]
-fn what_is_due_before_its_terms_expire_has_a_timer_of_its_own() {
-    let mut world = World::new();
-    let mut terms = ring();
-    for transfer in &mut terms.transfers {
-        transfer.due_unix_ms = EXPIRES - 10;
-    }
-    world.agree(&terms);
-    assert!(world.effects.contains(&Effect::Timer { at_unix_ms: EXPIRES - 10 }));
-}
-
-#[test]
 fn the_same_move_again_is_answered_from_the_record_and_another_under_its_id_is_refused() {
     let mut world = World::new();
     let terms = ring();

@@ -12,7 +12,7 @@ use clap::{
 use deal::{
     Deal as Folded, Entry,
     gate::{name_of, raised},
-    verify::{DESK, LEDGER, Verified},
+    verify::{Broken, DESK, LEDGER, Verified},
 };
 use futures::StreamExt;
 use runtime::port::{Followed, Port, Start};
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bus::BusArgs,
-    command::on_runtime,
+    command::{on_runtime, verify_all},
     evidence::{Evidence, Unproved},
     exit::{Exit, OrExit, Outcome, Stop},
     input, output,
@@ -99,16 +99,24 @@ pub struct Log {
 /// Every signature is checked, every entry's place in the hash chain, every move is decided again, and every certificate
 /// is checked against the claim that terms and acceptances raise. The first entry at fault is named, with exit code 1.
 /// Only the deal's log and the key history are looked at.
+///
+/// With --all the whole log is verified: every deal, that no sequence is missing, that each posting and each of the
+/// ledger's cursors fits, that the books add up, and that nobody was told of an entry that the log doesn't hold.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   hms deal verify sjbpl4ndpc3hlwq2enbzsc5rtm
-  hms deal verify --from deal.jsonl      what `hms deal log --raw` wrote; `-` is standard input")]
+  hms deal verify --from deal.jsonl      what `hms deal log --raw` wrote; `-` is standard input
+  hms deal verify --all
+  hms deal verify --all --from FOLDER    what `hms backup` or `nats stream backup` wrote")]
 pub struct Verify {
     /// The deal's id; with --from it may be left out, for every deal in the file
-    #[arg(required_unless_present = "from")]
+    #[arg(required_unless_present_any = ["from", "all"])]
     id: Option<DealId>,
-    /// Verify a file, without a bus
+    /// Verify the whole log
+    #[arg(long, conflicts_with = "id")]
+    all: bool,
+    /// Verify a file, or with --all a backup's folder, without a bus
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     #[command(flatten)]
@@ -131,6 +139,12 @@ impl Deal {
             Self::List(list) => on_runtime(list.run()),
             Self::Show(show) => on_runtime(show.run()),
             Self::Log(log) => on_runtime(log.run()),
+            Self::Verify(Verify { all: true, from: Some(folder), json, .. }) if folder.is_dir() => {
+                on_runtime(async move { verify_all::of_backup(&folder, json).await })
+            }
+            Self::Verify(Verify { all: true, from: None, bus, json, .. }) => {
+                on_runtime(async move { verify_all::of_bus(bus.connect().await?.as_ref(), json).await })
+            }
             Self::Verify(Verify { id, from: Some(file), json, .. }) => {
                 let evidence = Evidence::parse(&input::text(&file)?)
                     .map_err(|bad| Stop::new(Exit::Input, bad).while_doing(file.display()))?;
@@ -339,18 +353,26 @@ fn verdict_in_words(id: &DealId, verdict: &Result<Verified, Unproved>) -> String
     }
 }
 
-fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
+/// A verdict without a key history's.
+pub fn as_verdict(id: &DealId, verdict: &Result<Verified, Broken>) -> Value {
     match verdict {
         Ok(Verified { deal, signatures, claims }) => {
             json!({ "deal": id, "holds": true, "state": deal.state, "entries": deal.turns, "signatures": signatures,
                 "claims": claims })
         }
+        Err(broken) => {
+            json!({ "deal": id, "holds": false, "turn": broken.turn, "sequence": broken.sequence, "fault": broken.fault.to_string() })
+        }
+    }
+}
+
+fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
+    match verdict {
+        Ok(verified) => as_verdict(id, &Ok(verified.clone())),
         Err(Unproved::Key { agent, sequence, fault }) => {
             json!({ "deal": id, "holds": false, "key_history": agent, "sequence": sequence, "fault": fault.to_string() })
         }
-        Err(Unproved::Deal(broken)) => {
-            json!({ "deal": id, "holds": false, "turn": broken.turn, "sequence": broken.sequence, "fault": broken.fault.to_string() })
-        }
+        Err(Unproved::Deal(broken)) => as_verdict(id, &Err(broken.clone())),
     }
 }
 

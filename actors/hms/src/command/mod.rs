@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod agents;
+mod backup;
 mod call;
 mod deal;
 mod decode;
@@ -14,6 +15,7 @@ pub mod provision;
 mod status;
 mod swarm;
 mod up;
+mod verify_all;
 
 use std::future::Future;
 
@@ -47,6 +49,8 @@ pub enum Command {
     Dlq(dlq::Dlq),
     #[command(subcommand)]
     Keys(keys::Keys),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
 }
 
 impl Command {
@@ -74,6 +78,8 @@ impl Command {
             Self::Market(market) => on_runtime(market.run()),
             Self::Swarm(swarm) => on_runtime(swarm.run()),
             Self::Dlq(dlq) => on_runtime(dlq.run()),
+            Self::Backup(backup) => on_runtime(backup.run()),
+            Self::Restore(restore) => on_runtime(restore.run()),
         }
     }
 }

@@ -7,25 +7,37 @@ use runtime::port::{Difference, Port, Provisioned};
 use schemas::stream;
 use serde_json::{Value, json};
 
-use crate::{bus::BusArgs, exit::Outcome, output};
+use crate::{
+    bus::BusArgs,
+    exit::{Exit, Outcome, Stop},
+    output,
+};
 
 /// Make the streams and buckets that the cores need, or bring them to their specification
 ///
-/// What is right already is left alone, so it can be run again at any time. `hms up` does it by itself.
+/// What is right already is left alone, so it can be run again at any time, and after an upgrade. `hms up` does it by
+/// itself.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  hms provision --nats nats://broker:4222 --replicas 3
-  hms provision --plan | jq .name")]
+  hms provision --plan --nats nats://broker:4222 --replicas 3
+  hms provision --apply --nats nats://broker:4222 --replicas 3
+  hms provision --specifications | jq .name")]
 pub struct Provision {
     #[command(flatten)]
     bus: BusArgs,
     /// Copies of each stream in a cluster
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
-    /// Only print the specifications, one JSON object a line, as `nats stream add --config` takes them; no bus is needed
+    /// Only say what is missing and what would be changed, with exit code 1 if that is anything
     #[arg(long)]
     plan: bool,
+    /// Do it, which is what happens without --plan, too
+    #[arg(long, conflicts_with = "plan")]
+    apply: bool,
+    /// Only print the specifications, one JSON object a line, as `nats stream add --config` takes them; no bus is needed
+    #[arg(long, conflicts_with_all = ["plan", "apply"])]
+    specifications: bool,
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -33,14 +45,20 @@ pub struct Provision {
 
 impl Provision {
     pub async fn run(self) -> Outcome {
-        if self.plan {
+        if self.specifications {
             return specifications(self.replicas).iter().try_for_each(output::json);
         }
         let port = self.bus.connect().await?;
-        for (name, done) in provision(&port, self.replicas).await? {
-            if self.json { output::json(&as_json(&name, &done))? } else { output::line(in_words(&name, &done))? }
+        let done = if self.plan { plan(&port, self.replicas).await? } else { provision(&port, self.replicas).await? };
+        for (name, done) in &done {
+            if self.json {
+                output::json(&as_json(name, done, self.plan))?;
+            } else {
+                output::line(in_words(name, done, self.plan))?;
+            }
         }
-        Ok(())
+        let is_right = done.iter().all(|(_, done)| *done == Provisioned::Unchanged);
+        if self.plan && !is_right { Err(Stop::silent(Exit::Bad)) } else { Ok(()) }
     }
 }
 
@@ -55,32 +73,44 @@ pub async fn provision(port: &Arc<dyn Port>, replicas: u8) -> Outcome<Vec<(Strin
     Ok(done)
 }
 
-fn specifications(replicas: u8) -> Vec<Value> {
+/// What provisioning would do to each stream and bucket.
+async fn plan(port: &Arc<dyn Port>, replicas: u8) -> Outcome<Vec<(String, Provisioned)>> {
+    let mut planned = Vec::new();
+    for spec in specifications(replicas) {
+        let name = spec.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let plan = port.plan_stream(&spec).await?;
+        planned.push((name, plan));
+    }
+    Ok(planned)
+}
+
+/// Every stream and bucket, those that others take from first.
+pub fn specifications(replicas: u8) -> Vec<Value> {
     [stream::streams(replicas), stream::buckets(replicas)].concat()
 }
 
-fn in_words(name: &str, done: &Provisioned) -> String {
+fn in_words(name: &str, done: &Provisioned, plan: bool) -> String {
     match done {
-        Provisioned::Created => format!("{name}: created"),
-        Provisioned::Unchanged => format!("{name}: unchanged"),
+        Provisioned::Created => format!("{name}: {}", if plan { "missing" } else { "created" }),
+        Provisioned::Unchanged => format!("{name}: {}", if plan { "as it should be" } else { "unchanged" }),
         Provisioned::Updated(differences) => {
             let changes: Vec<String> =
                 differences.iter().map(|Difference { setting, was, is }| format!("{setting} {was} → {is}")).collect();
-            format!("{name}: changed {}", changes.join(", "))
+            format!("{name}: {} {}", if plan { "to be changed:" } else { "changed" }, changes.join(", "))
         }
     }
 }
 
-fn as_json(name: &str, done: &Provisioned) -> Value {
+fn as_json(name: &str, done: &Provisioned, plan: bool) -> Value {
     match done {
-        Provisioned::Created => json!({ "stream": name, "outcome": "created" }),
+        Provisioned::Created => json!({ "stream": name, "outcome": if plan { "missing" } else { "created" } }),
         Provisioned::Unchanged => json!({ "stream": name, "outcome": "unchanged" }),
         Provisioned::Updated(differences) => {
             let changes: Vec<Value> = differences
                 .iter()
                 .map(|Difference { setting, was, is }| json!({ "setting": setting, "was": was, "is": is }))
                 .collect();
-            json!({ "stream": name, "outcome": "changed", "changes": changes })
+            json!({ "stream": name, "outcome": if plan { "to_be_changed" } else { "changed" }, "changes": changes })
         }
     }
 }

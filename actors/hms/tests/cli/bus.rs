@@ -187,7 +187,8 @@ fn a_broker_that_outlived_its_killed_bus_is_ended_by_down() {
 #[test]
 fn what_is_provisioned_already_is_left_alone() {
     let bus = Bus::start();
-    let ran = bus.hms(&["provision"]);
+    check(&bus.hms(&["provision", "--plan"]), 0, "HMS_DEALS: as it should be");
+    let ran = bus.hms(&["provision", "--apply"]);
     check(&ran, 0, "HMS_DEALS: unchanged");
     assert!(ran.out.lines().count() > 5 && ran.out.lines().all(|line| line.ends_with(": unchanged")), "{}", ran.out);
     // A node that does not have the bus's own keys may not write in the cores' names.

@@ -57,8 +57,8 @@ fn what_a_killed_bus_left_behind_is_no_bus() {
 }
 
 #[test]
-fn a_plan_needs_no_bus() {
-    let ran = hms(&["provision", "--plan"], b"");
+fn specifications_need_no_bus() {
+    let ran = hms(&["provision", "--specifications"], b"");
     check(&ran, 0, "HMS_DEALS");
     let plan: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(plan.len() > 5 && plan.iter().all(|spec| spec["num_replicas"] == 1));

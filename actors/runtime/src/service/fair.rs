@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(second.len(), 25);
         assert!(places.take(&who("third")).is_some());
         drop(first);
-        assert_eq!(fill("second").len(), 13, "and 38 in all, where 62 are free");
+        assert_eq!(fill("second").len(), 25, "50 in all, where 50 are free");
         assert!(places.held().get("first").is_none(), "nobody is remembered who holds nothing");
         let nobody: Vec<_> = std::iter::from_fn(|| places.take(&None)).collect();
         assert_eq!(nobody.len(), 75, "who cannot be told apart takes what there is");

@@ -2,12 +2,12 @@
 
 use schemas::deal::Transfer;
 use schemas::{AgentId, DealId, Good, Hash, MarketId, MoveId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Book, Head, Line};
 
 /// One thing that a book knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Row {
     /// Which book, how many cursors it has, how far it is applied, and the hash of its postings. The rows behind it are
     /// this book's.
@@ -35,10 +35,10 @@ impl Book {
 
     /// The book that a row begins; `None` for a row that begins none.
     #[must_use]
-    pub fn begun_by(row: &Row) -> Option<Self> {
+    pub fn begun(row: Row) -> Option<Self> {
         let Row::Book(id, next_turn, applied_through, state_hash) = row else { return None };
-        let mut book = Self::new(id.clone());
-        (book.next_turn, book.applied_through, book.state_hash) = (*next_turn, *applied_through, *state_hash);
+        let mut book = Self::new(id);
+        (book.next_turn, book.applied_through, book.state_hash) = (next_turn, applied_through, state_hash);
         Some(book)
     }
 

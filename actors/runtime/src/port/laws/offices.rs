@@ -7,11 +7,16 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn office(name: &str) -> OfficeSpec {
-    OfficeSpec { name: name.to_owned(), stream: "OFFICE".to_owned(), token: format!("{name}.token"), timeout_ms: 1_000 }
+    OfficeSpec {
+        name: name.to_owned(),
+        stream: "OFFICE".to_owned(),
+        token: format!("office.{name}"),
+        timeout_ms: 1_000,
+    }
 }
 
 async fn of_two_who_stand_one_holds_the_office_and_the_other_follows(port: Port_) {
-    stream(&port, "OFFICE", &["*.token"], json!({})).await;
+    stream(&port, "OFFICE", &["office.*"], json!({})).await;
     let office = office("mayor");
     port.append("OFFICE", vec![Record::new(office.token.clone(), "token")]).await.unwrap();
     let mut first = port.stand(&office).await.unwrap();
