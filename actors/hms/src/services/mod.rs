@@ -252,6 +252,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                     max_body_bytes: MAX_CLEARING_BODY_BYTES,
                     actors: processors,
                     own_threads: true,
+                    ..Limits::default()
                 };
                 let searches =
                     Limits { admission: SEARCHES, max_body_bytes: MAX_CLEARING_BODY_BYTES, ..Limits::default() };
@@ -320,7 +321,13 @@ fn endpoints(core: Core, verbs: &[&'static str]) -> Vec<EndpointSpec> {
 
 /// A division may list what tens of thousands of coalitions are worth; dividing and mending may take a while.
 fn dividing() -> Limits {
-    Limits { admission: DIVISIONS, max_body_bytes: MAX_CLEARING_BODY_BYTES, actors: 1, own_threads: true }
+    Limits {
+        admission: DIVISIONS,
+        max_body_bytes: MAX_CLEARING_BODY_BYTES,
+        actors: 1,
+        own_threads: true,
+        ..Limits::default()
+    }
 }
 
 fn admitting(admission: usize) -> Limits {

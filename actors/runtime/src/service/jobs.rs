@@ -179,6 +179,6 @@ impl Watcher for OnTheBus {
     fn report(&self, kind: &'static str, body: Vec<u8>) {
         let message = Message::new(self.progress.clone(), body).with_headers(Headers::of_type(kind));
         // The writer ends last of all.
-        let _ = self.replies.send(Outgoing { message, permit: None });
+        let _ = self.replies.send(Outgoing { message, place: None });
     }
 }

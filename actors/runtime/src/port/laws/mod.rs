@@ -29,7 +29,8 @@ use cases;
 /// Holds an adapter to every law.
 pub(crate) async fn hold(port: Port_) {
     let cases: Vec<Case> =
-        [bus::cases(), streams::cases(), watching::cases(), buckets::cases(), objects::cases(), offices::cases()].concat();
+        [bus::cases(), streams::cases(), watching::cases(), buckets::cases(), objects::cases(), offices::cases()]
+            .concat();
     let limit_ms = 60_000;
     let running = cases.into_iter().map(|(name, case)| {
         let port = Arc::clone(&port);
