@@ -15,19 +15,36 @@ fn office(name: &str) -> OfficeSpec {
     }
 }
 
+/// A candidacy that is looked after, as a seat does it: a holder that doesn't look loses its office.
+fn kept(mut candidacy: Candidacy) -> (futures::stream::BoxStream<'static, Standing>, tokio::task::AbortHandle) {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let keeping = tokio::spawn(async move {
+        while let Some(standing) = candidacy.next().await {
+            if sender.send(standing).is_err() {
+                return;
+            }
+        }
+    });
+    let heard = futures::stream::unfold(receiver, |mut receiver| async move {
+        let standing = receiver.recv().await?;
+        Some((standing, receiver))
+    });
+    (heard.boxed(), keeping.abort_handle())
+}
+
 async fn of_two_who_stand_one_holds_the_office_and_the_other_follows(port: Port_) {
     stream(&port, "OFFICE", &["office.*"], json!({})).await;
     let office = office("mayor");
     port.append("OFFICE", vec![Record::new(office.token.clone(), "token")]).await.unwrap();
-    let mut first = port.stand(&office).await.unwrap();
+    let (mut first, first_goes) = kept(port.stand(&office).await.unwrap());
     assert_eq!(next(&port, &mut first).await, Standing::Holds);
-    let mut second = port.stand(&office).await.unwrap();
+    let (mut second, second_goes) = kept(port.stand(&office).await.unwrap());
     assert_eq!(next(&port, &mut second).await, Standing::Waits);
     assert!(silent(&port, 1_500, &mut first).await, "he keeps it, well beyond the time-out");
-    drop(first);
+    first_goes.abort();
     assert_eq!(next(&port, &mut second).await, Standing::Holds);
-    let mut third = port.stand(&office).await.unwrap();
-    drop(second);
+    let (mut third, _) = kept(port.stand(&office).await.unwrap());
+    second_goes.abort();
     port.leave(&office).await;
     while next(&port, &mut third).await != Standing::Holds {}
 }
