@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
+from hms_a2a import _check_graph as graph
 from hms_a2a import _wire as wire
+from hms_a2a._check_parts import unique
 from hms_a2a._errors import BadWire
 from hms_a2a._keys import is_public
 from hms_a2a._limits import (
@@ -32,6 +34,7 @@ from hms_a2a._limits import (
     MAX_PERIODS,
     MAX_POLY_TERMS,
     MAX_SAMPLES,
+    MAX_SNAPSHOT_CHUNKS,
     MAX_TEXT_BYTES,
     MAX_TRANSFERS,
     MAX_VARIABLES,
@@ -40,7 +43,7 @@ from hms_a2a._limits import (
 from hms_a2a._rational import Ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from fractions import Fraction
 
 M = TypeVar("M", bound=wire.Message)
@@ -88,7 +91,7 @@ def _open(message: wire.Open) -> None:
 
 def _accept(message: wire.Accept) -> None:
     _valuation(message.valuation, "valuation")
-    _unique((holding.good for holding in message.holdings), "holdings")
+    unique((holding.good for holding in message.holdings), "holdings")
 
 
 def _reason(message: wire.Reject | wire.Withdraw) -> None:
@@ -121,16 +124,6 @@ def _margin(margin_ppm: int, field: str) -> None:
         raise BadWire(field, "a margin is 0 to 1000000000 ppm")
 
 
-def _unique(names: Iterable[str], field: str) -> None:
-    seen = set()
-    for index, name in enumerate(names):
-        if index >= MAX_GOODS:
-            raise BadWire(field, f"at most {MAX_GOODS} entries")
-        if name in seen:
-            raise BadWire(f"{field}[{index}]", f"{name} stands twice")
-        seen.add(name)
-
-
 def _outlook(outlook: wire.Outlook, field: str) -> None:
     if outlook.rate is not None and outlook.rate < 0:
         raise BadWire(f"{field}.rate", "must not be negative")
@@ -147,8 +140,8 @@ def _outlook(outlook: wire.Outlook, field: str) -> None:
 def _valuation(valuation: wire.Valuation, field: str) -> None:
     _outlook(valuation.outlook, f"{field}.outlook")
     _margin(valuation.margin_ppm, f"{field}.margin_ppm")
-    _unique((stated.good for stated in valuation.values), f"{field}.values")
-    _unique((stated.good for stated in valuation.costs), f"{field}.costs")
+    unique((stated.good for stated in valuation.values), f"{field}.values")
+    unique((stated.good for stated in valuation.costs), f"{field}.costs")
     for index, stated in enumerate(valuation.values):
         place = f"{field}.values[{index}]"
         if (stated.value is None) == (stated.dimensions is None):
@@ -168,7 +161,7 @@ def _valuation(valuation: wire.Valuation, field: str) -> None:
 def _valuations(message: wire.ValueRequest | wire.AnalyzeRequest | wire.Bargain) -> None:
     with _under("terms."):
         _terms(message.terms)
-    _unique((stated.party for stated in message.valuations), "valuations")
+    unique((stated.party for stated in message.valuations), "valuations")
     for index, stated in enumerate(message.valuations):
         _valuation(stated.valuation, f"valuations[{index}].valuation")
 
@@ -182,7 +175,7 @@ def _analyze(message: wire.AnalyzeRequest) -> None:
 def _room(room: wire.Room, terms: wire.Terms, field: str) -> None:
     if len(room.spans) > MAX_TRANSFERS:
         raise BadWire(f"{field}.spans", f"at most {MAX_TRANSFERS} spans")
-    _unique((str(span.transfer) for span in room.spans), f"{field}.spans")
+    unique((str(span.transfer) for span in room.spans), f"{field}.spans")
     for index, span in enumerate(room.spans):
         place = f"{field}.spans[{index}]"
         if span.transfer >= len(terms.transfers):
@@ -207,7 +200,7 @@ def _divide(message: wire.Divide) -> None:
         with _under("bargain."):
             _valuations(bargain)
         _room(bargain.room, bargain.terms, "bargain.room")
-        _unique((weight.party for weight in bargain.weights), "bargain.weights")
+        unique((weight.party for weight in bargain.weights), "bargain.weights")
         _weights([weight.weight for weight in bargain.weights], "bargain.weights")
     if message.game is not None:
         _game(message.game)
@@ -271,7 +264,7 @@ def _each_once(names: Sequence[str], field: str) -> None:
 def _path(message: wire.PathRequest) -> None:
     if sum(len(commit.transfers) for commit in message.commits) > MAX_TRANSFERS * 1000:
         raise BadWire("commits", f"at most {MAX_TRANSFERS * 1000} transfers")
-    _unique((price.good for price in message.prices), "prices")
+    unique((price.good for price in message.prices), "prices")
     for index, price in enumerate(message.prices):
         if price.price < 0:
             raise BadWire(f"prices[{index}].price", "must not be negative")
@@ -292,7 +285,7 @@ def _certificates(message: wire.CertificateMarket) -> None:
 def _return(message: wire.ReturnRequest) -> None:
     if not 1 <= len(message.indicators) <= MAX_GOODS:
         raise BadWire("indicators", f"1 to {MAX_GOODS} indicators")
-    _unique((indicator.name for indicator in message.indicators), "indicators")
+    unique((indicator.name for indicator in message.indicators), "indicators")
     for index, indicator in enumerate(message.indicators):
         for field, text in (("name", indicator.name), ("unit", indicator.unit)):
             _text(text, f"indicators[{index}].{field}")
@@ -310,7 +303,7 @@ def _return(message: wire.ReturnRequest) -> None:
 
 
 def _market(market: wire.Market) -> None:
-    _unique((spec.good for spec in market.goods), "goods")
+    unique((spec.good for spec in market.goods), "goods")
     for index, spec in enumerate(market.goods):
         if spec.reference_price is not None and spec.reference_price <= 0:
             raise BadWire(f"goods[{index}].reference_price", "must be positive")
@@ -330,7 +323,7 @@ def _ring_length(max_ring: int) -> None:
 
 
 def _offer(offer: wire.Intent | wire.Offer) -> None:
-    _unique((give.good for give in offer.gives), "gives")
+    unique((give.good for give in offer.gives), "gives")
     for index, give in enumerate(offer.gives):
         _bounds(give.cost, f"gives[{index}].cost")
     if len(offer.wants) > MAX_GOODS:
@@ -355,10 +348,11 @@ def _offer(offer: wire.Intent | wire.Offer) -> None:
 
 
 def _clear(message: wire.Clear) -> None:
-    _unique((spec.good for spec in message.goods), "goods")
+    unique((spec.good for spec in message.goods), "goods")
     if len(message.offers) > MAX_INTENTS:
         raise BadWire("offers", f"at most {MAX_INTENTS} offers")
     _ring_length(message.max_ring)
+    graph.chain_length(message)
     _margin(message.margin_ppm, "margin_ppm")
     if message.time_limit_ms == 0:
         raise BadWire("time_limit_ms", "must be positive")
@@ -383,7 +377,7 @@ def _clearing(message: wire.Clearing) -> None:
 
 
 def _declare(message: wire.Declare) -> None:
-    _unique((limit.good for limit in message.limits), "limits")
+    unique((limit.good for limit in message.limits), "limits")
 
 
 def _balance(message: wire.TradeBalanceRequest) -> None:
@@ -429,6 +423,13 @@ def _read_inbox(message: wire.ReadInbox) -> None:
 # --- claims and certificates ----------------------------------------------------------------------------------------
 
 _ONE = [wire.PolyTerm(coef=Ratio(1))]
+
+
+def _snapshot(pointer: wire.SnapshotPointer) -> None:
+    if pointer.slot > 1:
+        raise BadWire("slot", "is 0 or 1")
+    if pointer.chunks > MAX_SNAPSHOT_CHUNKS:
+        raise BadWire("chunks", f"at most {MAX_SNAPSHOT_CHUNKS} chunks")
 
 
 def _term(term: wire.PolyTerm, field: str, variables: int) -> None:
@@ -603,6 +604,9 @@ _rule(wire.Market, _market)
 _rule(wire.Intent, _offer)
 _rule(wire.Clear, _clear)
 _rule(wire.Clearing, _clearing)
+_rule(wire.Net, graph.net)
+_rule(wire.PlanRoadmap, graph.roadmap)
+_rule(wire.AnalyzeNetwork, graph.network)
 _rule(wire.Claim, _claim)
 _rule(wire.Certificate, _certificate)
 _rule(wire.Counterexample, _counterexample)
@@ -616,3 +620,4 @@ _rule(wire.KeyEvent, _keyed)
 _rule(wire.Found, _found)
 _rule(wire.Register, _register)
 _rule(wire.ReadInbox, _read_inbox)
+_rule(wire.SnapshotPointer, _snapshot)

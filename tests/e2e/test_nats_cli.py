@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WITHIN_S = 20.0
 MARKET = "watched"
-CORES = ["deal", "genetic", "graph", "ledger", "maker", "registry", "trade_balance"]
+CORES = ["deal", "genetic", "graph", "gtp", "ledger", "maker", "proof", "registry", "trade_balance"]
 #: What the log of a deal with two parties says, in order.
 LIFE = ["opened", "accepted", "accepted", "certified", "committed", "confirmed", "confirmed", "settled"]
 

@@ -1,0 +1,22 @@
+"""Rules that several messages share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hms_a2a._errors import BadWire
+from hms_a2a._limits import MAX_GOODS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def unique(names: Iterable[str], field: str) -> None:
+    """Refuses more than `MAX_GOODS` names, and a name that stands twice."""
+    seen = set()
+    for index, name in enumerate(names):
+        if index >= MAX_GOODS:
+            raise BadWire(field, f"at most {MAX_GOODS} entries")
+        if name in seen:
+            raise BadWire(f"{field}[{index}]", f"{name} stands twice")
+        seen.add(name)
