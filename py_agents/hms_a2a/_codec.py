@@ -37,6 +37,12 @@ def encode(message: wire.Message) -> bytes:
     return body
 
 
+def is_written(body: bytes, message: wire.Message) -> bool:
+    """Whether a message that was read from a body is written so."""
+    written: bytes = _encoder.encode(message)
+    return written == body
+
+
 def decode(body: bytes, kind: type[M], limit_bytes: int = MAX_BODY_BYTES) -> M:
     """Read a message of one type. Raises `BadWire`."""
     got = type_of(body, limit_bytes)

@@ -60,6 +60,8 @@ def read_ratio(text: object) -> Ratio:
     if form is None:
         raise ValueError(f"a ratio reads like '3/10' or '-3', not {text[:64]!r}")
     top, bottom = form.groups()
+    if bottom is None and len(top) < 19:
+        return Ratio(int(top))
     if max(len(top), len(bottom or "")) > _MOST_DIGITS + 1:
         raise ValueError(f"the numerator and denominator of {text[:64]!r} must fit {MAX_COEFFICIENT_BITS} bits")
     numerator, denominator = int(top), int(bottom or 1)

@@ -13,14 +13,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hms_a2a.gtp._claim import Claim
+from hms_a2a.gtp._direct import at_once
 from hms_a2a.gtp._errors import BadClaim, BadEvidence
-from hms_a2a.gtp._prove import Outcome, prove_at_once
+from hms_a2a.gtp._prove import Outcome
 from hms_a2a.gtp._worker import Done, Job, Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hms_a2a.gtp._claim import Claim
     from hms_a2a.gtp._islands import Islands
     from hms_a2a.gtp._workers import Workers
 
@@ -78,18 +79,17 @@ class Answers:
     async def all(self, bodies: list[bytes], ask: Ask) -> list[tuple[bytes, Outcome]]:
         """An answer for each claim, with its hash, in order. Raises `BadClaim` where one cannot be read."""
         until = asyncio.get_running_loop().time() + ask.seconds
-        claims = []
+        claims: list[Claim] = []
+        answers: list[Outcome | None] = []
         for index, body in enumerate(bodies):
             try:
-                claims.append(Claim.from_bytes(body))
+                claim, outcome = at_once(body)
             except BadClaim as error:
                 field = f"claims[{index}]" + (f".{error.field}" if error.field else "")
                 raise BadClaim(error.reason, field=field) from error
-        answers: list[Outcome | None] = []
-        for at, claim in enumerate(claims):
-            outcome = prove_at_once(claim)
+            claims.append(claim)
             answers.append(None if outcome and ask.only_refute and outcome.verdict == "proved" else outcome)
-            if at % 8 == 7:
+            if index % 8 == 7:
                 await asyncio.sleep(0)  # others are served in between
         hard = [k for k, outcome in enumerate(answers) if outcome is None]
         if hard:

@@ -85,9 +85,14 @@ def tally(node: Node) -> Tally:
     return counted
 
 
+def certificate_of(claim_hash: bytes, root: Node) -> wire.Certificate:
+    """The certificate as the wire has it."""
+    return wire.Certificate(version=1, claim_hash=claim_hash, nodes=_nodes(root))
+
+
 def certificate_bytes(claim_hash: bytes, root: Node) -> bytes:
     """The canonical body. Raises `BadWire` where it exceeds a limit of the wire."""
-    return encode(wire.Certificate(version=1, claim_hash=claim_hash, nodes=_nodes(root)))
+    return encode(certificate_of(claim_hash, root))
 
 
 def counterexample_bytes(claim_hash: bytes, point: Sequence[Q]) -> bytes:

@@ -59,7 +59,12 @@ def check(claim: bytes, evidence: bytes) -> Checked:
         raise BadClaim("is not written as the contract writes it")
     if encode(read) != evidence:
         raise BadEvidence("", "is not written as the contract writes it")
-    if read.claim_hash != hashlib.sha256(claim).digest():
+    return check_read(about, hashlib.sha256(claim).digest(), read)
+
+
+def check_read(about: wire.Claim, claim_hash: bytes, read: wire.Certificate | wire.Counterexample) -> Checked:
+    """The same of what the codec has read, or written, already. Raises `BadClaim` or `BadEvidence`."""
+    if read.claim_hash != claim_hash:
         raise BadEvidence("claim_hash", "is another claim's")
     setting = _Setting(about)
     if about.witness:
