@@ -9,8 +9,8 @@
 //!    relaxation over all rings, making the columns as the duals ask for them ([`rings`] finds them, [`master`] holds
 //!    the programme), and proves a bound on what any set of rings can reach.
 //! 3. [`round`] rounds its optimum to whole lots, repairs every ring exactly, and uses what is left.
-//! 4. [`lots`] betters that where few lots move, by an integer programme ([`programme`]), and proves the optimum
-//!    where it can.
+//! 4. [`lots`] betters that where few lots move, by an integer programme ([`programme`], made smaller by [`reduce`],
+//!    its nodes solved by [`simplex`]), and proves the optimum where it can.
 //! 5. [`why`] says for every offer without a ring why it has none.
 //!
 //! HiGHS and its floats only guide. That a ring contents everyone is decided by `terms`, exactly; that limits hold,
@@ -39,9 +39,11 @@ mod network;
 mod pooled;
 mod prices;
 mod programme;
+mod reduce;
 mod rings;
 mod roadmap;
 mod round;
+mod simplex;
 mod stopwatch;
 mod table;
 #[cfg(test)]

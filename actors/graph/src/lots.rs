@@ -10,7 +10,10 @@
 //!
 //! Rings that cannot be part of anything better than what is at hand are left out: their loss at the relaxation's
 //! prices exceeds the gap. Where all that remain are coarse and all their quantities are listed, a branch and
-//! bound proves the optimum; elsewhere the relaxation's bound stands, and the gap is reported.
+//! bound proves the optimum; elsewhere the relaxation's bound stands, and the gap is reported. It starts with a narrow
+//! *window*: rings that lose less than a small part of the bound. The best set of these is soon found, and any set with
+//! another ring reaches less than the bound by the window; so either that settles it, or the gap that the best at hand
+//! leaves says how wide the window has to be.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,6 +26,7 @@ use crate::fair::fairer;
 use crate::fixed::{FRACTION_BITS, shifted_down, shifted_up};
 use crate::instance::{Instance, whole_lots};
 use crate::programme::{Column, Flow, Programme};
+use crate::reduce::Reduced;
 use crate::rings::Search;
 use crate::round::{Book, hops, objective_of, place_near, repair, use_what_is_left};
 use crate::stopwatch::Watch;
@@ -38,11 +42,11 @@ const MOST_RINGS: usize = 20_000;
 const ROUNDING_GAP_PPM: i128 = 20_000;
 /// Rings may be listed until so much of the time is spent, in percent.
 const LIST_UNTIL_PERCENT: u32 = 80;
-/// The solver may choose among the relaxation's own rings until so much of the time is spent, in percent.
-const OWN_UNTIL_PERCENT: u32 = 78;
-/// The solver may search, and the proof run, until so much of the time is spent, in percent.
-const SEARCH_UNTIL_PERCENT: u32 = 84;
-const PROVE_UNTIL_PERCENT: u32 = 92;
+/// The proof starts with rings that lose no more than this part of the bound.
+const FIRST_WINDOW: i64 = 256;
+/// The proof may run, and then the solver search, until so much of the time is spent, in percent.
+const PROVE_UNTIL_PERCENT: u32 = 80;
+const SEARCH_UNTIL_PERCENT: u32 = 90;
 /// What is fairer may be looked for until so much of the time is spent, in percent.
 const FAIR_UNTIL_PERCENT: u32 = 96;
 
@@ -79,31 +83,58 @@ pub(crate) fn settle<'a>(
     if settled.is_good_enough(instance)? {
         return Ok(settled);
     }
+    prove(instance, relaxed, &mut settled, watch)?;
+    if settled.proven {
+        return Ok(settled);
+    }
     // The relaxation's own rings are few, and often enough.
     let own: BTreeSet<Vec<SeatId>> = relaxed.rays.iter().map(|ray| turned(&ray.seats)).collect();
     let listing = Listing::of(instance, relaxed, &own, settled.book.objective()?)?;
     if !listing.programme.columns.is_empty() {
-        settled.take_better(listing.searched(instance, relaxed, watch.left_until(OWN_UNTIL_PERCENT), watch)?)?;
+        settled.take_better(listing.searched(
+            instance,
+            relaxed,
+            watch.left_for_search_until(SEARCH_UNTIL_PERCENT),
+            watch,
+        )?)?;
     }
-    if settled.is_good_enough(instance)? {
-        return Ok(settled);
-    }
-    let listed = list_rings(instance, relaxed, settled.book.objective()?, watch);
-    let listing = Listing::of(instance, relaxed, &listed.rings, settled.book.objective()?)?;
-    if listed.rings.len() > own.len() && !listing.programme.columns.is_empty() {
-        settled.take_better(listing.searched(instance, relaxed, watch.left_until(SEARCH_UNTIL_PERCENT), watch)?)?;
-    }
-    if listed.complete && listing.complete && instance.all_seated && relaxed.complete {
-        let proof = listing.programme.prove(settled.book.objective()?, &|| watch.left_until(PROVE_UNTIL_PERCENT));
-        if let Some(taken) = &proof.taken {
-            let mut book = listing.placed(instance, taken);
-            use_what_is_left(instance, &mut book, relaxed, watch)?;
-            settled.take_better(book)?;
-        }
-        settled.bound = settled.bound.min(proof.bound);
-    }
-    settled.proven = settled.book.objective()? >= settled.bound;
+    settled.is_good_enough(instance)?;
     Ok(settled)
+}
+
+/// Proves how good a set of rings is, or finds a better one: over all rings that could be part of one, or where they
+/// are too many, over those that lose least at the relaxation's prices. Any set with another ring stays below.
+fn prove<'a>(
+    instance: &'a Instance,
+    relaxed: &Relaxed,
+    settled: &mut Settled<'a>,
+    watch: &Watch,
+) -> Result<(), ErrorReply> {
+    let mut window = (settled.bound / FIRST_WINDOW).max(1).min(settled.bound.saturating_sub(settled.book.objective()?));
+    while window > 0 && watch.spent_percent() < PROVE_UNTIL_PERCENT {
+        let others = settled.bound.saturating_sub(window).max(settled.book.objective()?);
+        let listed = list_rings(instance, relaxed, others, watch);
+        if !listed.complete {
+            if listed.rings.len() < MOST_RINGS {
+                break;
+            }
+            window /= 2;
+            continue;
+        }
+        let listing = Listing::of(instance, relaxed, &listed.rings, others)?;
+        let bound = listing.better(instance, relaxed, settled, watch)?;
+        if !(listing.complete && instance.all_seated && relaxed.complete) {
+            break;
+        }
+        settled.bound = settled.bound.min(bound.max(others));
+        settled.proven = settled.book.objective()? >= settled.bound;
+        if settled.proven || bound > others {
+            break;
+        }
+        // What is left is between the best at hand and what rings beyond the window could reach.
+        window = window.saturating_mul(2);
+    }
+    Ok(())
 }
 
 impl<'a> Settled<'a> {
@@ -137,7 +168,7 @@ pub(crate) fn settle_fairly<'a>(
     let mut rings = list_rings(instance, relaxed, to_better, watch).rings;
     rings.extend(settled.book.rings().map(|(seats, _)| turned(seats)));
     let listing = Listing::of(instance, relaxed, &rings, to_better)?;
-    let left = || watch.left_until(FAIR_UNTIL_PERCENT);
+    let left = || watch.left_for_search_until(FAIR_UNTIL_PERCENT);
     if let Some(fair) = fairer(instance, &listing, &settled.book, &left)? {
         settled.book = fair;
     }
@@ -292,6 +323,26 @@ impl Listing {
         listing.complete &= fine.is_empty();
         listing.programme.capacities = rows.capacities;
         Ok(listing)
+    }
+
+    /// Takes over a better set of rings that a branch and bound finds among the choices; what it returns no set of
+    /// them exceeds, and no less than what is at hand.
+    fn better<'a>(
+        &self,
+        instance: &'a Instance,
+        relaxed: &Relaxed,
+        settled: &mut Settled<'a>,
+        watch: &Watch,
+    ) -> Result<i64, ErrorReply> {
+        let reduced = Reduced::of(&self.programme);
+        let reached = settled.book.objective()?;
+        let proof = reduced.programme.prove(reached, &|| watch.left_until(PROVE_UNTIL_PERCENT));
+        if let Some(taken) = &proof.taken {
+            let mut book = self.placed(instance, &reduced.in_whole(taken));
+            use_what_is_left(instance, &mut book, relaxed, watch)?;
+            settled.take_better(book)?;
+        }
+        Ok(proof.bound)
     }
 
     /// What the solver finds, in whole lots.

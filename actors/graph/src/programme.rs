@@ -7,17 +7,28 @@
 //! every choice below it: Σ price of a row's capacity + Σ over columns of what they are worth beyond what
 //! they use, where that is positive. That holds for whatever prices, so no float has to be believed: at
 //! worst a node is branched on in vain. What a choice uses and is worth are whole numbers throughout.
-//! From node to node only the bounds of columns change, so the solver goes on from the vertex that it has.
+//! From node to node only the bounds of columns change, so [`simplex`](crate::simplex) goes on from the basis that it
+//! has.
 
 use std::time::Duration;
 
-use highs::{Col, ColProblem, HighsModelStatus, Model, Row};
+use highs::{ColProblem, HighsModelStatus, Row};
 
 use crate::fixed::FRACTION_BITS;
 use crate::master::quiet;
+use crate::simplex::Simplex;
+use crate::table::{ColumnId, Id, LineId};
 
 /// The relaxation's objective is scaled so that the dearest column counts this much.
 const LARGEST_OBJECTIVE: f64 = 1e3;
+
+/// What is added to the worth of columns in a relaxation makes no more of the bound: where many columns are worth the
+/// same, a basis has many neighbours that are no better, and a little more for each shows the way.
+const MOST_ADDED: f64 = 0.25;
+/// In dives, this share of the bound.
+const MOST_ADDED_IN_DIVES: f64 = 0.02;
+/// Dives before branching.
+const DIVES: u64 = 12;
 
 /// A column: taken once or not at all.
 #[derive(Debug, Clone)]
@@ -68,7 +79,7 @@ struct Node {
     bound: i64,
 }
 
-/// A node's relaxation.
+/// A node's relaxation, or as near to it as the simplex got.
 struct Relaxation {
     /// The columns that still fit and are not barred, and how much of each the optimum takes.
     free: Vec<(usize, f64)>,
@@ -118,8 +129,17 @@ impl Programme {
         let mut proof = Proof { taken: None, bound: to_beat };
         let mut best = to_beat;
         let mut unsettled = i64::MIN;
-        let Some(mut nodes) = Nodes::load(self) else { return Proof { taken: None, bound: total.max(to_beat) } };
-        let mut open = vec![Node { taken: Vec::new(), barred: vec![false; self.columns.len()], bound: total }];
+        let mut nodes = Nodes::load(self);
+        let mut root = i64::MAX;
+        for dive in 0..DIVES {
+            if left().is_zero() || root <= best {
+                break;
+            }
+            root = root.min(nodes.dive(dive, &mut best, &mut proof, left));
+        }
+        nodes.scatter(DIVES, MOST_ADDED);
+        let mut open =
+            vec![Node { taken: Vec::new(), barred: vec![false; self.columns.len()], bound: total.min(root) }];
         while let Some(node) = open.pop() {
             if node.bound <= best {
                 continue;
@@ -129,10 +149,7 @@ impl Programme {
                 break;
             }
             let rest = self.rest_after(&node.taken);
-            let Some(relaxation) = nodes.relax(&node, &rest, left) else {
-                unsettled = unsettled.max(node.bound);
-                continue;
-            };
+            let relaxation = nodes.relax(&node, &rest, left);
             let (own, reduced) = self.bound(&node.taken, &relaxation);
             let bound = own.min(node.bound);
             let choice = self.round(&node.taken, rest, &relaxation);
@@ -172,6 +189,13 @@ impl Programme {
     /// What a choice is worth.
     pub(crate) fn worth(&self, taken: &[usize]) -> i64 {
         taken.iter().filter_map(|at| self.columns.get(*at)).fold(0, |sum, column| sum.saturating_add(column.value))
+    }
+
+    /// Whether a choice takes no column twice and stays within every capacity.
+    #[cfg(test)]
+    pub(crate) fn is_within(&self, taken: &[usize]) -> bool {
+        self.rest_after(taken).iter().all(|rest| *rest >= 0)
+            && taken.iter().collect::<std::collections::BTreeSet<_>>().len() == taken.len()
     }
 
     fn rest_after(&self, taken: &[usize]) -> Vec<i64> {
@@ -237,94 +261,113 @@ impl Programme {
     }
 }
 
-/// The relaxations of nodes, one after the other in one model.
+/// The relaxations of nodes, one after the other, each from the basis of the one before.
 struct Nodes<'a> {
     programme: &'a Programme,
-    model: Option<Model>,
-    columns: Vec<Col>,
-    /// How each column stands in the model.
-    stands: Vec<Stand>,
-    /// How long the model was solved in all.
-    solving: Duration,
-}
-
-/// How a column stands in a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    Free,
-    Out,
-    In,
+    simplex: Simplex,
+    columns: Vec<ColumnId>,
+    /// What the simplex counts worth in.
+    money: f64,
 }
 
 impl<'a> Nodes<'a> {
-    fn load(programme: &'a Programme) -> Option<Self> {
-        let mut problem = ColProblem::new();
-        let rows: Vec<Row> = programme.capacities.iter().map(|_| problem.add_row(..=1.0)).collect();
+    fn load(programme: &'a Programme) -> Self {
+        let mut simplex = Simplex::new(programme.capacities.len());
         let money = programme.money();
-        let mut model = quiet(problem)?;
-        let mut columns = Vec::with_capacity(programme.columns.len());
-        for column in &programme.columns {
-            let uses = column
-                .uses
-                .iter()
-                .filter_map(|(row, used)| Some((*rows.get(*row)?, share(*used, *programme.capacities.get(*row)?))));
-            columns.push(model.try_add_column(guide(column.value) / money, 0.0..=1.0, uses).ok()?);
-        }
-        let stands = vec![Stand::Free; columns.len()];
-        Some(Self { programme, model: Some(model), columns, stands, solving: Duration::ZERO })
+        let uses = |column: &Column| {
+            let share = |(row, used): &(usize, i64)| {
+                (LineId::of(*row), share(*used, programme.capacities.get(*row).copied().unwrap_or(1)))
+            };
+            column.uses.iter().map(share).collect()
+        };
+        let columns =
+            programme.columns.iter().map(|column| simplex.add(guide(column.value) / money, uses(column))).collect();
+        Self { programme, simplex, columns, money }
     }
 
-    fn relax(&mut self, node: &Node, rest: &[i64], left: &dyn Fn() -> Duration) -> Option<Relaxation> {
-        let limit = left();
-        let mut model = self.model.take()?;
-        let mut wanted = vec![Stand::Out; self.columns.len()];
-        let mut free = Vec::new();
-        for (at, ((column, barred), stand)) in
-            self.programme.columns.iter().zip(&node.barred).zip(&mut wanted).enumerate()
-        {
-            if !*barred && fits(rest, column) {
-                *stand = Stand::Free;
-                free.push((at, 0.0));
-            }
+    /// Adds a little to the worth of every column, another for each and for each `seed`: together no more than so much of
+    /// the bound.
+    fn scatter(&mut self, seed: u64, most: f64) {
+        let little = most / guide(i64::try_from(self.programme.capacities.len()).unwrap_or(i64::MAX).max(1));
+        let first = seed.wrapping_mul(self.columns.len() as u64);
+        for ((at, id), column) in (first..).zip(&self.columns).zip(&self.programme.columns) {
+            self.simplex.reward(*id, (guide(column.value) + little * scattered(at)) / self.money);
         }
-        for at in &node.taken {
-            if let Some(stand) = wanted.get_mut(*at) {
-                *stand = Stand::In;
-            }
-        }
-        free.retain(|(at, _)| wanted.get(*at) == Some(&Stand::Free));
-        for ((column, stands), wanted) in self.columns.iter().zip(&mut self.stands).zip(wanted) {
-            if *stands != wanted {
-                let bounds = match wanted {
-                    Stand::Free => 0.0..=1.0,
-                    Stand::Out => 0.0..=0.0,
-                    Stand::In => 1.0..=1.0,
-                };
-                model.change_column_bounds(*column, bounds);
-                *stands = wanted;
-            }
-        }
-        // The solver counts the time of all its runs.
-        model.try_set_option("time_limit", (self.solving + limit).as_secs_f64()).ok()?;
-        let solved = model.try_solve().ok()?;
-        self.solving += limit.saturating_sub(left());
-        if solved.status() != HighsModelStatus::Optimal {
-            return None;
-        }
-        let solution = solved.get_solution();
-        for (at, amount) in &mut free {
-            *amount = solution.columns().get(*at).copied().unwrap_or(0.0);
-        }
-        let money = self.programme.money();
-        let duals = solution.dual_rows().iter().map(|dual| dual.abs() * money).collect();
-        self.model = Some(solved.into());
-        Some(Relaxation { free, duals })
     }
+
+    /// Takes what the relaxation takes most of, again and again, and keeps the choice that this ends with if it is the
+    /// best. Where columns are worth the same, each `seed` ends elsewhere. Says what no choice exceeds.
+    fn dive(&mut self, seed: u64, best: &mut i64, proof: &mut Proof, left: &dyn Fn() -> Duration) -> i64 {
+        let programme = self.programme;
+        self.scatter(seed, if seed == 0 { MOST_ADDED } else { guide(*best) * MOST_ADDED_IN_DIVES });
+        let mut node = Node { taken: Vec::new(), barred: vec![false; self.columns.len()], bound: i64::MAX };
+        let mut root = i64::MAX;
+        loop {
+            let rest = programme.rest_after(&node.taken);
+            let relaxation = self.relax(&node, &rest, left);
+            let (bound, _) = programme.bound(&node.taken, &relaxation);
+            if node.taken.is_empty() {
+                root = bound;
+            }
+            let choice = programme.round(&node.taken, rest, &relaxation);
+            let reached = programme.worth(&choice);
+            if reached > *best {
+                (*best, proof.taken) = (reached, Some(choice));
+            }
+            let whole = relaxation.free.iter().filter(|(_, amount)| *amount > 1.0 - 1e-6).map(|(at, _)| *at);
+            let before = node.taken.len();
+            node.taken.extend(whole);
+            if node.taken.len() == before {
+                let most = relaxation.free.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+                node.taken.extend(most.filter(|(_, amount)| *amount > 1e-6).map(|(at, _)| *at));
+            }
+            if node.taken.len() == before || bound <= *best || left().is_zero() || !fits_all(programme, &node.taken) {
+                return root;
+            }
+        }
+    }
+
+    fn relax(&mut self, node: &Node, rest: &[i64], left: &dyn Fn() -> Duration) -> Relaxation {
+        let mut is_taken = vec![false; self.columns.len()];
+        for at in &node.taken {
+            if let Some(taken) = is_taken.get_mut(*at) {
+                *taken = true;
+            }
+        }
+        let mut free = Vec::new();
+        let columns = self.programme.columns.iter().zip(&self.columns).zip(node.barred.iter().zip(is_taken));
+        for (at, ((column, id), (barred, is_taken))) in columns.enumerate() {
+            let is_free = !is_taken && !*barred && fits(rest, column);
+            let (least, most) = match (is_taken, is_free) {
+                (true, _) => (1.0, 1.0),
+                (false, true) => (0.0, 1.0),
+                (false, false) => (0.0, 0.0),
+            };
+            self.simplex.bound(*id, least, most);
+            if is_free {
+                free.push((at, *id));
+            }
+        }
+        self.simplex.solve(&|| left().is_zero());
+        let taken = self.simplex.taken();
+        let free = free.into_iter().map(|(at, id)| (at, taken[id].clamp(0.0, 1.0))).collect();
+        Relaxation { free, duals: self.simplex.prices().iter().map(|price| price * self.money).collect() }
+    }
+}
+
+/// A number between nought and one for each number, far from those of its neighbours.
+#[allow(clippy::cast_precision_loss)]
+fn scattered(number: u64) -> f64 {
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Whether a column fits into what is left of every row.
 fn fits(rest: &[i64], column: &Column) -> bool {
     column.uses.iter().all(|(row, used)| rest.get(*row).is_some_and(|rest| used <= rest))
+}
+
+fn fits_all(programme: &Programme, taken: &[usize]) -> bool {
+    programme.rest_after(taken).iter().all(|rest| *rest >= 0)
 }
 
 fn spend(rest: &mut [i64], column: &Column) {
@@ -364,12 +407,12 @@ fn share(used: i64, capacity: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn programmes() -> impl Strategy<Value = Programme> {
+    pub(crate) fn programmes() -> impl Strategy<Value = Programme> {
         let rows = 2usize..6;
         rows.prop_flat_map(|rows| {
             let column = (1i64..50, proptest::collection::btree_map(0..rows, 1i64..4, 1..=rows));
@@ -385,17 +428,12 @@ mod tests {
         })
     }
 
-    fn is_within(programme: &Programme, taken: &[usize]) -> bool {
-        programme.rest_after(taken).iter().all(|rest| *rest >= 0)
-            && taken.iter().collect::<std::collections::BTreeSet<_>>().len() == taken.len()
-    }
-
     fn best_of_all(programme: &Programme) -> i64 {
         let count = programme.columns.len();
         let choice = |bits: u32| (0..count).filter(|at| bits >> at & 1 == 1).collect::<Vec<_>>();
         (0..1u32 << count)
             .map(choice)
-            .filter(|taken| is_within(programme, taken))
+            .filter(|taken| programme.is_within(taken))
             .map(|taken| programme.worth(&taken))
             .max()
             .unwrap()
@@ -412,7 +450,7 @@ mod tests {
             let proof = programme.prove(0, &|| LONG);
             prop_assert_eq!(proof.bound, best);
             let taken = proof.taken.unwrap_or_default();
-            prop_assert!(is_within(&programme, &taken));
+            prop_assert!(programme.is_within(&taken));
             prop_assert_eq!(programme.worth(&taken), best);
         }
 
@@ -436,7 +474,7 @@ mod tests {
         fn a_search_finds_the_optimum_of_small_programmes(programme in programmes()) {
             prop_assume!(!programme.columns.is_empty());
             let found = programme.search(LONG).unwrap();
-            prop_assert!(is_within(&programme, &found.taken));
+            prop_assert!(programme.is_within(&found.taken));
             prop_assert_eq!(programme.worth(&found.taken), best_of_all(&programme));
         }
     }

@@ -46,6 +46,10 @@ id! {
     NodeId,
     /// An arc of a flow; its reverse is the one that was made with it.
     ArcId,
+    /// A row of a packing programme, and a place in its basis.
+    LineId,
+    /// A column of a packing programme.
+    ColumnId,
     /// A step of a roadmap, by the order of names.
     StepRow,
     /// What steps of a roadmap share.

@@ -1,14 +1,16 @@
 //! What holds of every clearing.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use schemas::Rational;
 use schemas::clearing::{Clear as Request, Objective, Offer, Outcome};
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Job, Watcher};
 use schemas::market::{Alternative, Give, GoodSpec, Want};
 use schemas::value::{Bounds, Outlook};
+use schemas::{JobId, Rational};
 
 use super::brute;
 use super::market::{check, clear, good, in_lots, market, offer, quantity, timeless};
@@ -104,8 +106,35 @@ impl Stopwatch for Jumping {
     }
 }
 
+/// Cancels when it has been asked so often.
+struct Impatient {
+    asked: AtomicU32,
+    patience: u32,
+}
+
+impl Watcher for Impatient {
+    fn is_stopped(&self) -> bool {
+        self.asked.fetch_add(1, Relaxed) >= self.patience
+    }
+
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    fn report(&self, _: &'static str, _: Vec<u8>) {}
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_cancelled_clearing_answers_with_what_it_has(request in markets(LOTS), patience in 0u32..60) {
+        let watcher = Arc::new(Impatient { asked: AtomicU32::new(0), patience });
+        let job = Some(Job { id: JobId::parse("cancelled").unwrap(), watcher });
+        let cleared = <Clear>::default().handle(request.clone(), &Call { job, ..Call::default() }).unwrap();
+        check(&request, &cleared);
+        prop_assert!(cleared.bound >= brute::optimum(&request));
+    }
 
     #[test]
     fn the_bound_is_the_relaxations_optimum(request in markets(DIVISIBLE)) {
