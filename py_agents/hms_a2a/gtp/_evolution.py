@@ -28,16 +28,17 @@ from hms_a2a.gtp._genes import (
     size,
 )
 from hms_a2a.gtp._leaf import Known
-from hms_a2a.gtp._portfolio import Found, View, views
+from hms_a2a.gtp._portfolio import Found
 from hms_a2a.gtp._shapes import ladder, programme_of
 from hms_a2a.gtp._solve import attempt
+from hms_a2a.gtp._views import View, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hms_a2a.gtp._budget import Budget
     from hms_a2a.gtp._claim import Claim
-    from hms_a2a.gtp._poly import Poly, Q
+    from hms_a2a.gtp._poly import Poly
     from hms_a2a.gtp._portfolio import Insight
     from hms_a2a.gtp._shapes import Shape
 
@@ -90,9 +91,8 @@ class Ground:
         self.known = Known(view.claim)
         self._budget = budget
         self._insight = insight
-        points = insight.points if not view.name else None
-        self.pool = Pool(view.claim, points, [shape for _, shape in ladder(self.known)])
-        self._touching = [p for p in self.pool.touching if _touches(view.claim, p)]
+        self.pool = Pool(view.claim, view.points(insight.points), [shape for _, shape in ladder(self.known)])
+        self._touching = self.pool.touching
         self.lemmas: list[Lemma] = []
         self._margins: dict[tuple[tuple[Poly, ...], Shape], float] = {}
 
@@ -271,10 +271,6 @@ def restarts(claim: Claim, seed: int, budget: Budget, insight: Insight) -> Itera
     while True:
         budget.check()
         yield from varied_attempts(claim, rng, budget, insight)
-
-
-def _touches(claim: Claim, point: tuple[Q, ...]) -> bool:
-    return bool(claim.goal.poly.at(point) == 0) and all(h.holds(point) for h in claim.hypotheses)
 
 
 def _badness(margin: float) -> float:

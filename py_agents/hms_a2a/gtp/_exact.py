@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Bits that a guess is rounded to, relative to its largest entry.
 LADDER = (2, 5, 9, 14, 20, 28, 40)
 #: What counts as nothing in a vertex of a linear programme, relative to its largest coefficient.
-_NOTHING = 1e-8
+_NOTHING = (1e-8, 1e-6, 1e-11)
 _MOST_ROWS = 700
 #: Pivots this small beside the first are rounding errors.
 _DEPENDENT = 1e-9
@@ -58,6 +58,7 @@ class _System:
         self._rows = len(expanded.rows)
         self._columns: list[dict[int, Q]] = []
         self._guess: list[float] = []
+        self._basic = guess.basic or []
         self._room: list[float] = []
         for j, column in enumerate(expanded.strict):
             if j != strict and guess.strict[j] * by > 1e-3:
@@ -82,8 +83,12 @@ class _System:
     def vertex(self) -> Leaf | None:
         """Exactly the vertex that the simplex method ended at."""
         largest = max((abs(x) for x in self._guess), default=0.0)
-        for nothing in (_NOTHING, 1e-6, 1e-11):
-            support = [k for k, x in enumerate(self._guess) if abs(x) > nothing * largest]
+        supports = [[k for k, x in enumerate(self._guess) if abs(x) > nothing * largest] for nothing in _NOTHING]
+        # The basis has the support in it, however small or degenerate its entries are.
+        supports.append([k for k in self._basic if self._columns[k] and k != self._strict])
+        for k, support in enumerate(supports):
+            if support in supports[:k]:
+                continue
             values = self._solve(support, self._target)
             if values is None:
                 continue

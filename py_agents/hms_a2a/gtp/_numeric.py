@@ -44,6 +44,8 @@ class Guess:
     strict: list[float]
     grams: list[Any]
     free: list[float]
+    basic: list[int] | None = None
+    """Of a vertex: the columns of its basis, in the order of the strict ones, the blocks and the free ones."""
 
 
 class _Sparse:
@@ -116,7 +118,9 @@ def solve_linear(expanded: Expanded, seconds: float | None) -> Guess | None:
         return None
     found = [x * by for x, by in zip(solver.getSolution().col_value, scale, strict=True)]
     grams = [np.array([[x]]) for x in found[strict:nonnegative]]
-    return Guess(0.0, found[:strict], grams, found[nonnegative:])
+    statuses = solver.getBasis().col_status
+    basic = [k for k, status in enumerate(statuses) if status == highspy.HighsBasisStatus.kBasic]
+    return Guess(0.0, found[:strict], grams, found[nonnegative:], basic)
 
 
 def solve_semidefinite(expanded: Expanded, seconds: float | None) -> Guess | None:

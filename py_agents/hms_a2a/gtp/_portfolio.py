@@ -7,12 +7,11 @@ symmetric variables ordered; the search for points in between, whose touching po
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hms_a2a.gtp._certificate import Leaf, Node, Split, Square
+from hms_a2a.gtp._certificate import Leaf, Node, Square
 from hms_a2a.gtp._claim import Relation
 from hms_a2a.gtp._leaf import Known, Programme
 from hms_a2a.gtp._linear import by_box, few_points, identity, is_linear
@@ -20,19 +19,22 @@ from hms_a2a.gtp._poly import Poly
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from hms_a2a.gtp._budget import Budget
     from hms_a2a.gtp._claim import Claim
+    from hms_a2a.gtp._order import Ordering
     from hms_a2a.gtp._poly import Q
     from hms_a2a.gtp._search import Points
     from hms_a2a.gtp._shapes import Shape
+    from hms_a2a.gtp._views import View
 
 #: Levels of a ladder that come before the search for points.
 _AT_FIRST = 2
 #: Millions of operations that are not worth ordering.
 _CHEAP = 30.0
-_MOST_ORDERED = 4
+#: Touching points that a programme heeds.
+_MOST_TOUCHING = 40
 _HIGHEST_IDENTITY = 12
 
 
@@ -166,7 +168,7 @@ def _rungs(claim: Claim, budget: Budget, insight: Insight, search: object, lane:
     from hms_a2a.gtp._search import Search
 
     assert isinstance(search, Search)  # noqa: S101 # imported late, for its libraries
-    rungs = _rungs_by_cost(claim)
+    rungs = _rungs_by_cost(claim, budget)
     cheap = [rung for rung in rungs if rung.cost_class == 0 and rung.level < _AT_FIRST]
     for rung in cheap:
         yield from rung.climb(budget, insight, search.found.touching)
@@ -184,7 +186,7 @@ def _rungs(claim: Claim, budget: Budget, insight: Insight, search: object, lane:
 
 @dataclass(frozen=True)
 class Rung:
-    """One attempt of the list: a shape in a view, perhaps once its symmetric variables are ordered."""
+    """One attempt of the list: a shape in a view, perhaps in one case of an ordering."""
 
     cost_class: int
     level: int
@@ -192,25 +194,28 @@ class Rung:
     name: str
     shape: Shape
     programme: Programme | None
-    group: tuple[int, ...] = ()
+    ordering: Ordering | None = None
 
     def climb(self, budget: Budget, insight: Insight, touching: Sequence[Sequence[Q]]) -> Iterator[Found]:
         """Try it. Raises `Spent`."""
-        if self.group:
-            yield from _in_order(self.view, (list(self.group), self.shape), budget, insight)
+        if self.ordering is not None:
+            yield from _in_order(self.view, self.ordering, self.shape, budget, insight, touching)
         elif self.programme is not None:
             yield from _climb(self.view, self.name, self.shape, self.programme, budget, insight, touching)
 
 
-def _rungs_by_cost(claim: Claim) -> list[Rung]:
+def _rungs_by_cost(claim: Claim, budget: Budget) -> list[Rung]:
     """All attempts, by class of cost and then level; no programme twice."""
+    from hms_a2a.gtp._order import orderings
     from hms_a2a.gtp._shapes import ladder, programme_of
+    from hms_a2a.gtp._views import views
 
     found: list[Rung] = []
     for view in views(claim):
         known = Known(view.claim)
         seen: set[Programme] = set()
         for level, (name, shape) in enumerate(ladder(known)):
+            budget.check()
             programme = programme_of(known, shape)
             if programme is None:
                 continue
@@ -218,15 +223,14 @@ def _rungs_by_cost(claim: Claim) -> list[Rung]:
                 continue
             seen.add(programme)
             found.append(Rung(_cost_class(programme.cost), level, view, name, shape, programme))
-        for level, (group, shape) in enumerate(_ordered(view) or []):
-            x = [Poly.variable(known.n, v) for v in group]
-            deepest = known
-            for one, two in itertools.pairwise(x):
-                deepest = deepest.under(one - two)
-            programme = programme_of(deepest, shape)
-            if programme is not None:
-                cost = programme.cost * math.factorial(len(group))
-                found.append(Rung(_cost_class(cost), level + _AT_FIRST, view, "order", shape, None, tuple(group)))
+        for ordering, shapes in orderings(view.claim):
+            case = ordering.case(view.claim)
+            for level, shape in enumerate(shapes):
+                budget.check()
+                programme = programme_of(case, shape)
+                if programme is not None:
+                    cost_class = _cost_class(programme.cost)
+                    found.append(Rung(cost_class, level + _AT_FIRST, view, "order", shape, None, ordering))
     found.sort(key=lambda rung: (rung.cost_class, rung.level))
     return found
 
@@ -234,48 +238,6 @@ def _rungs_by_cost(claim: Claim) -> list[Rung]:
 def _cost_class(cost: float) -> int:
     """By powers of eight: what a class costs in all is a multiple of what the one before did."""
     return 0 if cost < _CHEAP else 1 + int(math.log(cost / _CHEAP, 8))
-
-
-@dataclass(frozen=True)
-class View:
-    """A claim that stands for the one that was asked, with the way back."""
-
-    claim: Claim
-    back: Callable[[Node], Node]
-    name: str = ""
-
-    def points(self, touching: Sequence[Sequence[Q]], original: Claim) -> list[Sequence[Q]]:
-        """The touching points of the original as they are here."""
-        return list(touching) if self.claim is original else []
-
-
-def views(claim: Claim) -> Iterator[View]:
-    """The claim without what equalities give, and, where variables are even, the same in their squares."""
-    from hms_a2a.gtp._transform import evened, resubstituted, substituted, unevened
-
-    now, back = claim, _same
-    while (found := substituted(now)) is not None:
-        smaller, step = found
-
-        def undo(
-            node: Node, now: Claim = now, step: tuple[int, int, Poly] = step, back: Callable[[Node], Node] = back
-        ) -> Node:
-            return back(resubstituted(now, step, node))
-
-        now, back = smaller, undo
-    yield View(now, back)
-    halved = evened(now)
-    if halved is not None:
-        smaller, even = halved
-
-        def double(node: Node) -> Node:
-            return back(unevened(now, even, node))
-
-        yield View(smaller, double, "even ")
-
-
-def _same(node: Node) -> Node:
-    return node
 
 
 def _climb(
@@ -290,102 +252,52 @@ def _climb(
     from hms_a2a.gtp._solve import attempt
 
     known = Known(view.claim)
-    here = [] if view.name else _here(view.claim, touching)
-    tried = attempt(known, programme, budget, here)
+    tried = attempt(known, programme, budget, view.touching(touching)[:_MOST_TOUCHING])
     insight.note(f"{view.name}{name} of degree {shape.degree}", tried.margin)
     if tried.leaf is not None:
         yield Found(view.name + name, proof=view.back(tried.leaf))
 
 
-def _here(claim: Claim, touching: Sequence[Sequence[Q]]) -> list[Sequence[Q]]:
-    """Touching points that are such in this view."""
-    return [
-        point for point in touching if claim.goal.poly.at(point) == 0 and all(h.holds(point) for h in claim.hypotheses)
-    ][:40]
-
-
-def _ordered(view: View) -> list[tuple[list[int], Shape]] | None:
-    """For a symmetric claim, the shapes to try once its variables are ordered."""
-    from hms_a2a.gtp._shapes import Shape
-    from hms_a2a.gtp._transform import symmetric_variables
-
-    groups = [group for group in symmetric_variables(view.claim) if len(group) <= _MOST_ORDERED]
-    if not groups:
-        return None
-    group = max(groups, key=len)
-    d = max(1, view.claim.goal.poly.degree)
-    return [
-        (group, Shape(d, d, squares=False)),
-        (group, Shape(d, 2, -1)),
-        (group, Shape(d, 3, -1)),
-        (group, Shape(d + 1, 3, 0, crossed=True)),
-        (group, Shape(d + 2, 3, 1, crossed=True)),
-    ]
-
-
-def _in_order(view: View, plan: tuple[list[int], Shape], budget: Budget, insight: Insight) -> Iterator[Found]:
-    """Split by the order of the variables; every order has to be closed."""
-    group, shape = plan
-    proof = _sorted_tree(Known(view.claim), group, [group[0]], 1, 0, shape, budget, insight)
-    if proof is not None:
-        yield Found(view.name + "order", proof=view.back(proof))
-
-
-def _sorted_tree(
-    known: Known,
-    group: list[int],
-    done: list[int],
-    at: int,
-    low: int,
-    shape: Shape,
-    budget: Budget,
-    insight: Insight,
-) -> Node | None:
-    """Insertion sort as a tree: `done` is in falling order, group[at] has its place at or after `low`."""
-    if at == len(group):
-        return _close(known, shape, budget, insight)
-    x = Poly.variable(known.n, group[at])
-    if low == len(done):
-        placed = [*done, group[at]]
-        return _sorted_tree(known, group, placed, at + 1, 0, shape, budget, insight)
-    split = x - Poly.variable(known.n, done[low])
-    placed = [*done[:low], group[at], *done[low:]]
-    above = _sorted_tree(known.under(split), group, placed, at + 1, 0, shape, budget, insight)
-    if above is None:
-        return None
-    below = _sorted_tree(known.under(-split), group, done, at, low + 1, shape, budget, insight)
-    return None if below is None else Split(split, above, below)
-
-
-def _close(known: Known, shape: Shape, budget: Budget, insight: Insight) -> Node | None:
+def _in_order(
+    view: View, ordering: Ordering, shape: Shape, budget: Budget, insight: Insight, touching: Sequence[Sequence[Q]]
+) -> Iterator[Found]:
+    """Solve one case of an ordering, and close all others with it."""
     from hms_a2a.gtp._shapes import programme_of
     from hms_a2a.gtp._solve import attempt
 
+    known = ordering.case(view.claim)
     programme = programme_of(known, shape)
     if programme is None:
-        return None
-    tried = attempt(known, programme, budget)
-    insight.note(f"ordered, degree {shape.degree}", tried.margin)
-    return tried.leaf
+        return
+    here = [p for p in view.touching(touching)[:_MOST_TOUCHING] if all(fact.at(p) >= 0 for fact in known.path)]
+    tried = attempt(known, programme, budget, here)
+    name = "least" if ordering.is_ring else "order"
+    insight.note(f"{view.name}{name} of degree {shape.degree}", tried.margin)
+    proof = None if tried.leaf is None else ordering.tree(view.claim, tried.leaf)
+    if proof is not None:
+        yield Found(view.name + name, proof=view.back(proof))
 
 
 def varied_attempts(claim: Claim, rng: random.Random, budget: Budget, insight: Insight) -> Iterator[Found]:
     """The portfolio once more, its rungs in another order and varied. Raises `Spent`."""
     from hms_a2a.gtp._genes import Pool
+    from hms_a2a.gtp._order import orderings
     from hms_a2a.gtp._shapes import ladder, programme_of
+    from hms_a2a.gtp._views import views
 
     touching = insight.points.touching if insight.points is not None else []
-    rungs: list[tuple[View, str, Shape, list[int] | None]] = []
+    rungs: list[tuple[View, str, Shape, Ordering | None]] = []
     for view in views(claim):
         shapes = ladder(Known(view.claim))
-        pool = Pool(view.claim, insight.points if not view.name else None, [shape for _, shape in shapes])
+        pool = Pool(view.claim, view.points(insight.points), [shape for _, shape in shapes])
         rungs += [(view, name, pool.varied_shape(shape, rng), None) for name, shape in shapes]
-        rungs += [(view, "order", pool.varied_shape(shape, rng), group) for group, shape in _ordered(view) or []]
+        for ordering, ordered in orderings(view.claim):
+            rungs += [(view, "order", pool.varied_shape(shape, rng), ordering) for shape in ordered]
     rng.shuffle(rungs)
-    for view, name, shape, group in rungs:
-        if group is None:
+    for view, name, shape, ordering in rungs:
+        if ordering is None:
             programme = programme_of(Known(view.claim), shape)
             if programme is not None:
                 yield from _climb(view, name, shape, programme, budget, insight, touching)
         else:
-            yield from _in_order(view, (group, shape), budget, insight)
+            yield from _in_order(view, ordering, shape, budget, insight, touching)

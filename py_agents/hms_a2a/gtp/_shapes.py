@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hms_a2a.gtp._poly import Monomial
 
 _MOST_STRICT = 24
+#: Powers of the negated goal up to this are always candidates for the positive term.
+_LEAST_POWERS = 3
 _MOST_BINOMIALS = 1_500
 _MOST_PRODUCTS = 1_200
 #: Monomials of a basis, before changes of sign cut it apart.
@@ -55,7 +57,7 @@ def programme_of(known: Known, shape: Shape) -> Programme | None:
     negated = known.claim.negated_goal
     goal_degree = known.poly(goal).degree
     homogeneous = _is_homogeneous(known)
-    products = _products(usable, degrees, shape)
+    products = _products(usable, degrees, shape, homogeneous)
     if len(products) * math.comb(known.n + shape.degree, known.n) > 40 * _MOST_TERMS:
         return None
     blocks: list[Block] = []
@@ -101,17 +103,30 @@ def programme_of(known: Known, shape: Shape) -> Programme | None:
     return programme if strict and programme.columns <= MOST_COLUMNS else None
 
 
-def _products(usable: list[int], degrees: dict[int, int], shape: Shape) -> list[Factors]:
-    """Products of hypotheses up to the shape's degree; squarefree where squares multiply them."""
-    combine = itertools.combinations if shape.squares else itertools.combinations_with_replacement
+def _products(usable: list[int], degrees: dict[int, int], shape: Shape, homogeneous: bool) -> list[Factors]:
+    """Products of hypotheses up to the shape's degree; squarefree where squares multiply them.
+
+    Where everything is homogeneous and no squares multiply them, only those of exactly that degree can occur.
+    """
     found: list[Factors] = [()]
-    for count in range(1, shape.factors + 1):
-        for factors in combine(usable, count):
-            if sum(degrees[i] for i in factors) <= shape.degree:
-                found.append(tuple(factors))
-                if len(found) >= _MOST_PRODUCTS:
-                    return found
-    return found
+    exact = homogeneous and not shape.squares and not shape.crossed and not shape.binomials
+
+    def grow(factors: Factors, first: int, degree: int) -> None:
+        if len(factors) == shape.factors:
+            return
+        for at in range(first, len(usable)):
+            total = degree + degrees[usable[at]]
+            if total > shape.degree:
+                continue
+            if len(found) >= _MOST_PRODUCTS:
+                return
+            longer = (*factors, usable[at])
+            if not exact or total == shape.degree:
+                found.append(longer)
+            grow(longer, at + 1 if shape.squares else at, total)
+
+    grow((), 0, 0)
+    return sorted(found, key=lambda factors: (len(factors), factors))
 
 
 def _block(known: Known, factors: Factors, degree: int, shape: Shape, homogeneous: bool) -> Block | None:
@@ -156,8 +171,9 @@ def _positive(
                 several.append(tuple(sorted((*base, *factors))))
     several.sort(key=lambda factors: len(factors) - len(set(factors)))  # those without repetition first
     found += several[: _MOST_STRICT if shape.squares else _MOST_PRODUCTS]
-    if base:
-        found += [(goal,) * k for k in (2, 3) if k * goal_degree <= shape.degree]
+    if base and goal_degree:
+        powers = range(2, shape.degree // goal_degree + 1)
+        found += [(goal,) * k for k in powers if k <= _LEAST_POWERS or (k % 2 and shape.multiplier > 0)]
     return found
 
 
@@ -249,6 +265,12 @@ def ladder(known: Known) -> list[tuple[str, Shape]]:
         shapes.append(("squares", Shape(d, min(count, d), least)))
         shapes.append(("products", Shape(d + 2, d + 2, squares=False, crossed=True)))
         shapes.append(("binomials", Shape(top + 2, top + 2, squares=False, crossed=True, binomials=True)))
+    if count and most > d:
+        # A power of the negated goal with squares of the rest: x³ ≥ y³ ⟹ x ≥ y.
+        like = most + (most - d) % 2
+        shapes.append(("powers", Shape(like, 1, (like - d) // 2)))
+        if most % d == 0:
+            shapes.append(("powers", Shape(most, 1, (most - d) // 2, crossed=True)))
     shapes.append(("squares", Shape(top, min(count, 2), 0)))
     shapes.append(("squares", Shape(even + 2, 1, 1)))
     shapes.append(("squares", Shape(even + 2, min(count, 2), 1, crossed=True)))

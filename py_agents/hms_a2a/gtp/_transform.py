@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _HIGHEST_SUBSTITUTE = 2
+#: Below this degree a programme bears a box of any size.
+_LEAST_SCALED = 3
 
 
 def substituted(claim: Claim) -> tuple[Claim, tuple[int, int, Poly]] | None:
@@ -176,3 +178,51 @@ def symmetric_variables(claim: Claim) -> list[list[int]]:
         else:
             groups.append([v])
     return [group for group in groups if len(group) > 1]
+
+
+def scaled(claim: Claim) -> tuple[Claim, dict[int, tuple[Q, Q]]] | None:
+    """The claim with its boxes brought to about [−1, 1]; with (middle, half) by variable. None where nothing is far."""
+    from hms_a2a.gtp._search import bounds_of
+
+    if max([claim.goal.poly.degree, *(h.poly.degree for h in claim.hypotheses)]) < _LEAST_SCALED:
+        return None
+    low, high = bounds_of(claim)
+    maps: dict[int, tuple[Q, Q]] = {}
+    for v in sorted(claim.goal.poly.used()):
+        a, b = low[v], high[v]
+        if a is None or b is None or a >= b:
+            continue
+        middle, half, size = (a + b) / 2, (b - a) / 2, max(abs(a), abs(b))
+        if abs(middle) > 2 * half:
+            maps[v] = (middle, half)
+        elif 2 * size > 3 or 2 * size < 1:
+            maps[v] = (0 * size, size)
+    if not maps:
+        return None
+
+    def change(poly: Poly) -> Poly:
+        for v, (middle, half) in maps.items():
+            poly = poly.substitute(v, Poly.constant(claim.n, middle) + Poly.variable(claim.n, v).scale(half))
+        return poly
+
+    return _mapped(claim, change), maps
+
+
+def unscaled(maps: dict[int, tuple[Q, Q]], root: Node) -> Node:
+    """The certificate of the claim, from one of the claim with its boxes scaled."""
+
+    def change(poly: Poly) -> Poly:
+        for v, (middle, half) in maps.items():
+            poly = poly.substitute(v, Poly.variable(poly.n, v).scale(1 / half) - Poly.constant(poly.n, middle / half))
+        return poly
+
+    def back(node: Node) -> Node:
+        if isinstance(node, Split):
+            return Split(change(node.on), back(node.above), back(node.below))
+        equalities = tuple((index, change(p)) for index, p in node.equalities)
+        if isinstance(node, Identity):
+            return Identity(equalities)
+        squares = tuple(replace(square, square=change(square.square)) for square in node.squares)
+        return replace(node, squares=squares, equalities=equalities)
+
+    return back(root)

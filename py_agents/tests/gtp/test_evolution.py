@@ -15,7 +15,8 @@ from hms_a2a.gtp._evolution import Ground, Individual, evolve
 from hms_a2a.gtp._genes import Branch, Open, Pool, crossed, depth, leaves, places, subtree
 from hms_a2a.gtp._leaf import Known
 from hms_a2a.gtp._migrants import read_trees, write_trees
-from hms_a2a.gtp._portfolio import Insight, views
+from hms_a2a.gtp._portfolio import Insight
+from hms_a2a.gtp._views import views
 from hms_a2a.gtp._shapes import Shape, ladder
 
 CLAIM = parse_claim("forall x >= 0, y >= 0, z >= 0: x*(x-y)*(x-z) + y*(y-x)*(y-z) + z*(z-x)*(z-y) >= 0")
