@@ -30,14 +30,18 @@ CANDIDATES = sorted((HERE / "candidates").glob("*.toml"))
 CLAIMS = HERE / "evolution-claims.txt"
 RUNS = HERE.parents[1] / "target" / "theorems" / "evolution.jsonl"
 
-EVOLUTION = "portfolio+evolution"
+EVOLUTION = "evolution"
 RIVALS = ("random_trees", "restarts")
 STRATEGIES = (EVOLUTION, *RIVALS)
 NAMES = {EVOLUTION: "evolution", "random_trees": "random trees", "restarts": "restarts"}
 SEEDS = 11
-LEAF_PROGRAMMES = 200
+LEAF_PROGRAMMES = 80
+#: Claims of more variables have leaves that take too long for so many runs.
+MOST_VARIABLES = 5
+#: What evolution was tuned on is no test of it.
+TUNED_ON = frozenset({"chebyshev-16-within"})
 #: A run is cut after so much of a processor, whatever it has solved; such runs are counted, and said.
-MOST_SECONDS = 60.0
+MOST_SECONDS = 20.0
 _DRAWS = 20_000
 
 
@@ -93,7 +97,7 @@ def main() -> int:
 def choose(budget: int) -> int:
     """Write the candidates that the portfolio alone misses."""
     missed = []
-    candidates = load(*CANDIDATES)
+    candidates = [each for each in load(*CANDIDATES) if each.id not in TUNED_ON and is_small(each)]
     for k, theorem in enumerate(candidates, 1):
         run = attempt(theorem, "portfolio", 0, budget)
         print(f"{k:>3}/{len(candidates)} {theorem.id:<28} {told_of(run)}", flush=True)
@@ -101,6 +105,11 @@ def choose(budget: int) -> int:
     CLAIMS.write_text("".join(f"{name}\n" for name in missed), encoding="utf-8")
     print(f"{len(missed)} of {len(candidates)} are missed")
     return 0
+
+
+def is_small(theorem: Theorem) -> bool:
+    """Whether its leaves are cheap."""
+    return parse_claim(theorem.claim).n <= MOST_VARIABLES
 
 
 def attempt(theorem: Theorem, strategy: str, seed: int, budget: int) -> Run:

@@ -13,6 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from hms_a2a.gtp._archive import Archive
 from hms_a2a.gtp._direct import at_once
 from hms_a2a.gtp._errors import BadClaim, BadEvidence
 from hms_a2a.gtp._prove import Outcome
@@ -70,6 +73,8 @@ class Answers:
         self._cache = cache
         self._islands = islands
         self.counts = Counts()
+        #: What was proved here, for later claims.
+        self.archive = Archive()
 
     @property
     def running(self) -> int:
@@ -116,19 +121,21 @@ class Answers:
         body = claim.to_bytes()
         # Where many claims are hard, each gets its share of the time that all have.
         share = max(_LEAST_S, (until - loop.time()) * self._workers.count / max(many, self._workers.count))
-        job = Job(body, min(SHORT_S, share), ask.seed, ask.only_refute)
+        lemmas = [] if ask.only_refute else self.archive.sources(claim)
+        job = Job(body, min(SHORT_S, share), ask.seed, ask.only_refute, lemmas=lemmas)
         done = await self._workers.run(job, is_long=False, until=until, stop=ask.stop)
         if done.verdict == "unknown" and not _stopped(ask) and until - loop.time() > _LEAST_S and share > SHORT_S:
-            done = await self._long(body, ask, until, share)
+            done = await self._long(msgspec.structs.replace(job, seconds=share), ask, until)
         outcome = verified(claim, done, (time.monotonic() - began) * 1000)
+        if outcome.evidence is not None and outcome.verdict == "proved":
+            self.archive.learn(claim, outcome.evidence)
         if outcome.evidence is not None and self._cache is not None:
             await self._cache.put(claim.hash, outcome.verdict, outcome.evidence)
         return outcome
 
-    async def _long(self, body: bytes, ask: Ask, until: float, share: float) -> Done:
-        job = Job(body, share, ask.seed, ask.only_refute)
+    async def _long(self, job: Job, ask: Ask, until: float) -> Done:
         if self._islands is not None and not ask.only_refute:
-            return await self._islands.search(job, min(until, asyncio.get_running_loop().time() + share), ask)
+            return await self._islands.search(job, min(until, asyncio.get_running_loop().time() + job.seconds), ask)
         return await self._workers.run(job, is_long=True, until=until, stop=ask.stop, on_running=ask.on_running)
 
     async def _cached(self, claim: Claim) -> Outcome | None:

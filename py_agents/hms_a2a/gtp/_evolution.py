@@ -1,53 +1,51 @@
 """Evolution of proof trees, and the two searches that it is measured against.
 
-An individual is a tree of genes in one view of the claim. Its open mass is what is left to prove: each open leaf
-weighs 2^−depth, lessened as its programme's margin comes near 0. A leaf that closes is a *lemma*: the splits that its
-identity really used suffice wherever they are on the path, in any tree, so it closes leaves of others for nothing.
-Crossover swaps subtrees, and with them solved parts.
+An individual is a tree of genes in one view of the claim. It grows at its open leaves, mostly by splits that closed or
+lessened leaves before, or that the leaf's own programme suggests; what is closed stays closed, as a lemma that every
+tree inherits, and crossover brings whole solved parts. Selection prefers what leaves the least open, then the small.
 
-`random_trees` draws from the first generation's distribution for ever; `restarts` repeats the portfolio with shapes
-drawn anew. Neither inherits anything. All three pay one leaf programme for each programme that is solved.
+`random_trees` draws trees from the same genes for ever; `restarts` repeats the portfolio with shapes drawn anew.
+Neither inherits anything. All three pay for each programme that is solved, once.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from dataclasses import dataclass, field
+import time
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from hms_a2a.gtp._certificate import Leaf, Node, Split, Square
-from hms_a2a.gtp._genes import (
-    Branch,
-    Open,
-    Place,
-    Pool,
-    Tree,
-    crossed,
-    leaves,
-    size,
-)
-from hms_a2a.gtp._leaf import Known
+from hms_a2a.gtp._budget import Budget
+from hms_a2a.gtp._genes import DEEPEST, Branch, Open, Tree, crossed, places, size, subtree
+from hms_a2a.gtp._genes import grafted as graft
+from hms_a2a.gtp._ground import Ground, Individual, Solved
 from hms_a2a.gtp._portfolio import Found
-from hms_a2a.gtp._shapes import ladder, programme_of
-from hms_a2a.gtp._solve import attempt
-from hms_a2a.gtp._views import View, views
+from hms_a2a.gtp._views import views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hms_a2a.gtp._budget import Budget
     from hms_a2a.gtp._claim import Claim
+    from hms_a2a.gtp._genes import Place
+    from hms_a2a.gtp._leaf import Known
     from hms_a2a.gtp._poly import Poly
     from hms_a2a.gtp._portfolio import Insight
+    from hms_a2a.gtp._search import Points
     from hms_a2a.gtp._shapes import Shape
 
-_POPULATION = 20
-_CHILDREN = 10
+_POPULATION = 16
+_CHILDREN = 8
 _TOURNAMENT = 3
+#: How often the best of all is the parent.
+_BEST = 0.6
 _ELITE = 4
-#: A programme with more unknowns than this costs more time than it is worth in a population.
-_MOST_COLUMNS = 2_200
+#: Of a generation that nothing new came of so often, the population is drawn anew.
+_STALE = 12
+#: After so many generations, or trees, or rounds, without a programme that is new, there is none.
+_EXHAUSTED = 600
+#: Claims whose points are kept.
+_MOST_LOOKS = 64
 #: Generations between migrations.
 EPOCH = 5
 
@@ -59,105 +57,143 @@ class Migration(Protocol):
         """Hand over this island's best of an epoch, each with its view; get the neighbour's of the epoch before."""
 
 
-@dataclass
-class Lemma:
-    """A leaf that is closed, and the splits that it takes."""
+class Credit:
+    """How often a gene has helped: what selection does for trees, this does for what they are made of."""
 
-    needs: frozenset[Poly]
-    path: tuple[Poly, ...]
-    leaf: Leaf
+    def __init__(self) -> None:
+        self._of: dict[object, float] = {}
 
+    def give(self, gene: object, amount: float) -> None:
+        """It helped."""
+        self._of[gene] = self._of.get(gene, 0.0) + amount
 
-@dataclass
-class Individual:
-    """A tree and what is known of it."""
-
-    view: int
-    tree: Tree
-    mass: float = 1.0
-    open_places: list[Place] = field(default_factory=list)
-
-    @property
-    def fitness(self) -> tuple[float, int]:
-        """What selection minimises: open mass, then size."""
-        return self.mass, size(self.tree)
-
-
-class Ground:
-    """One view of the claim: its pool of genes, its lemmas, and what every leaf's programme came to."""
-
-    def __init__(self, view: View, insight: Insight, budget: Budget) -> None:
-        self.view = view
-        self.known = Known(view.claim)
-        self._budget = budget
-        self._insight = insight
-        self.pool = Pool(view.claim, view.points(insight.points), [shape for _, shape in ladder(self.known)])
-        self._touching = self.pool.touching
-        self.lemmas: list[Lemma] = []
-        self._margins: dict[tuple[tuple[Poly, ...], Shape], float] = {}
-
-    def forget(self) -> None:
-        """Forget lemmas and margins."""
-        self.lemmas.clear()
-        self._margins.clear()
-
-    def closed(self, known: Known) -> Leaf | None:
-        """The leaf that a lemma gives here, if one does."""
-        path = set(known.path)
-        for lemma in self.lemmas:
-            if lemma.needs <= path:
-                return _moved(lemma, known)
-        return None
-
-    def margin(self, known: Known, shape: Shape) -> float:
-        """What a leaf's programme comes to; a proof becomes a lemma. Raises `Spent`."""
-        key = (known.path, shape)
-        if key in self._margins:
-            return self._margins[key]
-        programme = programme_of(known, shape)
-        if programme is None or programme.columns > _MOST_COLUMNS:
-            self._margins[key] = -1.0
-            return -1.0
-        here = [p for p in self._touching if all(s.at(p) >= 0 for s in known.path)]
-        tried = attempt(known, programme, self._budget, here)
-        self._margins[key] = tried.margin
-        name = f"{self.view.name}a leaf of degree {shape.degree} under {len(known.path)} splits"
-        self._insight.note(name, tried.margin)
-        if tried.leaf is not None:
-            self.lemmas.insert(0, _lemma(known, tried.leaf))
-        return tried.margin
-
-    def weigh(self, individual: Individual, *, patient: bool = True) -> None:
-        """Find out an individual's open mass. Without patience, stop at the first leaf that stays open."""
-        mass = 0.0
-        individual.open_places = []
-        for place, known, leaf in leaves(individual.tree, self.known):
-            weight = 2.0 ** -len(place)
-            if self.closed(known) is not None:
-                continue
-            margin = self.margin(known, leaf.shape)
-            if self.closed(known) is not None:
-                continue
-            individual.open_places.append(place)
-            mass += weight * (0.3 + 0.7 * _badness(margin))
-            if not patient:
-                mass += 1.0
-                break
-        individual.mass = mass
-
-    def proof(self, tree: Tree) -> Node | None:
-        """The certificate's tree, where every leaf is closed."""
-        return self._proof(tree, self.known)
-
-    def _proof(self, tree: Tree, known: Known) -> Node | None:
-        whole = self.closed(known)
-        if whole is not None:
-            return whole
-        if isinstance(tree, Open):
+    def draw(self, rng: random.Random) -> object | None:
+        """One of those that helped, by how much."""
+        if not self._of:
             return None
-        above = self._proof(tree.above, known.under(tree.on))
-        below = None if above is None else self._proof(tree.below, known.under(-tree.on))
-        return None if above is None or below is None else Split(tree.on, above, below)
+        return rng.choices(list(self._of), list(self._of.values()))[0]
+
+
+class Breeder:
+    """Makes children on one ground."""
+
+    def __init__(self, ground: Ground, rng: random.Random) -> None:
+        self.ground = ground
+        self._rng = rng
+        self._splits = Credit()
+        self._shapes = Credit()
+        self._split: Poly | None = None
+        self._shape: Shape | None = None
+
+    def learn(self, parent: Individual, child: Individual) -> None:
+        """Credit the genes of a child that leaves less open than its parent."""
+        gained = (parent.mass - child.mass) / max(parent.mass, 1e-9)
+        if gained > 1e-6:
+            if self._split is not None:
+                self._splits.give(self._split, gained)
+            if self._shape is not None:
+                self._shapes.give(self._shape, gained)
+
+    def child(self, parent: Individual, mates: list[Individual]) -> Individual:
+        """A variation of a tree."""
+        rng = self._rng
+        self._split = self._shape = None
+        tree = parent.tree
+        dice = rng.random()
+        if dice < 0.10 and mates:
+            tree = self._crossed(parent, rng.choice(mates))
+        elif dice < 0.15:
+            tree = self._resplit(parent)
+        elif dice < 0.25:
+            tree = self._reshaped(parent)
+        if tree is parent.tree:
+            tree = self._grown(parent)
+        return Individual(parent.view, tree)
+
+    def _open_place(self, parent: Individual) -> Place:
+        if not parent.open_places:
+            return ()
+        return self._rng.choices(parent.open_places, parent.weights)[0]
+
+    def _grown(self, parent: Individual) -> Tree:
+        """Split at an open leaf."""
+        rng, pool = self._rng, self.ground.pool
+        place = self._open_place(parent)
+        here = subtree(parent.tree, place)
+        if not isinstance(here, Open) or len(place) >= DEEPEST:
+            return pool.tree(rng)
+        known = self._at(parent.tree, place)
+        for _ in range(_TOURNAMENT):
+            split = self._drawn_split(self.ground.solve(known, here.shape))
+            if split is not None and split not in known.path and -split not in known.path:
+                break
+        else:
+            return parent.tree
+        self._split = split
+        shape = here.shape if rng.random() < 0.8 else self._drawn_shape()
+        return graft(parent.tree, place, Branch(split, Open(shape), Open(shape)))
+
+    def _drawn_split(self, solved: Solved) -> Poly | None:
+        """Where the leaf is weakest, what helped elsewhere, or anything of the pool."""
+        rng, pool = self._rng, self.ground.pool
+        dice = rng.random()
+        if solved.cuts and dice < 0.75:
+            return solved.cuts[min(int(len(solved.cuts) * rng.random() ** 3), len(solved.cuts) - 1)]
+        if dice < 0.9 or (not solved.cuts and dice < 0.6):
+            helped = self._splits.draw(rng)
+            if helped is not None:
+                return helped  # type: ignore[return-value] # only splits are credited there
+        return pool.split(rng) if pool.splits else None
+
+    def _drawn_shape(self) -> Shape:
+        rng = self._rng
+        helped = self._shapes.draw(rng) if rng.random() < 0.5 else None
+        return self.ground.pool.shape(rng) if helped is None else helped  # type: ignore[return-value] # as above
+
+    def _reshaped(self, parent: Individual) -> Tree:
+        """Another shape at an open leaf."""
+        place = self._open_place(parent)
+        here = subtree(parent.tree, place)
+        if not isinstance(here, Open):
+            return parent.tree
+        shape = self._drawn_shape()
+        if shape == here.shape:
+            shape = self.ground.pool.varied_shape(shape, self._rng)
+        self._shape = shape
+        return graft(parent.tree, place, Open(shape))
+
+    def _resplit(self, parent: Individual) -> Tree:
+        """Another split in a split's place, or one of its sides alone."""
+        rng, pool = self._rng, self.ground.pool
+        inner = [p for p in places(parent.tree) if isinstance(subtree(parent.tree, p), Branch)]
+        if not inner:
+            return parent.tree
+        place = rng.choice(inner)
+        here = subtree(parent.tree, place)
+        assert isinstance(here, Branch)  # noqa: S101 # just chosen so
+        if rng.random() < 0.3:
+            return pool.moved(parent.tree, rng)
+        if rng.random() < 0.4:
+            return graft(parent.tree, place, here.above if rng.random() < 0.5 else here.below)
+        return graft(parent.tree, place, replace(here, on=pool.split(rng))) if pool.splits else parent.tree
+
+    def _crossed(self, parent: Individual, mate: Individual) -> Tree:
+        """A part of another tree at an open leaf, or anywhere."""
+        rng = self._rng
+        if not parent.open_places or rng.random() < 0.3:
+            return crossed(parent.tree, mate.tree, rng)
+        place = self._open_place(parent)
+        inner = [p for p in places(mate.tree) if isinstance(subtree(mate.tree, p), Branch)]
+        theirs = subtree(mate.tree, rng.choice(inner)) if inner else mate.tree
+        return crossed(parent.tree, theirs, rng, place)
+
+    def _at(self, tree: Tree, place: Place) -> Known:
+        known = self.ground.known
+        for below in place:
+            assert isinstance(tree, Branch)  # noqa: S101 # the place is one of this tree
+            known = known.under(-tree.on if below else tree.on)
+            tree = tree.below if below else tree.above
+        return known
 
 
 def evolve(
@@ -170,60 +206,68 @@ def evolve(
 ) -> Iterator[Found]:
     """Evolve proof trees; yields what it takes for a proof. Raises `Spent`."""
     rng = random.Random(f"evolution {seed}")  # noqa: S311 # a search, and to be repeatable
-    grounds = [Ground(view, insight, budget) for view in views(claim)]
+    breeders = [Breeder(Ground(view, insight, budget), rng) for view in views(claim)]
+    generation = stale = 0
     population: list[Individual] = []
-    for k in range(_POPULATION):
-        view = k % len(grounds)
-        individual = Individual(view, grounds[view].pool.tree(rng, k // len(grounds) % 4))
-        grounds[view].weigh(individual)
-        population.append(individual)
-        yield from _proofs(grounds, individual)
-    generation = 0
     while True:
+        if not population:
+            for individual in _first(breeders):
+                breeders[individual.view].ground.weigh(individual)
+                population.append(individual)
+                yield from _proofs(breeders[individual.view].ground, individual)
         generation += 1
         on_generation(generation)
         budget.check()
-        population.sort(key=lambda one: one.fitness)
         if migration is not None and generation % EPOCH == 0:
             best = [(one.view, one.tree) for one in population[:_ELITE]]
             for view, tree in migration.exchange(generation // EPOCH, best):
-                if view < len(grounds):
+                if view < len(breeders):
                     guest = Individual(view, tree)
-                    grounds[view].weigh(guest)
+                    breeders[view].ground.weigh(guest)
                     population.append(guest)
-                    yield from _proofs(grounds, guest)
-        children = []
+                    yield from _proofs(breeders[view].ground, guest)
+        spent = budget.leaf_programmes
         for _ in range(_CHILDREN):
-            child = _child(population, grounds, rng)
-            grounds[child.view].weigh(child)
-            children.append(child)
-            yield from _proofs(grounds, child)
-        population = _survivors([*population, *children])
+            parent = _chosen(population, rng)
+            breeder = breeders[parent.view]
+            mates = [one for one in population if one.view == parent.view and one is not parent]
+            child = breeder.child(parent, mates)
+            breeder.ground.weigh(child)
+            breeder.learn(parent, child)
+            yield from _proofs(breeder.ground, child)
+            population = _survivors([*population, child])
+        stale = stale + 1 if budget.leaf_programmes == spent else 0
+        if stale % _STALE == _STALE - 1:
+            population = []
+        if stale > _EXHAUSTED:
+            return
 
 
-def _child(population: list[Individual], grounds: list[Ground], rng: random.Random) -> Individual:
-    parent = _chosen(population, rng)
-    pool = grounds[parent.view].pool
-    tree = parent.tree
-    dice = rng.random()
-    if dice < 0.35:
-        mates = [one for one in population if one.view == parent.view and one is not parent]
-        if mates:
-            tree = crossed(tree, _chosen(mates, rng).tree, rng)
-    if dice < 0.08:
-        tree = pool.tree(rng, rng.randrange(4))
-    elif tree is parent.tree or rng.random() < 0.5:
-        tree = pool.moved(tree, rng) if rng.random() < 0.12 else pool.varied(tree, parent.open_places, rng)
-    return Individual(parent.view, tree)
+def _first(breeders: list[Breeder]) -> list[Individual]:
+    """The first of a population: the cheap shapes alone, and trees drawn at random."""
+    found = []
+    for view, breeder in enumerate(breeders):
+        pool, rng = breeder.ground.pool, breeder._rng
+        found += [Individual(view, Open(shape)) for shape in pool.shapes[:2]]
+        found.append(Individual(view, pool.tree(rng)))
+    return found
 
 
 def _chosen(population: list[Individual], rng: random.Random) -> Individual:
-    return min((rng.choice(population) for _ in range(_TOURNAMENT)), key=lambda one: one.fitness)
+    """The best, or the best of a few."""
+    if rng.random() < _BEST:
+        return min(population, key=_fitness)
+    return min((rng.choice(population) for _ in range(_TOURNAMENT)), key=_fitness)
+
+
+def _fitness(one: Individual) -> tuple[float, int]:
+    """What selection minimises: open mass, then size."""
+    return one.mass, size(one.tree)
 
 
 def _survivors(everyone: list[Individual]) -> list[Individual]:
     """The fittest, each tree once."""
-    everyone.sort(key=lambda one: one.fitness)
+    everyone.sort(key=_fitness)
     seen: set[tuple[int, Tree]] = set()
     kept = []
     for one in everyone:
@@ -233,10 +277,9 @@ def _survivors(everyone: list[Individual]) -> list[Individual]:
     return kept[:_POPULATION]
 
 
-def _proofs(grounds: list[Ground], individual: Individual) -> Iterator[Found]:
+def _proofs(ground: Ground, individual: Individual) -> Iterator[Found]:
     if individual.open_places:
         return
-    ground = grounds[individual.view]
     proof = ground.proof(individual.tree)
     if proof is not None:
         yield Found("evolution", proof=ground.view.back(proof))
@@ -244,23 +287,45 @@ def _proofs(grounds: list[Ground], individual: Individual) -> Iterator[Found]:
 
 def random_trees(claim: Claim, seed: int, budget: Budget, insight: Insight) -> Iterator[Found]:
     """Trees drawn at random, each given up at its first leaf that stays open. Raises `Spent`."""
+    rng = random.Random(f"trees {seed}")  # noqa: S311 # a search, and to be repeatable
+    yield from _looked_around(claim, budget, insight)
+    grounds = [Ground(view, insight, budget, inherits=False) for view in views(claim)]
+    drawn = stale = 0
+    while stale < _EXHAUSTED * _CHILDREN:
+        budget.check()
+        spent = budget.leaf_programmes
+        view = drawn % len(grounds)
+        ground = grounds[view]
+        individual = Individual(view, ground.pool.tree(rng))
+        ground.weigh(individual, patient=False)
+        yield from _proofs(ground, individual)
+        drawn += 1
+        stale = stale + 1 if budget.leaf_programmes == spent else 0
+
+
+def _looked_around(claim: Claim, budget: Budget, insight: Insight) -> Iterator[Found]:
+    """Search for points, which the pools of genes use, where the portfolio hasn't; all seeds look at the same."""
+    if insight.points is None:
+        insight.points = _points(claim)
+        budget.check()
+        if insight.points.counterexample is not None:
+            yield Found("descent", point=insight.points.counterexample)
+
+
+@lru_cache(maxsize=_MOST_LOOKS)
+def _points(claim: Claim) -> Points:
     from hms_a2a.gtp._search import Search
 
-    rng = random.Random(f"trees {seed}")  # noqa: S311 # a search, and to be repeatable
-    search = Search(claim, seed, budget)
-    insight.points = search.found
-    if search.grid().counterexample is not None or search.descend().counterexample is not None:
-        yield Found("descent", point=search.found.counterexample)
-    grounds = [Ground(view, insight, budget) for view in views(claim)]
-    k = 0
-    while True:
-        budget.check()
-        ground = grounds[k % len(grounds)]
-        individual = Individual(k % len(grounds), ground.pool.tree(rng, k // len(grounds) % 4))
-        ground.forget()  # no inheritance: a tree stands alone
-        ground.weigh(individual, patient=False)
-        yield from _proofs(grounds, individual)
-        k += 1
+    search = Search(claim, 0, Budget(time.monotonic))
+    return search.found if search.grid().counterexample is not None else search.descend()
+
+
+def evolution_alone(
+    claim: Claim, seed: int, budget: Budget, insight: Insight, on_generation: Callable[[int], None]
+) -> Iterator[Found]:
+    """Evolution without the portfolio before it. Raises `Spent`."""
+    yield from _looked_around(claim, budget, insight)
+    yield from evolve(claim, seed, budget, insight, on_generation)
 
 
 def restarts(claim: Claim, seed: int, budget: Budget, insight: Insight) -> Iterator[Found]:
@@ -268,36 +333,13 @@ def restarts(claim: Claim, seed: int, budget: Budget, insight: Insight) -> Itera
     from hms_a2a.gtp._portfolio import varied_attempts
 
     rng = random.Random(f"restarts {seed}")  # noqa: S311 # a search, and to be repeatable
-    while True:
+    yield from _looked_around(claim, budget, insight)
+    stale = 0
+    while stale < _EXHAUSTED:
         budget.check()
+        spent = budget.leaf_programmes
         yield from varied_attempts(claim, rng, budget, insight)
+        stale = stale + 1 if budget.leaf_programmes == spent else 0
 
 
-def _badness(margin: float) -> float:
-    """0 for a programme that is all but solved, 1 for one that is nowhere near."""
-    if margin >= 0:
-        return 0.0
-    return min(1.0, max(0.0, (math.log10(-margin) + 9.0) / 9.0))
-
-
-def _lemma(known: Known, leaf: Leaf) -> Lemma:
-    goal = known.goal_index
-    used = set(leaf.factors) | {i for square in leaf.squares for i in square.factors}
-    return Lemma(frozenset(known.path[i - goal - 1] for i in used if i > goal), known.path, leaf)
-
-
-def _moved(lemma: Lemma, known: Known) -> Leaf:
-    """A lemma's leaf with the indices of another path."""
-    goal = known.goal_index
-
-    def place(index: int) -> int:
-        return index if index <= goal else goal + 1 + known.path.index(lemma.path[index - goal - 1])
-
-    squares = tuple(
-        Square(square.coef, tuple(sorted(place(i) for i in square.factors)), square.square)
-        for square in lemma.leaf.squares
-    )
-    return Leaf(lemma.leaf.coef, lemma.leaf.factors, squares, lemma.leaf.equalities)
-
-
-__all__ = ["EPOCH", "Branch", "Individual", "Migration", "evolve", "random_trees", "restarts"]
+__all__ = ["EPOCH", "Branch", "Individual", "Migration", "evolution_alone", "evolve", "random_trees", "restarts"]

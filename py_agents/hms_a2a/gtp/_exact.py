@@ -103,7 +103,7 @@ class _System:
         """The guess, rounded as coarsely as it bears."""
         if self._rows > _MOST_ROWS:
             return None
-        picked = self._chosen()
+        picked = self._chosen(budget)
         if picked is None:
             return None
         rows, chosen = picked
@@ -133,7 +133,7 @@ class _System:
                 return leaf
         return None
 
-    def _chosen(self) -> tuple[list[int], list[int]] | None:
+    def _chosen(self, budget: Budget) -> tuple[list[int], list[int]] | None:
         """Columns that span the rows, and as many independent rows; the columns with most room first."""
         most = 4 * self._rows + 50
         roomiest = sorted(range(len(self._columns)), key=lambda k: -self._room[k])[:most]
@@ -141,7 +141,7 @@ class _System:
         for at, k in enumerate(roomiest):
             for row, c in self._columns[k].items():
                 dense[row, at] = as_float(c) * self._room[k]
-        pivots = _pivots(dense)
+        pivots = _pivots(dense, budget)
         return [row for row, _ in pivots], [roomiest[at] for _, at in pivots]
 
     def _repair(self, rows: list[int], chosen: list[int], target: dict[int, Q]) -> list[Q] | None:
@@ -245,13 +245,14 @@ def _variables(expanded: Expanded) -> int:
     return len(next(iter(expanded.rows), ()))
 
 
-def _pivots(dense: Any) -> list[tuple[int, int]]:
+def _pivots(dense: Any, budget: Budget) -> list[tuple[int, int]]:
     """Pivots of an elimination, the largest entry of each step: independent rows and columns in pairs."""
     size = np.abs(dense).max(axis=1, initial=0.0)
     left = dense / np.where(size > 0, size, 1.0)[:, None]
     found: list[tuple[int, int]] = []
     first = 0.0
     for _ in range(len(left)):
+        budget.check()
         flat = int(np.abs(left).argmax())
         row, column = divmod(flat, left.shape[1])
         pivot = float(left[row, column])

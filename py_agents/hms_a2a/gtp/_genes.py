@@ -7,10 +7,11 @@ through touching points and between minimisers, slopes of the goal.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from flint import fmpq
+from flint import Ordering, fmpq, fmpq_mpoly_ctx
 
 from hms_a2a.gtp._leaf import Block, Known
 from hms_a2a.gtp._poly import Poly, as_float
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
 
 _MOST_POOL = 160
 _MOST_DEGREE = 14
-_DEEPEST = 7
+DEEPEST = 14
+_MOST_SLOPE_TERMS = 12
+_HIGHEST_FACTORED = 8
+_MOST_FACTORED_TERMS = 60
+#: How often a drawn shape is varied.
+_VARIED = 0.15
+#: How often a leaf has the shape of its tree.
+_ALIKE = 0.8
+#: Trees drawn at random have more splits with this probability, again and again.
+_ONE_MORE = 0.7
 
 
 @dataclass(frozen=True)
@@ -109,41 +119,33 @@ class Pool:
         self.squares = self._vanishing()
 
     def _suggested(self) -> list[Poly]:
+        """One of each kind after the other, since which kind helps is the claim's secret."""
         claim, n = self._claim, self._n
         used = sorted(set().union(claim.goal.poly.used(), *(h.poly.used() for h in claim.hypotheses)))
         x = {v: Poly.variable(n, v) for v in used}
         one = Poly.constant(n, 1)
-        found: list[Poly] = []
-        for a in used:
-            found += [x[a] - x[b] for b in used if b > a]
-        for place in self._places:
-            found += [x[v] - one.scale(place[v]) for v in used]
-        found += list(x.values())
-        found += [h for v in used for h in self._bisections(v)]
-        for k, here in enumerate(self._places):
-            for there in self._places[k + 1 : k + 4]:
-                found.append(_between(here, there, n))
-        for place in self._places[:4]:
-            for a in used:
-                for b in used:
-                    if b > a:
-                        shift_a, shift_b = x[a] - one.scale(place[a]), x[b] - one.scale(place[b])
-                        found += [shift_a - shift_b, shift_a + shift_b]
-        slopes = [claim.goal.poly.derivative(v) for v in used]
-        found += [slope for slope in slopes if slope.degree > 0 and len(slope.terms) <= 12]
+        pairs = list(itertools.combinations(used, 2))
         inequalities = [h.poly for h in claim.hypotheses if h.sign != "=" and h.poly.degree >= 1]
-        for k, g in enumerate(inequalities[:8]):
-            found += [g - other for other in inequalities[k + 1 : 8]]
-        for a in used:
-            found += [x[a] - one, x[a] + one, x[a] * x[a] - one]
-            found += [x[a] + x[b] - one for b in used if b > a]
-            found += [x[a] * x[b] - one for b in used if b > a]
-            found += [x[a] + x[b] - x[c] for b in used if b > a for c in used if c not in (a, b)]
-            found += [x[a] * x[a] - x[b] for b in used if b != a]
-            found += [x[a] - x[b].scale(fmpq(2)) for b in used if b != a]
+        slopes = [claim.goal.poly.derivative(v) for v in used]
+        kinds: list[list[Poly]] = [
+            self._factors(),
+            [h for k in range(3) for v in used for h in self._bisections(v)[k : k + 1]],
+            [x[a] - x[b] for a, b in pairs],
+            [x[v] - one.scale(place[v]) for place in self._places for v in used],
+            list(x.values()),
+            [_between(here, there, n) for k, here in enumerate(self._places) for there in self._places[k + 1 : k + 4]],
+            [p for at in self._places[:4] for a, b in pairs for p in _diagonals(x[a], x[b], at[a], at[b])],
+            [slope for slope in slopes if slope.degree > 0 and len(slope.terms) <= _MOST_SLOPE_TERMS],
+            [g - other for k, g in enumerate(inequalities[:8]) for other in inequalities[k + 1 : 8]],
+            [poly for v in used for poly in (x[v] - one, x[v] + one, x[v] * x[v] - one)],
+            [poly for a, b in pairs for poly in (x[a] + x[b] - one, x[a] * x[b] - one, x[a] + x[b])],
+            [x[a] + x[b] - x[c] for a, b in pairs for c in used if c not in (a, b)],
+            [x[a] * x[a] - x[b] for a in used for b in used if b != a],
+            [x[a] - x[b].scale(fmpq(2)) for a in used for b in used if b != a],
+        ]
         kept: list[Poly] = []
-        seen: set[Poly] = set()
-        for poly in found:
+        seen: set[Poly] = {h.poly.primitive() for h in claim.hypotheses if h.sign != "="}
+        for poly in (poly for group in itertools.zip_longest(*kinds) for poly in group if poly is not None):
             if poly.is_constant:
                 continue
             base = poly.primitive()
@@ -151,6 +153,15 @@ class Pool:
                 seen |= {base}
                 kept.append(base)
         return kept[:_MOST_POOL]
+
+    def _factors(self) -> list[Poly]:
+        """The factors of what is given, where it has several: each case of a product is a sign of its factors."""
+        found: list[Poly] = []
+        for relation in (*self._claim.hypotheses, self._claim.goal):
+            factors = factors_of(relation.poly)
+            if len(factors) > 1:
+                found += factors
+        return list(dict.fromkeys(found))
 
     def _bisections(self, v: int) -> list[Poly]:
         from hms_a2a.gtp._search import bounds_of
@@ -177,15 +188,14 @@ class Pool:
         unique = list(dict.fromkeys(poly.primitive() for poly in found if not poly.is_constant))
         return unique[:80]
 
-    def tree(self, rng: random.Random, splits: int) -> Tree:
-        """A tree drawn at random, with so many splits."""
-        tree: Tree = Open(self.shape(rng))
-        for _ in range(splits):
-            if not self.splits:
-                break
+    def tree(self, rng: random.Random) -> Tree:
+        """A tree drawn at random; of its leaves, most are alike."""
+        shape = self.shape(rng)
+        tree: Tree = Open(shape)
+        while self.splits and depth(tree) < DEEPEST and rng.random() < _ONE_MORE:
             spots = [p for p in places(tree) if isinstance(subtree(tree, p), Open)]
             place = rng.choice(spots)
-            leaf = subtree(tree, place)
+            leaf = Open(shape if rng.random() < _ALIKE else self.shape(rng))
             tree = grafted(tree, place, Branch(self.split(rng), leaf, leaf))
         return tree
 
@@ -195,13 +205,15 @@ class Pool:
         return self.splits[min(int(count * rng.random() ** 2), count - 1)]
 
     def shape(self, rng: random.Random) -> Shape:
-        """A shape of the ladder, varied half of the time."""
+        """A shape of the ladder, varied now and then."""
         count = len(self.shapes)
-        shape = self.shapes[min(int(count * rng.random() ** 1.5), count - 1)]
-        return self.varied_shape(shape, rng) if rng.random() < 0.5 else shape
+        shape = self.shapes[min(int(count * rng.random() ** 2), count - 1)]
+        return self.varied_shape(shape, rng) if rng.random() < _VARIED else shape
 
     def varied_shape(self, shape: Shape, rng: random.Random) -> Shape:
         """A shape with one gene changed."""
+        if shape.bernstein:
+            return rng.choice(self.shapes)
         kind = rng.randrange(7)
         if kind == 0:
             return replace(shape, degree=min(_MOST_DEGREE, max(1, shape.degree + rng.choice((-2, -1, 1, 1, 2, 2)))))
@@ -228,21 +240,6 @@ class Pool:
         factors = (rng.choice(usable),) if usable and rng.random() < 0.6 else ()
         return Block(factors, (form,))
 
-    def varied(self, tree: Tree, open_places: Sequence[Place], rng: random.Random) -> Tree:
-        """A tree with one thing changed, where it is open if it is."""
-        place = rng.choice(list(open_places)) if open_places and rng.random() < 0.85 else rng.choice(places(tree))
-        here = subtree(tree, place)
-        dice = rng.random()
-        if isinstance(here, Open):
-            if dice < 0.5 and self.splits and len(place) < _DEEPEST:
-                shape = here.shape if rng.random() < 0.6 else self.shape(rng)
-                return grafted(tree, place, Branch(self.split(rng), Open(shape), Open(shape)))
-            shape = self.varied_shape(here.shape, rng) if dice < 0.85 else self.shape(rng)
-            return grafted(tree, place, Open(shape))
-        if dice < 0.4:
-            return grafted(tree, place, here.above if rng.random() < 0.5 else here.below)
-        return grafted(tree, place, replace(here, on=self.split(rng)))
-
     def moved(self, tree: Tree, rng: random.Random) -> Tree:
         """A tree with one linear split moved sideways."""
         inner = [p for p in places(tree) if isinstance(subtree(tree, p), Branch)]
@@ -255,12 +252,27 @@ class Pool:
         return grafted(tree, place, replace(here, on=here.on + Poly.constant(self._n, by)))
 
 
-def crossed(tree: Tree, other: Tree, rng: random.Random) -> Tree:
-    """A tree with a subtree of another in it."""
-    place = rng.choice(places(tree))
+def crossed(tree: Tree, other: Tree, rng: random.Random, place: Place | None = None) -> Tree:
+    """A tree with a subtree of another in it, at a place or anywhere."""
+    place = rng.choice(places(tree)) if place is None else place
     theirs = subtree(other, rng.choice(places(other)))
     child = grafted(tree, place, theirs)
-    return child if depth(child) <= _DEEPEST else tree
+    return child if depth(child) <= DEEPEST else tree
+
+
+def factors_of(poly: Poly) -> list[Poly]:
+    """The irreducible factors of a polynomial, each once."""
+    if not 2 <= poly.degree <= _HIGHEST_FACTORED or len(poly.terms) > _MOST_FACTORED_TERMS:
+        return []
+    context = fmpq_mpoly_ctx.get([f"x{k}" for k in range(poly.n)], Ordering.lex)
+    _, factors = context.from_dict(poly.terms).factor()
+    return [Poly(poly.n, {tuple(int(e) for e in m): c for m, c in factor.to_dict().items()}) for factor, _ in factors]
+
+
+def _diagonals(x: Poly, y: Poly, at_x: Q, at_y: Q) -> tuple[Poly, Poly]:
+    """The two diagonals through a place."""
+    x, y = x - Poly.constant(x.n, at_x), y - Poly.constant(y.n, at_y)
+    return x - y, x + y
 
 
 def _between(here: Sequence[Q], there: Sequence[Q], n: int) -> Poly:

@@ -181,6 +181,8 @@ class Islands:
             if len(islands) == 1:
                 return await self._workers.run(job, is_long=True, until=until, stop=ask.stop, on_running=ask.on_running)
             seconds = max(0.01, until - asyncio.get_running_loop().time())
+            # Who came in time is the one thing here that no seed decides, so it is told.
+            _log.info("islands of %s: %s, seed %d", name, ", ".join(islands), job.seed)
             await sea.say(Begin(islands=islands, claim=job.claim, seed=job.seed, seconds=seconds))
             return await self._as_island(sea, job, 0, len(islands), until, ask)
         finally:

@@ -12,6 +12,7 @@ monomial to coefficient. `_numeric` solves the columns in floats, `_exact` makes
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hms_a2a.gtp._poly import Monomial, Poly, Q
@@ -19,19 +20,29 @@ from hms_a2a.gtp._poly import Monomial, Poly, Q
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hms_a2a.gtp._archive import Derived
+    from hms_a2a.gtp._budget import Budget
     from hms_a2a.gtp._certificate import Factors
     from hms_a2a.gtp._claim import Claim, Sign
 
 #: Largest number of unknowns of a programme that is worth its time.
 MOST_COLUMNS = 6_000
+_MOST_PRODUCTS_KEPT = 4_096
 
 
 @dataclass(frozen=True)
 class Known:
-    """What may be used at a leaf: the claim's hypotheses, the negated goal, and the path's splits; by index."""
+    """What may be used at a leaf: the claim's hypotheses, the negated goal, the path's splits, and lemmas; by index."""
 
     claim: Claim
     path: tuple[Poly, ...] = ()
+    lemmas: tuple[Derived, ...] = ()
+    """What was proved before, and holds here; indexed after the path."""
+
+    @property
+    def first_lemma(self) -> int:
+        """The index of the first lemma."""
+        return self.goal_index + 1 + len(self.path)
 
     @property
     def n(self) -> int:
@@ -57,13 +68,15 @@ class Known:
             return self.claim.hypotheses[index].poly
         if index == self.goal_index:
             return -self.claim.goal.poly
-        return self.path[index - self.goal_index - 1]
+        if index < self.first_lemma:
+            return self.path[index - self.goal_index - 1]
+        return self.lemmas[index - self.first_lemma].f
 
     @property
     def inequalities(self) -> list[int]:
         """The hypotheses and splits that are ≥ or >, without the negated goal."""
         given = [i for i, h in enumerate(self.claim.hypotheses) if h.sign != "="]
-        return given + [self.goal_index + 1 + k for k in range(len(self.path))]
+        return given + [self.goal_index + 1 + k for k in range(len(self.path) + len(self.lemmas))]
 
     @property
     def equalities(self) -> list[int]:
@@ -77,14 +90,22 @@ class Known:
 
     def product(self, factors: Factors) -> Poly:
         """The product of what has these indices."""
-        total = Poly.constant(self.n, 1)
-        for index in factors:
-            total = total * self.poly(index)
+        if not factors:
+            return Poly.constant(self.n, 1)
+        total = self.poly(factors[0])
+        for index in factors[1:]:
+            total = _times(total, self.poly(index))
         return total
 
     def under(self, split: Poly) -> Known:
         """With one more polynomial that is ≥ 0."""
         return replace(self, path=(*self.path, split))
+
+
+@lru_cache(maxsize=_MOST_PRODUCTS_KEPT)
+def _times(one: Poly, other: Poly) -> Poly:
+    """A product, kept: the leaves of a tree share most of theirs."""
+    return one * other
 
 
 @dataclass(frozen=True)
@@ -140,8 +161,8 @@ class Expanded:
         return len(self.rows)
 
 
-def expand(known: Known, programme: Programme) -> Expanded:
-    """Multiply everything out."""
+def expand(known: Known, programme: Programme, budget: Budget) -> Expanded:
+    """Multiply everything out. Raises `Spent`."""
     expanded = Expanded(programme)
     rows = expanded.rows
 
@@ -157,6 +178,7 @@ def expand(known: Known, programme: Programme) -> Expanded:
 
     expanded.strict = [column(product(factors)) for factors in programme.strict]
     for block in programme.blocks:
+        budget.check()
         by = product(block.factors)
         entries: list[tuple[int, int, dict[int, Q]]] = []
         for i, left in enumerate(block.basis):
@@ -166,14 +188,15 @@ def expand(known: Known, programme: Programme) -> Expanded:
                 entries.append((i, j, column((times * block.basis[j]).scale(2))))
         expanded.blocks.append(entries)
     for index, multiplier in programme.multipliers:
+        budget.check()
         by = known.poly(index)
         for monomial in multiplier:
             expanded.free.append((index, monomial, column(by * Poly.monomial(monomial))))
     return expanded
 
 
-def pruned(known: Known, programme: Programme) -> Programme:
-    """Without basis monomials that cannot occur.
+def pruned(known: Known, programme: Programme, budget: Budget) -> Programme:
+    """Without basis monomials that cannot occur. Raises `Spent`.
 
     Where a square's own term m² · (extreme term of the product) meets no other column, its diagonal entry must be 0 and
     the monomial goes: Newton's polytope, found by elimination. Only for bases of monomials.
@@ -190,6 +213,7 @@ def pruned(known: Known, programme: Programme) -> Programme:
         # How the monomials are met: +1 by a diagonal entry with a positive coefficient, anything else keeps it alive.
         met: dict[Monomial, list[tuple[int, int, bool]]] = {}
         for k, basis in enumerate(monos):
+            budget.check()
             for a, left in enumerate(basis):
                 for b in range(a, len(basis)):
                     both = tuple([x + y for x, y in zip(left, basis[b], strict=True)])

@@ -7,13 +7,13 @@ import re
 import msgspec
 from flint import fmpq
 
-from hms_a2a.gtp._genes import Branch, Open, Tree, depth
+from hms_a2a.gtp._genes import DEEPEST, Branch, Open, Tree, depth
 from hms_a2a.gtp._poly import Poly
 from hms_a2a.gtp._shapes import Shape
 
 MOST_TREES = 8
 MOST_BYTES = 64 * 1024
-_DEEPEST = 7
+_MOST_NODES = 256
 _MOST_TERMS = 64
 _MOST_DEGREE = 32
 _RATIO = re.compile(r"-?[0-9]{1,60}(/[1-9][0-9]{0,59})?")
@@ -24,7 +24,7 @@ _Terms = list[tuple[str, list[int]]]
 
 class _Node(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     split: _Terms | None
-    shape: tuple[int, int, int, bool, bool, bool] | None
+    shape: tuple[int, int, int, bool, bool, bool, bool, bool] | None
 
 
 class _Individual(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -56,18 +56,19 @@ def read_trees(body: bytes, n: int) -> list[tuple[int, Tree]]:
 def _nodes(tree: Tree) -> list[_Node]:
     if isinstance(tree, Open):
         s = tree.shape
-        return [_Node(None, (s.degree, s.factors, s.multiplier, s.squares, s.crossed, s.binomials))]
+        how = (s.squares, s.crossed, s.binomials, s.sparse, s.bernstein)
+        return [_Node(None, (s.degree, s.factors, s.multiplier, *how))]
     terms = [(str(c), list(m)) for m, c in tree.on.ordered()]
     return [_Node(terms, None), *_nodes(tree.above), *_nodes(tree.below)]
 
 
 def _tree(nodes: list[_Node], n: int) -> Tree:
-    if not 1 <= len(nodes) <= 2 ** (_DEEPEST + 1):
+    if not 1 <= len(nodes) <= _MOST_NODES:
         raise ValueError(f"a tree of {len(nodes)} nodes")
     waiting = list(reversed(nodes))
 
     def grow(level: int) -> Tree:
-        if not waiting or level > _DEEPEST:
+        if not waiting or level > DEEPEST:
             raise ValueError("a tree that does not end")
         node = waiting.pop()
         if node.split is not None:
@@ -76,13 +77,13 @@ def _tree(nodes: list[_Node], n: int) -> Tree:
             return Branch(on, above, grow(level + 1))
         if node.shape is None:
             raise ValueError("a leaf without a shape")
-        degree, factors, multiplier, squares, crossed, binomials = node.shape
+        degree, factors, multiplier, *_ = node.shape
         if not (1 <= degree <= _MOST_DEGREE and 0 <= factors <= _MOST_DEGREE and -1 <= multiplier <= _MOST_DEGREE):
             raise ValueError("a shape beyond its limits")
-        return Open(Shape(degree, factors, multiplier, squares, crossed, binomials))
+        return Open(Shape(*node.shape))
 
     tree = grow(0)
-    if waiting or depth(tree) > _DEEPEST:
+    if waiting or depth(tree) > DEEPEST:
         raise ValueError("nodes follow the tree")
     return tree
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from flint import fmpq
 
 from hms_a2a.gtp._poly import as_float
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 _SQRT2 = math.sqrt(2.0)
 _LARGEST_COEFFICIENT = 1e6
 _SMALL_PROGRAMME = 60
+#: What a left-over constant costs in an elastic programme, beside a scaled coefficient's 1.
+_LEFT_OVER_COST = 1e4
+_NO_LEFT_OVER = 1e-9
 _MOST_ITERATIONS = 100
 _USABLE = frozenset({"Solved", "AlmostSolved", "InsufficientProgress", "MaxIterations"})
 
@@ -46,6 +50,8 @@ class Guess:
     free: list[float]
     basic: list[int] | None = None
     """Of a vertex: the columns of its basis, in the order of the strict ones, the blocks and the free ones."""
+    mean: dict[int, tuple[float, float]] | None = None
+    """Of an elastic programme that left something over: mean and variance of each variable under its dual."""
 
 
 class _Sparse:
@@ -68,10 +74,12 @@ def _near_one(columns: list[dict[int, Q]]) -> float:
     return 1.0 / largest if largest > 0 else 1.0
 
 
-def solve_linear(expanded: Expanded, seconds: float | None) -> Guess | None:
+def solve_linear(expanded: Expanded, seconds: float | None, *, elastic: bool = False) -> Guess | None:
     """A vertex of a linear programme; None where it has none.
 
-    It minimises the sum of the scaled coefficients, so that few and small ones are chosen.
+    It minimises the sum of the scaled coefficients, so that few and small ones are chosen. An elastic one may leave a
+    negative constant over: how much, beside the goal's coefficients, is its margin, and its dual solution, read as
+    moments, has a mean, which is where it is weakest.
     """
     import highspy
 
@@ -79,6 +87,9 @@ def solve_linear(expanded: Expanded, seconds: float | None) -> Guess | None:
     columns = [*expanded.strict, *(entries[0][2] for entries in expanded.blocks)]
     nonnegative = len(columns)
     columns += [column for _, _, column in expanded.free]
+    ones = next((row for m, row in expanded.rows.items() if not any(m)), None) if elastic else None
+    if ones is not None:
+        columns.append({ones: fmpq(-1)})
     scale = [_near_one([column]) for column in columns]
     strict = len(expanded.strict)
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
@@ -91,8 +102,11 @@ def solve_linear(expanded: Expanded, seconds: float | None) -> Guess | None:
         solver.setOptionValue("time_limit", max(0.01, seconds))
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(columns), rows
-    lp.col_cost_ = np.array([1.0 if strict <= k < nonnegative else 0.0 for k in range(len(columns))])
-    lp.col_lower_ = np.array([0.0 if k < nonnegative else -_LARGEST_COEFFICIENT for k in range(len(columns))])
+    cost = [1.0 if strict <= k < nonnegative else 0.0 for k in range(len(columns))]
+    lower = [0.0 if k < nonnegative else -_LARGEST_COEFFICIENT for k in range(len(columns))]
+    if ones is not None:
+        cost[-1], lower[-1] = _LEFT_OVER_COST, 0.0
+    lp.col_cost_, lp.col_lower_ = np.array(cost), np.array(lower)
     lp.col_upper_ = np.full(len(columns), _LARGEST_COEFFICIENT)
     target = np.zeros(rows)
     target[expanded.last] = 1.0
@@ -116,11 +130,31 @@ def solve_linear(expanded: Expanded, seconds: float | None) -> Guess | None:
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
-    found = [x * by for x, by in zip(solver.getSolution().col_value, scale, strict=True)]
+    solution = solver.getSolution()
+    found = [x * by for x, by in zip(solution.col_value, scale, strict=True)]
+    margin, mean = 0.0, None
+    if ones is not None and found.pop() > _NO_LEFT_OVER:
+        margin = -min(1.0, max(solution.col_value[-1], _NO_LEFT_OVER))
+        mean = _mean(expanded, list(solution.row_dual), ones)
     grams = [np.array([[x]]) for x in found[strict:nonnegative]]
     statuses = solver.getBasis().col_status
-    basic = [k for k, status in enumerate(statuses) if status == highspy.HighsBasisStatus.kBasic]
-    return Guess(0.0, found[:strict], grams, found[nonnegative:], basic)
+    basic = [k for k, s in enumerate(statuses) if s == highspy.HighsBasisStatus.kBasic and k < len(found)]
+    return Guess(margin, found[:strict], grams, found[nonnegative:], basic, mean)
+
+
+def _mean(expanded: Expanded, dual: list[float], ones: int) -> dict[int, tuple[float, float]] | None:
+    """Mean and variance of each variable under the dual solution, as far as it has them."""
+    whole = dual[ones]
+    if abs(whole) < _NO_LEFT_OVER:
+        return None
+    found = {}
+    for m, row in expanded.rows.items():
+        if sum(m) == 1:
+            double = tuple(2 * e for e in m)
+            first = dual[row] / whole
+            second = dual[expanded.rows[double]] / whole if double in expanded.rows else first * first
+            found[m.index(1)] = (first, max(0.0, second - first * first))
+    return found
 
 
 def solve_semidefinite(expanded: Expanded, seconds: float | None) -> Guess | None:

@@ -99,10 +99,11 @@ def orderings(claim: Claim) -> list[tuple[Ordering, list[Shape]]]:
     ]
     groups = [group for group in symmetric_variables(claim) if len(group) <= _MOST_ORDERED]
     found = []
-    if groups:
-        found.append((Ordering(tuple(max(groups, key=len)), is_ring=False), shapes))
+    largest = max(groups, key=lambda group: len(group), default=[])
+    if largest:
+        found.append((Ordering(tuple(largest), is_ring=False), shapes))
     used = sorted(set().union(claim.goal.poly.used(), *(h.poly.used() for h in claim.hypotheses)))
-    if _FEWEST_IN_RING <= len(used) <= _MOST_IN_RING and (not groups or len(max(groups, key=len)) < len(used)):
+    if _FEWEST_IN_RING <= len(used) <= _MOST_IN_RING and len(largest) < len(used):
         turned = {v: used[(k + 1) % len(used)] for k, v in enumerate(used)}
         if renaming(claim, turned) is not None:
             found.append((Ordering(tuple(used), is_ring=True), shapes))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
+    from hms_a2a.gtp._archive import Lemma
     from hms_a2a.gtp._budget import Budget
     from hms_a2a.gtp._claim import Claim
     from hms_a2a.gtp._order import Ordering
@@ -52,7 +53,11 @@ class Insight:
     """What the attempts learnt on the way, for evolution and for the report."""
 
     points: Points | None = None
+    lemmas: tuple[Lemma, ...] = ()
+    """What was proved before, for other claims."""
     margins: dict[str, float] = field(default_factory=dict)
+    varied: set[tuple[str, Shape, Ordering | None]] = field(default_factory=set)
+    """What restarts have tried."""
     best: float = -1.0
     best_at: str = ""
 
@@ -168,6 +173,7 @@ def _rungs(claim: Claim, budget: Budget, insight: Insight, search: object, lane:
     from hms_a2a.gtp._search import Search
 
     assert isinstance(search, Search)  # noqa: S101 # imported late, for its libraries
+    yield from _by_lemmas(claim, budget, insight)
     rungs = _rungs_by_cost(claim, budget)
     cheap = [rung for rung in rungs if rung.cost_class == 0 and rung.level < _AT_FIRST]
     for rung in cheap:
@@ -182,6 +188,24 @@ def _rungs(claim: Claim, budget: Budget, insight: Insight, search: object, lane:
     own = [rung for k, rung in enumerate(left) if rung.cost_class == 0 or k % of == ours]
     for rung in (*own, *(rung for rung in left if rung not in own)):
         yield from rung.climb(budget, insight, search.found.touching)
+
+
+def _by_lemmas(claim: Claim, budget: Budget, insight: Insight) -> Iterator[Found]:
+    """What follows soon from lemmas of earlier proofs."""
+    from hms_a2a.gtp._archive import derived
+    from hms_a2a.gtp._shapes import Shape, programme_of
+    from hms_a2a.gtp._solve import attempt
+
+    known = Known(claim, (), derived(insight.lemmas, claim))
+    if not known.lemmas:
+        return
+    d = max(2, claim.goal.poly.degree)
+    for shape in (Shape(d, 2, squares=False), Shape(d + d % 2, 1), Shape(d + d % 2, 2)):
+        programme = programme_of(known, shape)
+        if programme is not None and _cost_class(programme.cost) <= 1:
+            tried = attempt(known, programme, budget)
+            if tried.leaf is not None:
+                yield Found("lemmas", proof=tried.leaf)
 
 
 @dataclass(frozen=True)
@@ -279,8 +303,12 @@ def _in_order(
 
 
 def varied_attempts(claim: Claim, rng: random.Random, budget: Budget, insight: Insight) -> Iterator[Found]:
-    """The portfolio once more, its rungs in another order and varied. Raises `Spent`."""
+    """The portfolio once more, its rungs in another order and varied; none twice, none larger than a tree's leaves.
+
+    Raises `Spent`.
+    """
     from hms_a2a.gtp._genes import Pool
+    from hms_a2a.gtp._ground import MOST_COLUMNS, MOST_COST
     from hms_a2a.gtp._order import orderings
     from hms_a2a.gtp._shapes import ladder, programme_of
     from hms_a2a.gtp._views import views
@@ -291,13 +319,19 @@ def varied_attempts(claim: Claim, rng: random.Random, budget: Budget, insight: I
         shapes = ladder(Known(view.claim))
         pool = Pool(view.claim, view.points(insight.points), [shape for _, shape in shapes])
         rungs += [(view, name, pool.varied_shape(shape, rng), None) for name, shape in shapes]
-        for ordering, ordered in orderings(view.claim):
-            rungs += [(view, "order", pool.varied_shape(shape, rng), ordering) for shape in ordered]
+        for ordering, in_order in orderings(view.claim):
+            rungs += [(view, "order", pool.varied_shape(shape, rng), ordering) for shape in in_order]
     rng.shuffle(rungs)
-    for view, name, shape, ordering in rungs:
-        if ordering is None:
-            programme = programme_of(Known(view.claim), shape)
-            if programme is not None:
-                yield from _climb(view, name, shape, programme, budget, insight, touching)
+    for view, name, shape, case in rungs:
+        key = (view.name, shape, case)
+        if key in insight.varied:
+            continue
+        insight.varied.add(key)
+        known = Known(view.claim) if case is None else case.case(view.claim)
+        programme = programme_of(known, shape)
+        if programme is None or programme.columns > MOST_COLUMNS or programme.cost > MOST_COST:
+            continue
+        if case is None:
+            yield from _climb(view, name, shape, programme, budget, insight, touching)
         else:
-            yield from _in_order(view, ordering, shape, budget, insight, touching)
+            yield from _in_order(view, case, shape, budget, insight, touching)

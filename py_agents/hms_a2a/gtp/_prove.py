@@ -14,13 +14,14 @@ from hms_a2a.gtp._errors import BadClaim, BadEvidence
 from hms_a2a.gtp._portfolio import Found, Insight, at_once, attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from hms_a2a.gtp._archive import Lemma
     from hms_a2a.gtp._claim import Claim
     from hms_a2a.gtp._evolution import Migration
 
 Verdict: TypeAlias = Literal["proved", "refuted", "unknown"]
-Strategy: TypeAlias = Literal["portfolio+evolution", "portfolio", "restarts", "random_trees"]
+Strategy: TypeAlias = Literal["portfolio+evolution", "portfolio", "evolution", "restarts", "random_trees"]
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,21 @@ def prove(
     on_progress: Callable[[Progress], None] | None = None,
     migration: Migration | None = None,
     lane: tuple[int, int] = (0, 1),
+    lemmas: Sequence[Lemma] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Search for a proof or a counterexample.
 
     `lane` is which of how many processes on this claim this one is: costly attempts are dealt out between them.
     Raises `BadClaim` for a witness that does not satisfy the hypotheses.
-    Without `seconds` the outcome depends on the claim, the seed, the number of leaf programmes and the strategy alone.
+    Without `seconds` the outcome depends on the claim, the seed, the number of leaf programmes, the strategy and the
+    lemmas of earlier proofs alone.
     """
     budget = Budget(clock, seconds, leaf_programmes, should_stop)
     outcome = prove_at_once(claim, budget)
     if outcome is not None:
         return outcome
-    insight = Insight()
+    insight = Insight(lemmas=tuple(lemmas))
     run = _Run(claim, seed, strategy, budget, insight, on_progress, migration, lane)
     reason = "exhausted"
     try:
@@ -163,16 +166,18 @@ class _Run:
     def successes(self) -> Iterator[Found]:
         """Whatever the strategy finds, until it is spent. Raises `Spent`."""
         claim, seed, budget, insight = self._claim, self._seed, self._budget, self._insight
-        if self._strategy != "random_trees":
+        if self._strategy in ("portfolio+evolution", "portfolio"):
             yield from attempts(claim, seed, budget, insight, self._lane)
         if self._strategy == "portfolio" or claim.goal.sign == "=":
             return
-        from hms_a2a.gtp._evolution import evolve, random_trees, restarts
+        from hms_a2a.gtp._evolution import evolution_alone, evolve, random_trees, restarts
 
         if self._strategy == "restarts":
             yield from restarts(claim, seed, budget, insight)
         elif self._strategy == "random_trees":
             yield from random_trees(claim, seed, budget, insight)
+        elif self._strategy == "evolution":
+            yield from evolution_alone(claim, seed, budget, insight, self._generation)
         else:
             yield from evolve(claim, seed, budget, insight, self._generation, self._migration)
 

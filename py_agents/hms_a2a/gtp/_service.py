@@ -198,7 +198,7 @@ class Prover:
             decided=counts.decided,
             unknown=counts.unknown,
             from_cache=counts.from_cache,
-            lemmas=0,
+            lemmas=len(self._answers.archive),
         )
 
 

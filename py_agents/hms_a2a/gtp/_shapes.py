@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from hms_a2a.gtp._bernstein import box_at, can_expand
 from hms_a2a.gtp._leaf import MOST_COLUMNS, Block, Programme
 from hms_a2a.gtp._poly import Poly, monomials, order
 
@@ -43,6 +44,10 @@ class Shape:
     """Whether products contain the negated goal as well."""
     binomials: bool = False
     """Whether, where numbers multiply products, squares of sums and differences of two monomials stand beside them."""
+    sparse: bool = False
+    """Whether only products are made whose monomials occur in the claim, or in the splits, already."""
+    bernstein: bool = False
+    """Whether it is no programme at all but the goal's Bernstein coefficients over the leaf's box."""
     skipped: tuple[Factors, ...] = ()
     """Products that are left out."""
     more: tuple[Block, ...] = ()
@@ -58,7 +63,10 @@ def programme_of(known: Known, shape: Shape) -> Programme | None:
     goal_degree = known.poly(goal).degree
     homogeneous = _is_homogeneous(known)
     products = _products(usable, degrees, shape, homogeneous)
-    if len(products) * math.comb(known.n + shape.degree, known.n) > 40 * _MOST_TERMS:
+    support = _support(known) if shape.sparse else None
+    if support is not None:
+        products = [factors for factors in products if known.product(factors).terms.keys() <= support]
+    elif len(products) * math.comb(known.n + shape.degree, known.n) > 40 * _MOST_TERMS:
         return None
     blocks: list[Block] = []
     for factors in products:
@@ -75,6 +83,8 @@ def programme_of(known: Known, shape: Shape) -> Programme | None:
             if degree > shape.degree or (not factors and strict_goal and shape.multiplier < 1):
                 continue
             crossed = tuple(sorted((*factors, goal)))
+            if support is not None and not known.product(crossed).terms.keys() <= support:
+                continue
             half = min(max(shape.multiplier, 0), (shape.degree - degree) // 2) if shape.squares else 0
             least = 1 if not factors and strict_goal and not homogeneous else 0
             basis = _basis(known, half, half if homogeneous and (shape.degree - degree) % 2 == 0 else least)
@@ -89,7 +99,7 @@ def programme_of(known: Known, shape: Shape) -> Programme | None:
     elif shape.binomials:
         blocks += _binomials(known, blocks, strict)
     multipliers = tuple(
-        (i, tuple(monomials(known.n, shape.degree - h.degree)))
+        (i, tuple(m for m in monomials(known.n, shape.degree - h.degree) if support is None or _stays(h, m, support)))
         for i in known.equalities
         if (h := known.poly(i)) and h.degree <= shape.degree
     )
@@ -101,6 +111,18 @@ def programme_of(known: Known, shape: Shape) -> Programme | None:
             unique.append(block)
     programme = Programme(tuple(strict), tuple(unique), multipliers)
     return programme if strict and programme.columns <= MOST_COLUMNS else None
+
+
+def _support(known: Known) -> set[Monomial]:
+    """What occurs in the hypotheses, the goal and the path; and what a linear programme has always: numbers and x."""
+    support: set[Monomial] = set(monomials(known.n, 1))
+    for index in (known.goal_index, *known.inequalities, *known.equalities):
+        support |= known.poly(index).terms.keys()
+    return support
+
+
+def _stays(poly: Poly, by: Monomial, support: set[Monomial]) -> bool:
+    return all(tuple(map(sum, zip(m, by, strict=True))) in support for m in poly.terms)
 
 
 def _products(usable: list[int], degrees: dict[int, int], shape: Shape, homogeneous: bool) -> list[Factors]:
@@ -287,3 +309,33 @@ def ladder(known: Known) -> list[tuple[str, Shape]]:
             seen.add(shape)
             unique.append((name, shape))
     return unique
+
+
+def leaf_shapes(known: Known) -> list[Shape]:
+    """The shapes for the leaves of trees, the cheap ones first: a tree has many leaves, and each knows more."""
+    d = max(1, known.poly(known.goal_index).degree)
+    given = (*known.inequalities, *known.equalities)
+    top = max([2, d, *(known.poly(i).degree for i in given)])
+    even = top + top % 2
+    shapes = [
+        Shape(top, 2, squares=False, sparse=True),
+        Shape(top, 2, squares=False, sparse=True, crossed=True),
+        Shape(max(2, d), max(2, min(d, 4)), squares=False),
+        Shape(even, 1, -1),
+        Shape(even, 2, 0, crossed=True),
+        Shape(top, 2, squares=False, crossed=True),
+        Shape(top + 1, 3, squares=False, crossed=True),
+        Shape(even, 2, 1),
+    ]
+    if can_expand(known) and box_at(known, known.claim.goal.poly.used()) is not None:
+        shapes.insert(0, Shape(d, 0, bernstein=True))
+    return list(dict.fromkeys(shapes))
+
+
+def is_larger(known: Known, shape: Shape, most: int) -> bool:
+    """Whether a shape has more products than so many, as far as that is seen without making them."""
+    count = sum(known.poly(i).degree > 0 for i in known.inequalities)
+    lowest = min((known.poly(i).degree for i in known.inequalities if known.poly(i).degree > 0), default=1)
+    factors = min(shape.factors, shape.degree // lowest)
+    number = math.comb(count, factors) if shape.squares else math.comb(count + factors, factors)
+    return number > most

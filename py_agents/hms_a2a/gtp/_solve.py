@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flint import fmpq, fmpq_mat
 
+from hms_a2a.gtp._archive import written_out
 from hms_a2a.gtp._leaf import MOST_COLUMNS, Block, combined, expand, kernel, pruned, vanishing
 from hms_a2a.gtp._poly import Poly
 
@@ -45,6 +46,8 @@ class Tried:
     leaf: Leaf | None
     margin: float
     """How far from solved: 0 and above where a numerical solution exists, down to −1 and below where none does."""
+    mean: dict[int, tuple[float, float]] | None = None
+    """Where an elastic programme is weakest: mean and variance of each variable."""
 
 
 def attempt(
@@ -53,27 +56,49 @@ def attempt(
     budget: Budget,
     touching: Sequence[Sequence[Q]] = (),
     reductions: int = _MOST_REDUCTIONS,
+    *,
+    elastic: bool = False,
 ) -> Tried:
-    """Solve a leaf's programme. Raises `Spent`."""
+    """Solve a leaf's programme; an elastic one says how near it came, where it is linear. Raises `Spent`.
+
+    What it takes from lemmas is written out: the leaf needs nothing but the claim and the path.
+    """
+    tried = _attempt(known, programme, budget, touching, reductions, elastic=elastic)
+    if tried.leaf is not None and known.lemmas:
+        tried.leaf = written_out(known, tried.leaf)
+    return tried
+
+
+def _attempt(
+    known: Known,
+    programme: Programme,
+    budget: Budget,
+    touching: Sequence[Sequence[Q]],
+    reductions: int,
+    *,
+    elastic: bool,
+) -> Tried:
     from hms_a2a.gtp._exact import exact_leaf
     from hms_a2a.gtp._numeric import solve_linear, solve_semidefinite
 
     if touching:
         programme = at_touching(known, programme, touching)
-    programme = pruned(known, programme)
+    programme = pruned(known, programme, budget)
     best = Tried(None, -1.0)
     for _ in range(reductions + 1):
         if not programme.strict or programme.columns > MOST_COLUMNS:
             return best
         budget.take()
-        expanded = expand(known, programme)
+        expanded = expand(known, programme, budget)
         budget.check()
         if not _can_cancel(expanded):
             return best
         if programme.is_linear:
-            guess = solve_linear(expanded, budget.seconds_left)
+            guess = solve_linear(expanded, budget.seconds_left, elastic=elastic)
             if guess is None:
                 return best
+            if guess.margin < 0:
+                return Tried(None, guess.margin, guess.mean)
             return Tried(exact_leaf(expanded, guess, budget), 0.0)
         guess = solve_semidefinite(expanded, budget.seconds_left)
         budget.check()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 if TYPE_CHECKING:
+    from hms_a2a.gtp._archive import Lemma
     from hms_a2a.gtp._genes import Tree
     from hms_a2a.gtp._prove import Progress
 
@@ -36,6 +37,8 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
     lane: tuple[int, int] = (0, 1)
     """Which of how many processes on the same claim this one is."""
     leaf_programmes: int | None = None
+    lemmas: list[tuple[bytes, bytes]] = []
+    """Claims and certificates that were proved before, and say something about this one."""
     is_island: bool = False
     """Whether it exchanges migrants with its neighbours."""
 
@@ -191,6 +194,7 @@ def _work(job: Job, stopped: threading.Event, frames: BinaryIO, guests: SimpleQu
                 on_progress=progress,
                 migration=Strait(claim.n, frames, guests) if job.is_island else None,
                 lane=job.lane,
+                lemmas=_lemmas(job),
             )
     except (ArithmeticError, MemoryError, RecursionError, ValueError) as error:
         # A search that fails is a search that found nothing.
@@ -205,6 +209,13 @@ def _work(job: Job, stopped: threading.Event, frames: BinaryIO, guests: SimpleQu
         outcome.leaf_programmes,
         outcome.generations,
     )
+
+
+def _lemmas(job: Job) -> list[Lemma]:
+    from hms_a2a.gtp._archive import lemmas_of
+    from hms_a2a.gtp._claim import Claim
+
+    return [lemma for body, evidence in job.lemmas for lemma in lemmas_of(Claim.from_bytes(body), evidence)]
 
 
 def read_message(body: bytes) -> Done | Running | Leaving:

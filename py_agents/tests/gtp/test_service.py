@@ -18,6 +18,7 @@ from hms_a2a import wire
 from hms_a2a._codec import decode, encode
 from hms_a2a._signing import system_clock
 from hms_a2a.gtp import check, parse_claim
+from hms_a2a.gtp._archive import lemmas_of
 from hms_a2a.gtp._service import SearchProgress
 from hms_a2a.gtp._worker import Job
 from hms_a2a.gtp._workers import Workers
@@ -87,6 +88,21 @@ async def test_a_deal_s_claims_are_answered_in_order(provers: Provers) -> None:
     assert [one.verdict for one in decode(reply.data, wire.ProveReply).results] == ["unknown", "refuted"]
     standing = decode((await provers.ask("status", wire.ProverStatus())).data, wire.ProverStanding)
     assert (standing.decided, standing.unknown) == (4, 1)
+
+
+async def test_the_lemmas_of_proofs_are_counted(provers: Provers) -> None:
+    async def lemmas() -> int:
+        return decode((await provers.ask("status", wire.ProverStatus())).data, wire.ProverStanding).lemmas
+
+    before = await lemmas()
+    claim = parse_claim("forall a >= 0, b >= 0: a^3 + 2*b^3 >= 3*a*b^2")
+    (result,) = await provers.prove(claim.to_bytes())
+    assert result.evidence is not None
+    learnt = lemmas_of(claim, result.evidence)
+    assert learnt
+    assert await lemmas() == before + len(learnt)
+    await provers.prove(parse_claim("forall x in [0,1]: x^2 >= x").to_bytes())
+    assert await lemmas() == before + len(learnt)
 
 
 async def test_a_deadline_is_kept(provers: Provers) -> None:

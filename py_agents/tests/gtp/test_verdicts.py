@@ -33,6 +33,13 @@ TRUE = {
     "substituted": "forall x + y + z = 3, x >= 0, y >= 0, z >= 0: x*y*z <= 1",
     "bernoulli": "forall x >= -1: (1 + x)^5 >= 1 + 5*x",
     "strict-product": "forall x > 0, y > 0: x*y > 0",
+    "power-of-the-negated-goal": "forall x^5 >= y^5: x >= y",
+    "stengle": "forall (1 - x^2)^3 >= 0: 1 - x^2 >= 0",
+    "any-order-of-three": (
+        "forall a >= 0, b >= 0, c >= 0: a^5*(a - b)*(a - c) + b^5*(b - a)*(b - c) + c^5*(c - a)*(c - b) >= 0"
+    ),
+    "whichever-is-least": "forall x >= 0, y >= 0, z >= 0: 4*(x + y + z)^3 >= 27*(x^2*y + y^2*z + z^2*x + x*y*z)",
+    "far-from-the-unit-box": "forall x in [100,104]: (x - 101)^2*(x - 103)^2*(x - 102)^4 >= x/1000000 - 1",
     "no-variables": "1 > 0",
 }
 FALSE = {
@@ -107,7 +114,7 @@ def test_a_certificate_is_one_claim_s() -> None:
         check(other.to_bytes(), evidence)
 
 
-@pytest.mark.parametrize("strategy", ["portfolio", "portfolio+evolution", "restarts", "random_trees"])
+@pytest.mark.parametrize("strategy", ["portfolio", "portfolio+evolution", "evolution", "restarts", "random_trees"])
 def test_the_same_seed_and_budget_give_the_same_bytes(strategy: str) -> None:
     claim = parse_claim(f"forall x >= 0, y >= 0, z >= 0: {SCHUR}")
     one, two = (prove(claim, leaf_programmes=20, seed=7, strategy=strategy) for _ in range(2))  # type: ignore[arg-type]
