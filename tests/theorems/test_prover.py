@@ -155,7 +155,7 @@ def test_the_statistics() -> None:
         Run(name, strategy, seed, 50, "proved" if proves else "unknown", 7, 1, 1.0, "", cut=False)
         for name in ("a", "b")
         for seed in range(2)
-        for strategy, proves in (("portfolio+evolution", True), ("random_trees", seed == 0), ("restarts", False))
+        for strategy, proves in (("evolution", True), ("random_trees", seed == 0), ("restarts", False))
     ]
     told = report(runs, 2, 2, 50)
     assert "random trees: 50.0% of the runs" in told
