@@ -235,7 +235,7 @@ def _rungs_by_cost(claim: Claim, budget: Budget) -> list[Rung]:
     from hms_a2a.gtp._views import views
 
     found: list[Rung] = []
-    for view in views(claim):
+    for view in views(claim, plain=True):
         known = Known(view.claim)
         seen: set[Programme] = set()
         for level, (name, shape) in enumerate(ladder(known)):

@@ -6,7 +6,7 @@ Equalities that give a variable are used up; boxes far from [−1, 1] are scaled
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,13 +56,18 @@ class View:
         return Points(None, self.touching(found.touching), near, found.least)
 
 
-def views(claim: Claim) -> Iterator[View]:
-    """The claim without what equalities give, its boxes scaled, and, where variables are even, in their squares."""
+def views(claim: Claim, *, plain: bool = False) -> Iterator[View]:
+    """The claim without what equalities give, its boxes scaled, and, where variables are even, in their squares.
+
+    A plain one comes first where boxes are scaled, if wanted: what is only thin far inside is easier as it stands.
+    """
     view = View(claim, _same)
     while (found := substituted(view.claim)) is not None:
         view = _without(view, *found)
     shrunk = scaled(view.claim)
     if shrunk is not None:
+        if plain:
+            yield replace(view, name="plain ")
         view = _shrunk(view, *shrunk)
     yield view
     halved = evened(view.claim)
