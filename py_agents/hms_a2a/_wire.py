@@ -2219,6 +2219,22 @@ class ProveReply(Message, frozen=True, kw_only=True, tag="gtp.proved"):
     """A result for each claim, in the order of the request."""
 
 
+class SearchProgress(Message, frozen=True, kw_only=True, tag="gtp.progress"):
+    """How far a search is: what a request with `Hms-Job` tells of itself."""
+
+    TYPE: ClassVar[str] = "gtp.progress"
+    claim_hash: Hash
+    """SHA-256 of the bytes of the claim that it is about."""
+    leaf_programmes: UInt64
+    """Linear and semidefinite programmes that were solved so far."""
+    generations: UInt64
+    """Generations of evolution so far."""
+    took_ms: UInt64
+    """Time spent so far, in milliseconds."""
+    nearest: str
+    """What came closest, for people."""
+
+
 class ProverStatus(Message, frozen=True, kw_only=True, tag="gtp.status"):
     """Asks `gtp.status` what a prover is doing."""
 
@@ -2945,6 +2961,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Prove,
     Refute,
     ProveReply,
+    SearchProgress,
     ProverStatus,
     ProverStanding,
     Evolve,

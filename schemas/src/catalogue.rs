@@ -83,7 +83,7 @@ catalogue! {
     roadmap: PlanRoadmap, Roadmap;
     claim: Claim;
     certificate: Certificate, Counterexample;
-    proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, ProverStatus, ProverStanding;
+    proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, SearchProgress, ProverStatus, ProverStanding;
     evolution: Evolve, Evolved, EvolutionProgress, ShowResult, Epoch, EpochDone, Checkpoint;
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
     registry: Hello, Welcome, Register, Registered, Leave, Done, AgentRecord, Find, Found, KeyEvent, Send,

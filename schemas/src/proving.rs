@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Refused;
+use crate::deal::check_text;
 use crate::hash::{self, Hash};
 use crate::limit::MAX_DEAL_CLAIMS;
 
@@ -120,6 +121,23 @@ pub struct ProveReply {
     pub results: Vec<SearchResult>,
 }
 crate::message!(ProveReply, "gtp.proved");
+
+/// How far a search is: what a request with `Hms-Job` tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "gtp.progress")]
+pub struct SearchProgress {
+    /// SHA-256 of the bytes of the claim that it is about.
+    pub claim_hash: Hash,
+    /// Linear and semidefinite programmes that were solved so far.
+    pub leaf_programmes: u64,
+    /// Generations of evolution so far.
+    pub generations: u64,
+    /// Time spent so far, in milliseconds.
+    pub took_ms: u64,
+    /// What came closest, for people.
+    pub nearest: String,
+}
+crate::message!(SearchProgress, "gtp.progress", |progress| check_text(&progress.nearest, "nearest"));
 
 /// Asks `gtp.status` what a prover is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -62,6 +63,8 @@ class Ask:
     seed: int = 0
     only_refute: bool = False
     stop: asyncio.Event | None = None
+    tell: Callable[[bytes, Running], None] | None = None
+    """Told how the search for the claim of a hash fares."""
     on_running: Callable[[Running], None] | None = None
 
 
@@ -114,6 +117,8 @@ class Answers:
     async def _search(self, claim: Claim, ask: Ask, until: float, many: int) -> Outcome:
         loop = asyncio.get_running_loop()
         began = time.monotonic()
+        if ask.tell is not None:
+            ask = replace(ask, on_running=partial(ask.tell, claim.hash))
         cached = await self._cached(claim)
         if cached is not None and not (ask.only_refute and cached.verdict == "proved"):
             self.counts.from_cache += 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from hms_a2a import _wire as wire
 from hms_a2a._bus import headers_of
 from hms_a2a._codec import decode, encode
 from hms_a2a._errors import BadWire
+from hms_a2a._limits import MAX_TEXT_BYTES
 from hms_a2a.gtp._answers import Answers, Ask
 from hms_a2a.gtp._errors import BadClaim
 from hms_a2a.gtp._islands import Islands
@@ -45,11 +45,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hms_a2a.gtp")
 
-PROGRESS = "gtp.progress"
 BUCKET = "HMS_PROOFS"
-#: The header that names long work.
-JOB = "Hms-Job"
-_JOB_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 VERSION = "0.1.0"
 #: Requests that are worked on at once; the next is told to come back.
 ADMISSION = 256
@@ -57,18 +53,6 @@ _RETRY_AFTER_MS = 200
 #: Of a budget, what is left for the answer's way back.
 _MARGIN_S = 0.05
 _CACHE_TIMEOUT_S = 0.25
-
-
-class SearchProgress(msgspec.Struct, frozen=True, kw_only=True, tag=PROGRESS):
-    """How a long search fares, said on its job's topic; a body of the prover's own."""
-
-    leaf_programmes: int
-    """Solved so far."""
-    generations: int
-    """Of evolution, so far."""
-    took_ms: int
-    nearest: str
-    """What came closest, for people."""
 
 
 class Prover:
@@ -176,9 +160,12 @@ class Prover:
             if left <= 0:
                 raise _Refusal(410, "past its deadline")
             seconds = min(seconds, left)
-        job = headers.get(JOB)
-        if job is not None and not _JOB_FORM.fullmatch(job):
-            raise _Refusal(400, "a job is 1 to 64 of A-Z, a-z, 0-9, _ and -", field=JOB)
+        job = headers.get(header.JOB)
+        if job is not None:
+            try:
+                subjects.job_id(job)
+            except ValueError as error:
+                raise _Refusal(400, str(error), field=header.JOB) from error
         work = _Work(self._link, job)
         async with work:
             ask = Ask(
@@ -186,7 +173,7 @@ class Prover:
                 asked.seed,
                 verb == "refute",
                 work.stop,
-                work.tell if work.job else None,
+                tell=work.tell if work.job else None,
             )
             results = await self._answers.all([bytes(claim) for claim in asked.claims], ask)
         return wire.ProveReply(results=[_result(claim_hash, outcome) for claim_hash, outcome in results])
@@ -236,7 +223,7 @@ class _Work:
 
     async def __aenter__(self) -> _Work:
         if self.job:
-            self._tap = await self._link.tap(subjects.topic(f"job.{self.job}.cancel"), self._cancel)
+            self._tap = await self._link.tap(subjects.job_cancel(self.job), self._cancel)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -246,20 +233,20 @@ class _Work:
     async def _cancel(self, _: Incoming) -> None:
         self.stop.set()
 
-    def tell(self, running: Running) -> None:
-        """Publish how it fares, unless the last telling is still on its way."""
+    def tell(self, claim_hash: bytes, running: Running) -> None:
+        """Publish how a search fares, unless the last telling is still on its way."""
         if self.job and (self._telling is None or self._telling.done()):
-            self._telling = asyncio.ensure_future(self._tell(running))
+            self._telling = asyncio.ensure_future(self._tell(self.job, claim_hash, running))
 
-    async def _tell(self, running: Running) -> None:
-        progress = SearchProgress(
+    async def _tell(self, job: str, claim_hash: bytes, running: Running) -> None:
+        progress = wire.SearchProgress(
+            claim_hash=claim_hash,
             leaf_programmes=running.leaf_programmes,
             generations=running.generations,
             took_ms=round(running.took_ms),
-            nearest=running.best_at,
+            nearest=running.best_at.encode()[:MAX_TEXT_BYTES].decode(errors="ignore"),
         )
-        body = msgspec.msgpack.encode(progress)
-        await self._link.publish(subjects.topic(f"job.{self.job}.progress"), body, headers_of(PROGRESS))
+        await self._link.publish(subjects.job_progress(job), encode(progress), headers_of(progress.TYPE))
 
 
 class Bucket:

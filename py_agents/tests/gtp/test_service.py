@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
 import time
@@ -19,7 +20,6 @@ from hms_a2a._codec import decode, encode
 from hms_a2a._signing import system_clock
 from hms_a2a.gtp import check, parse_claim
 from hms_a2a.gtp._archive import lemmas_of
-from hms_a2a.gtp._service import SearchProgress
 from hms_a2a.gtp._worker import Job
 from hms_a2a.gtp._workers import Workers
 
@@ -125,23 +125,27 @@ async def test_a_deadline_is_kept(provers: Provers) -> None:
 
 
 async def test_long_work_tells_and_obeys_and_blocks_nobody(provers: Provers) -> None:
-    told: list[SearchProgress] = []
+    told: list[wire.SearchProgress] = []
 
     async def hear(msg: Msg) -> None:
-        told.append(msgspec.msgpack.decode(msg.data, type=SearchProgress))
+        assert msg.headers is not None
+        assert msg.headers[header.TYPE] == wire.SearchProgress.TYPE
+        told.append(decode(msg.data, wire.SearchProgress))
 
-    await provers.client.subscribe(subjects.topic("job.j1.progress"), cb=hear)
+    await provers.client.subscribe(subjects.job_progress("j1"), cb=hear)
     await provers.client.flush()
     long = asyncio.ensure_future(provers.prove(HOPELESS, budget_ms=50_000, Hms_Job="j1"))
     end = time.monotonic() + WITHIN_S
     while not told:
         assert time.monotonic() < end, "no progress"
         await asyncio.sleep(0.05)
+    assert all(one.claim_hash == hashlib.sha256(HOPELESS).digest() for one in told)
+    assert told[-1].took_ms > 0
     (easy,) = await provers.prove(TIGHT)
     assert easy.verdict == "proved"
     assert not long.done()
     began = time.monotonic()
-    await provers.client.publish(subjects.topic("job.j1.cancel"), b"")
+    await provers.client.publish(subjects.job_cancel("j1"), b"")
     (result,) = await asyncio.wait_for(long, WITHIN_S)
     assert result.verdict == "unknown"
     assert result.reason is not None
@@ -268,7 +272,7 @@ async def test_idle_provers_become_islands_of_a_long_search(provers: Provers, br
     while len({(one["island"], one["epoch"]) for one in heard if one["type"] == "migrants"}) < 4:
         assert time.monotonic() < end, heard
         await asyncio.sleep(0.1)
-    await provers.client.publish(subjects.topic("job.j2.cancel"), b"")
+    await provers.client.publish(subjects.job_cancel("j2"), b"")
     (result,) = await asyncio.wait_for(long, WITHIN_S)
     assert result.verdict == "unknown"
     (begun,) = [one for one in heard if one["type"] == "begin"]

@@ -63,6 +63,16 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
             json!({ "type": "gtp.proved", "results": [
             { "claim_hash": claim_hash, "verdict": "unknown", "evidence": bytes, "took_ms": 12, "reason": "out of time" }] }),
         ),
+        (
+            "full",
+            json!({ "type": "gtp.progress", "claim_hash": claim_hash, "leaf_programmes": 412, "generations": 3,
+                "took_ms": 950, "nearest": "squares of degree 4: 0.0003 is left" }),
+        ),
+        (
+            "just begun",
+            json!({ "type": "gtp.progress", "claim_hash": claim_hash, "leaf_programmes": 0, "generations": 0,
+                "took_ms": 0, "nearest": "" }),
+        ),
         ("full", json!({ "type": "gtp.status" })),
         (
             "full",
@@ -302,6 +312,7 @@ pub fn rules() -> Vec<Broken> {
         ("counterexample", "65 coordinates", vec![Fill("point", 65)], "point", false),
         ("gtp.prove", "no claims", vec![Set("claims", json!([]))], "claims", false),
         ("gtp.prove", "513 claims", vec![Fill("claims", 513)], "claims", false),
+        ("gtp.progress", "1025 bytes of text", vec![Set("nearest", json!("x".repeat(1_025)))], "nearest", false),
         ("gtp.refute", "no claims", vec![Set("claims", json!([]))], "claims", false),
     ]);
     rules
