@@ -198,6 +198,14 @@ pub enum Effect {
         /// Whom nobody has answered by then, nobody answers, in Unix milliseconds.
         until_unix_ms: i64,
     },
+    /// Have the provers look ahead for evidence that will be wanted if the log goes on as it seems to. Nothing comes
+    /// back to the decider, and nothing depends on it: [`Prove`](Self::Prove) asks for whatever is not at hand by then.
+    Prepare {
+        /// The claims, each by its exact bytes.
+        claims: Vec<Vec<u8>>,
+        /// When it is wanted no more, in Unix milliseconds.
+        until_unix_ms: i64,
+    },
 }
 
 /// One writer for many logs, fenced by its own cursor: it sees a whole stream in order, and what it

@@ -20,17 +20,19 @@ import pytest
 
 from hms_a2a import Agent, Deal, Give, Want, wire
 from hms_a2a._keys import new_seed
+from hms_a2a.gtp import parse_claim, prove
 from liar import Liar, each, honest, of_another
 from real_bus import HMS, eventually, free_port, hms_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from liar import Answer
     from real_bus import Broker, Bus
 
 WITHIN_S = 30.0
 REQUIRES = ("win_win", "holdings")
+TWENTY = 20
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ async def test_silence_ends_in_time_and_holds_up_nobody_else(proverless: Bus) ->
     async with Liar(proverless.url, lambda _: None) as liar, kenya, ghana:
         began = asyncio.get_running_loop().time()
         waiting = await offered(kenya, ghana, "silence", expires_in_s=6.0)
-        while liar.asked == 0:  # noqa: ASYNC110 - it is asked once both have accepted
+        while liar.asked < 2:  # noqa: ASYNC110 - it is asked as each accepts
             await asyncio.sleep(0.01)
         free = await kenya.offer(ghana.id, book="silence", gives={"tea": 1}, takes={"cocoa": 1})
         assert await end_of(free) == "settled", "what requires nothing waits for nobody"
@@ -141,7 +143,7 @@ async def test_a_prover_that_falls_while_it_works_is_silence(proverless: Bus) ->
     async with Liar(proverless.url, each(honest)) as liar, kenya, ghana:
         liar.may_answer.clear()
         deal = await offered(kenya, ghana, "falls")
-        while liar.asked == 0:  # noqa: ASYNC110
+        while liar.asked < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await liar.vanish()
         # Another takes its place before the time for proofs is over.
@@ -209,13 +211,113 @@ async def test_what_the_bucket_says_is_checked_again(proverless: Bus) -> None:
         again = await gains()  # the same goods at the same values raise the same claims
         assert await end_of(again) == "settled"
         assert (await verified(proverless, again))["claims"] == 2
-        for certificate in certified["certificates"]:
-            value = {"verdict": "proved", "evidence": "00", "found_unix_ms": 0}
-            await keep(proverless.url, certificate["claim_hash"], json.dumps(value).encode())
-        bad = await gains()
-        assert await end_of(bad) == "refused"
-        assert bad.rule == "proof_unsound"
+        # Rubbish; proofs of other claims, each sound in itself; and this claim's, of which one digit is wrong.
+        hashes = [certificate["claim_hash"] for certificate in certified["certificates"]]
+        proofs = {claim: json.loads(await kept(proverless.url, claim))["evidence"] for claim in hashes}
+        wrong: list[Callable[[str], str]] = [
+            lambda _: "00",
+            lambda claim: proofs[next(other for other in hashes if other != claim)],
+            lambda claim: proofs[claim][:-2] + f"{int(proofs[claim][-2:], 16) ^ 1:02x}",
+        ]
+        for evidence in wrong:
+            for claim in hashes:
+                value = {"verdict": "proved", "evidence": evidence(claim), "found_unix_ms": 0}
+                await keep(proverless.url, claim, json.dumps(value).encode())
+            bad = await gains()
+            assert await end_of(bad) == "refused"
+            assert bad.rule == "proof_unsound"
     assert proverless.is_well()
+
+
+async def test_what_is_found_ahead_is_checked_as_all_else(proverless: Bus) -> None:
+    """Of what a prover says as the first accepts, nothing stands when the last has, unless the kernel lets it."""
+    kenya, ghana = pair(proverless.url, "ahead", worth=46)
+    async with Liar(proverless.url, each(lambda _: b"rubbish")) as liar, kenya, ghana:
+
+        async def accept(deal: Deal) -> None:
+            await eventually(lambda: liar.asked == 1, WITHIN_S)
+            liar.answer = each(honest)
+            await deal.accept(holdings={"cocoa": 100})
+
+        ghana.on_proposal(accept)
+        deal = await offered(kenya, ghana, "ahead")
+        assert await end_of(deal) == "settled", deal.reason
+        # Kenya's two claims, lied about; Ghana's; and Kenya's again.
+        assert liar.asked == 3
+        assert (await verified(proverless, deal))["claims"] == 4
+
+
+async def test_a_deal_of_twenty_commits(tmp_path: Path) -> None:
+    """A ring of twenty, each of whom must gain and hold what it gives: forty claims, all proved within the limits."""
+    folder = tmp_path / "hms"
+    folder.mkdir()
+    with hms_up(folder, "--port", str(free_port()), "--monitor-port", "0") as bus:
+        agents = []
+        for k in range(TWENTY):
+            agent = Agent(f"party-{k:02}", servers=bus.url, seed=new_seed())
+            gives = [Give(f"good-{k:02}", 100, cost=10)]
+            agent.join("twenty", gives=gives, wants=[Want(f"good-{(k - 1) % TWENTY:02}", 100, value=30)])
+            agents.append(agent)
+        async with contextlib.AsyncExitStack() as stack:
+            for agent in agents:
+                await stack.enter_async_context(agent)
+            now = agents[0].now_unix_ms
+            transfers = [
+                wire.Transfer(
+                    from_=agents[k].id,
+                    to=agents[(k + 1) % TWENTY].id,
+                    good=f"good-{k:02}",
+                    quantity=10,
+                    due_unix_ms=now + 60_000,
+                )
+                for k in range(TWENTY)
+            ]
+            terms = wire.Terms(
+                book="twenty",
+                parties=sorted(agent.id for agent in agents),
+                transfers=transfers,
+                delivery=wire.Delivery.CONFIRMED,
+                expires_unix_ms=now + 30_000,
+            )
+            deal = await agents[0].open_deal(terms, profile="ring/1", requires=REQUIRES)
+            assert await end_of(deal) == "settled", deal.reason
+            told = await verified(bus, deal)
+        assert (told["holds"], told["claims"]) == (True, 2 * TWENTY)
+
+
+async def test_the_kernel_answers_whoever_asks(proverless: Bus) -> None:
+    """`hms call proof.check` decides on evidence; what is none is refused with its place."""
+    claim = parse_claim("forall x in [1,2], y in [0,3]: 3*x >= y")
+    evidence = prove(claim).evidence
+    assert evidence is not None
+
+    async def asked(evidence: bytes) -> subprocess.CompletedProcess[str]:
+        body = json.dumps({"claim": claim.to_bytes().hex(), "certificate": evidence.hex()})
+        command = [str(proverless.binary), "call", "proof.check", "-", "--json", "--nats", proverless.url]
+        return await asyncio.to_thread(
+            subprocess.run, command, input=body, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    good = await asked(evidence)
+    assert good.returncode == 0, good.stderr
+    said = json.loads(good.stdout)
+    assert (said["verdict"], said["vacuous"], said["claim_hash"]) == ("proved", False, claim.hash.hex())
+    other = of_another(b"")
+    assert other is not None
+    for bad, words in ((other, "claim_hash"), (evidence[:-1], "")):
+        refused = await asked(bad)
+        assert refused.returncode != 0
+        assert words in refused.stdout + refused.stderr
+
+
+async def kept(url: str, key: str) -> bytes:
+    """What the bucket of proofs holds."""
+    client = await nats.connect(url)
+    try:
+        bucket = await client.jetstream().key_value("HMS_PROOFS")
+        return (await bucket.get(key)).value or b""
+    finally:
+        await client.close()
 
 
 async def keep(url: str, key: str, value: bytes) -> None:
@@ -239,14 +341,16 @@ async def test_a_desk_killed_while_the_prover_works_is_followed_by_another(broke
             liar.may_answer.clear()
             async with kenya, ghana:
                 deal = await offered(kenya, ghana, "killed")
-                await eventually(lambda: liar.asked == 1, WITHIN_S)
+                await eventually(lambda: liar.asked == 2, WITHIN_S)  # as each accepts
+                while len(await log_of(bus, deal)) < 3:  # noqa: ASYNC110 - the last acceptance is stored, without waiting any longer
+                    await asyncio.sleep(0.05)
                 bus.kill()
                 cores = "registry,deal,ledger,proof"
                 command = [str(HMS), "node", "--cores", cores, "--dir", str(folder), "--nats", broker.url]
                 log = (tmp_path / "log").open("wb")
                 other = await asyncio.create_subprocess_exec(*command, env=environment, stdout=log, stderr=log)
                 try:
-                    await eventually(lambda: liar.asked == 2, WITHIN_S)
+                    await eventually(lambda: liar.asked == 3, WITHIN_S)
                     liar.may_answer.set()
                     assert await end_of(deal) == "settled"
                     happened = [what["type"] for what in await log_of(bus, deal)]

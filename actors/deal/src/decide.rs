@@ -11,7 +11,7 @@ use schemas::limit::{MAX_DUE_MS, MAX_EXPIRY_MS};
 use schemas::profile::{Profile, State, Verb};
 use schemas::registry::Done;
 use schemas::{stream, subject};
-use terms::claims::Raised;
+use terms::claims::{Raised, raised_by};
 
 use crate::entry::{Chain, Entry};
 use crate::gate::{self, ASK_AGAIN_MS, Judged, Rule, Unproved};
@@ -377,6 +377,12 @@ fn accepted(
     let last = deal.accepted.len() + 1 == deal.parties.len();
     chain.push(Happening::Accepted { by: by.clone(), terms_hash: table.hash, last }, Some(signed.clone()));
     if !last {
+        // What cannot be stated is told with all the others, when all have accepted.
+        let claims = raised_by(&table.terms, &deal.requires, by, accept).unwrap_or_default();
+        if !claims.is_empty() {
+            let claims = claims.into_iter().map(|raised| raised.claim).collect();
+            effects.push(Effect::Prepare { claims, until_unix_ms: deal.expires_unix_ms });
+        }
         return Ok(());
     }
     let acceptances: Vec<Signed> = deal

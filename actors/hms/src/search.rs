@@ -22,7 +22,7 @@ use swarm::run::interpreter;
 
 use crate::{
     exit::{Exit, OrExit, Outcome, Stop},
-    services::{gate::PROVERS, provers::MODULE},
+    services::{provers::MODULE, search::PROVERS},
 };
 
 /// How long an answer may be on its way beyond the time for the search, in milliseconds.

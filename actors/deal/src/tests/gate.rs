@@ -111,11 +111,47 @@ fn a_deal_waits_until_all_is_proved_and_its_certificates_stand_in_the_log() {
 }
 
 #[test]
+fn what_a_party_must_prove_is_prepared_as_it_accepts_and_is_what_the_deal_then_asks_for() {
+    let world = at_gate();
+    let deal = world.deal.as_ref().unwrap();
+    let prepared: Vec<(Vec<Hash>, i64)> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Prepare { claims, until_unix_ms } => {
+                Some((claims.iter().map(|claim| Hash::of(claim)).collect(), *until_unix_ms))
+            }
+            _ => None,
+        })
+        .collect();
+    // The last one's claims are asked for with all the others.
+    let expected: Vec<(Vec<Hash>, i64)> = deal.parties[..2]
+        .iter()
+        .map(|party| {
+            let claims = deal.claims().unwrap().into_iter().filter(|claim| claim.party.as_ref() == Some(party));
+            (claims.map(|claim| claim.hash).collect(), deal.expires_unix_ms)
+        })
+        .collect();
+    assert_eq!(prepared, expected);
+    assert!(prepared.iter().all(|(claims, _)| claims.len() == 2));
+    let (proving, _) = world.asked();
+    assert_eq!(proving.open().count(), 6, "what is prepared is asked for all the same");
+}
+
+#[test]
+fn what_cannot_be_stated_is_told_when_all_have_accepted_and_prepares_nothing() {
+    let mut world = World::new();
+    world.agree_on_claims(vec![ClaimKind::Holdings], None);
+    assert!(!world.effects.iter().any(|effect| matches!(effect, Effect::Prepare { .. } | Effect::Prove { .. })));
+    assert_eq!(world.ended().1, Rule::Unraisable.as_str());
+}
+
+#[test]
 fn what_requires_nothing_is_certified_at_once_and_asks_nobody() {
     let mut world = World::new();
     world.agree(&ring());
     assert_eq!(world.deal.as_ref().unwrap().state, State::Certified);
-    assert!(!world.effects.iter().any(|effect| matches!(effect, Effect::Prove { .. })));
+    assert!(!world.effects.iter().any(|effect| matches!(effect, Effect::Prove { .. } | Effect::Prepare { .. })));
 }
 
 #[test]

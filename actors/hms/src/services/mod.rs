@@ -3,12 +3,13 @@
 //! Here the pure cores meet the runtime. Each file binds one core; nothing is decided here.
 
 mod desk;
-pub mod gate;
+mod gate;
 mod genetic;
 mod islands;
 mod ledger;
 pub mod provers;
 mod registry;
+pub mod search;
 
 use std::fmt;
 use std::str::FromStr;
@@ -104,7 +105,7 @@ impl Core {
             Self::Graph => "graph",
             Self::Genetic => "genetic",
             Self::Proof => "proof",
-            Self::Gtp => gate::PROVERS,
+            Self::Gtp => search::PROVERS,
         }
     }
 

@@ -29,6 +29,8 @@ const ATTEMPTS: u32 = 7;
 const TOGETHER: usize = 64;
 /// Waiting after an unknown outcome, in milliseconds; doubled each time.
 const PAUSE_MS: u64 = 50;
+/// How long events wait for what comes of an errand, in milliseconds: one write more takes longer than most errands.
+const HOLD_MS: u64 = 200;
 /// Logs whose state is kept at hand; when there are more, idle ones are read again when they are needed.
 const KEPT: usize = 100_000;
 
@@ -36,14 +38,18 @@ const KEPT: usize = 100_000;
 pub trait Hosted: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static {}
 impl<D: Logged<Move: Send + Unpin, State: Send + Unpin, Event: Send> + Send + Sync + Unpin + 'static> Hosted for D {}
 
-/// What a decider wants done outside of its log: the host hands it on while the events are being stored, and forgets it.
-/// What comes of it is asked of the decider anew, in its turn after them; where they were not stored, it counts for nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errand {
+/// What a decider wants done outside of its log. The host hands it on before the events are stored, and waits
+/// [`HOLD_MS`] at most for what comes of it: what comes back by then is decided on those events, and stored with them in
+/// one write. What comes later is asked of the decider anew, in its turn. Where the events were not stored, it counts
+/// for nothing either way.
+#[derive(Debug)]
+pub struct Errand<M> {
     /// The log whose decider wants it.
     pub log: String,
     /// What it wants.
     pub effect: Effect,
+    /// Takes what came of it, while the events wait.
+    pub back: oneshot::Sender<M>,
 }
 
 /// Hosts a decider as an actor.
@@ -52,12 +58,12 @@ pub struct DeciderHost<D: Hosted> {
     logs: HashMap<String, Slot<D>>,
 }
 
-struct Shared<D> {
+struct Shared<D: Hosted> {
     decider: D,
     port: Arc<dyn Port>,
     writer: GroupCommit,
     signer: Signer,
-    errands: mpsc::UnboundedSender<Errand>,
+    errands: mpsc::UnboundedSender<Errand<D::Move>>,
 }
 
 struct Slot<D: Hosted> {
@@ -119,7 +125,7 @@ impl<D: Hosted> DeciderHost<D> {
         port: Arc<dyn Port>,
         writer: GroupCommit,
         signer: Signer,
-        errands: mpsc::UnboundedSender<Errand>,
+        errands: mpsc::UnboundedSender<Errand<D::Move>>,
     ) -> Result<DeciderHandle<D>, NoSystem> {
         let shared = Arc::new(Shared { decider, port, writer, signer, errands });
         let stage = Stage::new(1)?;
@@ -291,12 +297,8 @@ impl<D: Hosted> Shared<D> {
                     if events.is_empty() && !fresh {
                         return Err(Again::Stale);
                     }
-                    for event in &events {
-                        let bytes = D::bytes(event);
-                        let headers = sign(&self.signer, log, D::KIND, bytes, call.now_unix_ms);
-                        records.push(Record::new(log, bytes.to_vec()).with_headers(headers));
-                        state = D::apply(state, event);
-                    }
+                    state = self.record(log, state, &events, call.now_unix_ms, &mut records);
+                    also.stores |= !events.is_empty();
                     self.sort(log, effects, &mut also);
                     D::answer(&state, ask)
                 }
@@ -307,12 +309,43 @@ impl<D: Hosted> Shared<D> {
             }
             answers.push(answer);
         }
-        let Also { notes, timers, errands } = also;
-        self.run(errands);
+        let Also { mut notes, timers, beside, errands, .. } = also;
+        let back = self.run(log, errands);
         // Armed before the events are written: a timer that fires too early comes again, one that is missing would
         // leave a deal open for ever.
         for armed in join_all(timers).await {
             armed.map_err(Again::Broken)?;
+        }
+        if !records.is_empty() {
+            let came = self.come_back(back).await;
+            // A look at the log ahead of time: the timer that it had before still ends what this one doesn't come for.
+            for arming in beside.into_iter().filter(|_| came.is_empty()) {
+                let log = log.to_owned();
+                tokio::spawn(async move {
+                    if let Err(error) = arming.await {
+                        tracing::warn!(
+                            log,
+                            error,
+                            "nobody will look sooner than the log's timer, which stands as it was"
+                        );
+                    }
+                });
+            }
+            for came in came {
+                let call = &Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
+                match self.decider.decide(&state, &came, call) {
+                    Ok(Decision { events, effects }) => {
+                        state = self.record(log, state, &events, call.now_unix_ms, &mut records);
+                        let mut also = Also::default();
+                        self.sort(log, effects, &mut also);
+                        notes.extend(also.notes);
+                        for armed in join_all(also.timers).await {
+                            armed.map_err(Again::Broken)?;
+                        }
+                    }
+                    Err(refusal) => tracing::error!(log, %refusal, "what came of an errand was refused"),
+                }
+            }
         }
         let Some(first) = records.first_mut() else {
             return Ok((Folded { state, sequence }, answers));
@@ -332,16 +365,22 @@ impl<D: Hosted> Shared<D> {
     }
 
     fn sort(&self, log: &str, effects: Vec<Effect>, also: &mut Also) {
+        // Who has something proved wants to look again soon. That is not worth waiting for before the events are stored,
+        // as long as a timer is armed at all: the one that was armed when the log began.
+        let stores_and_proves = also.stores && effects.iter().any(|effect| matches!(effect, Effect::Prove { .. }));
         for effect in effects {
             match effect {
                 Effect::Note { to, kind, body } => {
                     also.notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
                 }
-                Effect::Timer { at_unix_ms } => also.timers.extend(self.arming(log, at_unix_ms, at_unix_ms)),
+                Effect::Timer { at_unix_ms } => {
+                    let timers = if stores_and_proves { &mut also.beside } else { &mut also.timers };
+                    timers.extend(self.arming(log, at_unix_ms, at_unix_ms));
+                }
                 Effect::Again { due_unix_ms, at_unix_ms } => {
                     also.timers.extend(self.arming(log, due_unix_ms, at_unix_ms));
                 }
-                effect @ Effect::Prove { .. } => also.errands.push(Errand { log: log.to_owned(), effect }),
+                effect @ (Effect::Prove { .. } | Effect::Prepare { .. }) => also.errands.push(effect),
             }
         }
     }
@@ -352,11 +391,54 @@ impl<D: Hosted> Shared<D> {
         Some(Box::pin(arm(self.port.clone(), timer)))
     }
 
-    fn run(&self, errands: Vec<Errand>) {
-        for errand in errands {
-            // Nobody runs errands any more when the host's owner is gone; a timer finds what was left undone.
-            let _ = self.errands.send(errand);
+    /// Signs events for the log; gives the state after them.
+    fn record(
+        &self,
+        log: &str,
+        mut state: D::State,
+        events: &[D::Event],
+        now_unix_ms: i64,
+        records: &mut Vec<Record>,
+    ) -> D::State {
+        for event in events {
+            let bytes = D::bytes(event);
+            let headers = sign(&self.signer, log, D::KIND, bytes, now_unix_ms);
+            records.push(Record::new(log, bytes.to_vec()).with_headers(headers));
+            state = D::apply(state, event);
         }
+        state
+    }
+
+    /// Hands errands on; gives where those that something comes of say what.
+    fn run(&self, log: &str, errands: Vec<Effect>) -> Vec<oneshot::Receiver<D::Move>> {
+        let mut awaited = Vec::new();
+        for effect in errands {
+            let (back, came) = oneshot::channel();
+            if matches!(effect, Effect::Prove { .. }) {
+                awaited.push(came);
+            }
+            // Nobody runs errands any more when the host's owner is gone; a timer finds what was left undone.
+            let _ = self.errands.send(Errand { log: log.to_owned(), effect, back });
+        }
+        awaited
+    }
+
+    /// What comes of errands while the events wait.
+    async fn come_back(&self, awaited: Vec<oneshot::Receiver<D::Move>>) -> Vec<D::Move> {
+        let until_unix_ms = self.port.now_unix_ms().saturating_add_unsigned(HOLD_MS);
+        let mut came = Vec::new();
+        for mut back in awaited {
+            let left_ms = until_unix_ms.saturating_sub(self.port.now_unix_ms()).max(0).unsigned_abs();
+            tokio::select! {
+                what = &mut back => came.extend(what),
+                () = self.port.sleep_ms(left_ms) => {
+                    // Whoever comes from now on asks anew; who was just in time is heard.
+                    back.close();
+                    came.extend(back.try_recv());
+                }
+            }
+        }
+        came
     }
 }
 
@@ -365,7 +447,11 @@ impl<D: Hosted> Shared<D> {
 struct Also {
     notes: Vec<Record>,
     timers: Vec<Arming>,
-    errands: Vec<Errand>,
+    /// Timers that nothing waits for.
+    beside: Vec<Arming>,
+    /// Whether there are events to store.
+    stores: bool,
+    errands: Vec<Effect>,
 }
 
 /// Whether a refusal might be another on a newer state.

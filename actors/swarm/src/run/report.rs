@@ -222,7 +222,7 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// What was proved, what was not, and how much of the time from open to commit that took.
+    /// What was proved, what was not, and how much that added to the time from open to commit.
     fn claims_line(&self) -> Option<String> {
         let Claims { proved, refused, proving_ms, to_commit_ms, .. } = &self.claims;
         if *proved == 0 && refused.is_empty() {
@@ -230,7 +230,10 @@ impl Report {
         }
         let refused: String = refused.iter().map(|(rule, n)| format!(", {n} deals refused by {rule}")).collect();
         let share = if *to_commit_ms > 0 {
-            format!("; {:.1} % of the time from open to commit", percent(*proving_ms, *to_commit_ms))
+            format!(
+                "; {:.1} % of the time from open to commit lies between the last acceptance and the last proof",
+                percent(*proving_ms, *to_commit_ms)
+            )
         } else {
             String::new()
         };

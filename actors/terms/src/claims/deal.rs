@@ -48,17 +48,36 @@ pub fn raised(terms: &Terms, requires: &[ClaimKind], acceptances: &[Accept]) -> 
     let mut raised = Vec::new();
     for kind in ClaimKind::ALL.into_iter().filter(|kind| requires.contains(kind)) {
         for (party, accept) in terms.parties.iter().zip(acceptances) {
-            match kind {
-                ClaimKind::WinWin => raised.push(Raised::of(kind, party, &win_win(terms, party, &accept.valuation)?)),
-                ClaimKind::Holdings => {
-                    for claim in holdings(terms, party, &accept.holdings)? {
-                        raised.push(Raised::of(kind, party, &claim));
-                    }
-                }
-            }
+            raised.extend(about(terms, kind, party, accept)?);
         }
     }
     Ok(raised)
+}
+
+/// Those of the claims above that are about one party: they follow from the terms and its own acceptance, whatever the
+/// others state, and so from the moment at which it accepts.
+///
+/// # Errors
+/// Why one of them cannot be stated.
+pub fn raised_by(
+    terms: &Terms,
+    requires: &[ClaimKind],
+    party: &AgentId,
+    accept: &Accept,
+) -> Result<Vec<Raised>, ClaimError> {
+    let mut raised = Vec::new();
+    for kind in ClaimKind::ALL.into_iter().filter(|kind| requires.contains(kind)) {
+        raised.extend(about(terms, kind, party, accept)?);
+    }
+    Ok(raised)
+}
+
+fn about(terms: &Terms, kind: ClaimKind, party: &AgentId, accept: &Accept) -> Result<Vec<Raised>, ClaimError> {
+    let claims = match kind {
+        ClaimKind::WinWin => vec![win_win(terms, party, &accept.valuation)?],
+        ClaimKind::Holdings => holdings(terms, party, &accept.holdings)?,
+    };
+    Ok(claims.iter().map(|claim| Raised::of(kind, party, claim)).collect())
 }
 
 /// A party gains at all values and costs within its bounds: for each v and c between them,

@@ -24,7 +24,7 @@ mod builder;
 mod deal;
 mod division;
 
-pub use deal::{Raised, holdings, raised, win_win};
+pub use deal::{Raised, holdings, raised, raised_by, win_win};
 pub use division::{
     Coalition, Halfspace, Lot, budget_balance, certificate_solvent, nash_division, no_blocking_coalition,
 };
