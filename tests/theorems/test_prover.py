@@ -45,6 +45,13 @@ def named(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("theorem", [LIBRARY[name] for name in names], ids=names)
 
 
+def test_both_checkers_are_there() -> None:
+    """`cargo test` builds the examples; without this one, the Rust kernel would be left out in silence."""
+    checkers = Checkers()
+    assert checkers.has_kernel, "cargo build --release --package proof --example check_lines"
+    checkers.close()
+
+
 @named(*SAMPLE)
 def test_the_prover_decides_the_sample(theorem: Theorem) -> None:
     claim = parse_claim(theorem.claim)
