@@ -171,6 +171,9 @@ impl Making<'_> {
         }
         let mut steps = (1_u32..).zip(DISCOUNTS).peekable();
         while let Some((step, discount)) = steps.next() {
+            if self.watch.spent_percent() >= SEED_UNTIL_PERCENT {
+                return;
+            }
             let mut prices = self.best.prices.towards(&Prices::zero(instance), discount);
             for give in instance.gives.ids().filter(|give| left.0[*give] <= SPENT) {
                 prices.give[give] = FORBIDDING;

@@ -35,8 +35,14 @@ pub(crate) fn left_out(instance: &Instance, relaxed: &Relaxed, book: &Book<'_>, 
             served[instance.seats[*seat].party] = true;
         }
     }
-    let mut asking =
-        Asking { instance, relaxed, book, chains: Chains::of(instance), search: Search::new(instance, watch, 100) };
+    let mut asking = Asking {
+        instance,
+        relaxed,
+        book,
+        empty: Book::new(instance),
+        chains: Chains::of(instance),
+        search: Search::new(instance, watch, 100),
+    };
     asking.search.ignore_worth();
     let unserved = instance.parties.ids().filter(|party| !served[*party]);
     unserved
@@ -127,6 +133,8 @@ struct Asking<'a, 'b> {
     instance: &'a Instance,
     relaxed: &'b Relaxed,
     book: &'b Book<'a>,
+    /// Without a ring: what would be possible if nobody else were there.
+    empty: Book<'a>,
     chains: Chains,
     search: Search<'a>,
 }
@@ -190,7 +198,6 @@ impl Asking<'_, '_> {
     /// Goods and limits allow a ring: do prices and lots?
     fn why_at_these_prices(&mut self, party: PartyId) -> (LeftOut, String) {
         let instance = self.instance;
-        let empty = Book::new(instance);
         let mut nearest: i128 = 0;
         let (mut tried, mut possible) = (0, None);
         let mut complete = true;
@@ -200,7 +207,7 @@ impl Asking<'_, '_> {
             }
             let explored = self.search.explore(give, -1, EFFORT, &mut |seats, _| {
                 tried += 1;
-                possible = repair(instance, seats, empty.room(seats)).map(|given| (seats.to_vec(), given));
+                possible = repair(instance, seats, self.empty.room(seats)).map(|given| (seats.to_vec(), given));
                 // No ring is worth more than the largest number: it ends the search.
                 if possible.is_some() || tried >= RINGS_TRIED { i128::MAX } else { -1 }
             });

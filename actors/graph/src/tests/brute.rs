@@ -82,6 +82,16 @@ fn welfare(request: &Request, giver: &Place, receiver: &Place, quantity: i64) ->
     )
 }
 
+/// What the objective counts for it, where that is not parties.
+fn worth(request: &Request, giver: &Place, receiver: &Place, quantity: i64) -> Exact {
+    if request.objective != Objective::Volume {
+        return welfare(request, giver, receiver, quantity);
+    }
+    let good = &request.offers[giver.party].gives[giver.give].good;
+    let spec = request.goods.iter().find(|spec| spec.good == *good).unwrap();
+    Exact::from(spec.reference_price.unwrap()).times(quantity)
+}
+
 /// The optimum of the relaxation over every extreme ray of every ring. Only for divisible goods with large limits.
 pub(super) fn relaxation(request: &Request) -> f64 {
     let mut problem = highs::RowProblem::new();
@@ -100,7 +110,7 @@ pub(super) fn relaxation(request: &Request) -> f64 {
                 if step > 0 {
                     quantity *= rates[at];
                 }
-                brings += quantity * welfare(request, giver, receiver, 1_000_000).to_f64() / 1e6;
+                brings += quantity * worth(request, giver, receiver, 1_000_000).to_f64() / 1e6;
                 let (gives, wants) = (&request.offers[giver.party].gives, &request.offers[receiver.party].wants);
                 uses.push(((giver.party, true, giver.give), quantity / gives[giver.give].limit.get() as f64));
                 uses.push((
@@ -156,7 +166,7 @@ fn quantities(request: &Request, ring: &[Place], given: &mut Vec<i64>, choices: 
         if content {
             let mut sum = Exact::zero();
             for at in 0..ring.len() {
-                sum += &welfare(request, &ring[at], &ring[(at + 1) % ring.len()], given[at]);
+                sum += &worth(request, &ring[at], &ring[(at + 1) % ring.len()], given[at]);
             }
             let value = if request.objective == Objective::Served { ring.len() as i64 } else { sum.floor("").unwrap() };
             choices.push((ring.to_vec(), given.clone(), value));

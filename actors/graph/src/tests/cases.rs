@@ -408,3 +408,13 @@ fn an_empty_market_clears_to_nothing() {
     let cleared = clear(&market(vec![good("a")], vec![]));
     assert_eq!((cleared.objective, cleared.bound, cleared.gap_ppm, cleared.outcome), (0, 0, 0, Outcome::Optimal));
 }
+
+#[test]
+fn a_million_alternatives_are_refused_where_they_stand() {
+    let mut request = swap();
+    let one = request.offers[1].wants[0].any_of[0].clone();
+    request.offers[1].wants[0].any_of = vec![one; 1_000_000];
+    let body = schemas::body::encode(&request);
+    let error = schemas::body::decode::<Request>(&body, usize::MAX).unwrap_err();
+    assert!(error.field().contains("offers[1].wants[0].any_of"), "{error}");
+}

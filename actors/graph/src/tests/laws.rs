@@ -92,6 +92,18 @@ fn markets(draw: Draw) -> impl Strategy<Value = Request> {
     })
 }
 
+fn objectives() -> impl Strategy<Value = Objective> {
+    prop_oneof![Just(Objective::Welfare), Just(Objective::Volume), Just(Objective::Served)]
+}
+
+/// With a reference price for every good, which volume counts by.
+fn priced(mut request: Request) -> Request {
+    for (at, spec) in (1..).zip(&mut request.goods) {
+        spec.reference_price = Some(Rational::new(3 * at, 1).unwrap());
+    }
+    request
+}
+
 /// A clock that jumps by as much at every look.
 #[derive(Debug, Clone, Copy)]
 struct Jumping(u64);
@@ -137,7 +149,9 @@ proptest! {
     }
 
     #[test]
-    fn the_bound_is_the_relaxations_optimum(request in markets(DIVISIBLE)) {
+    fn the_bound_is_the_relaxations_optimum(request in markets(DIVISIBLE), by_volume in any::<bool>()) {
+        let objective = if by_volume { Objective::Volume } else { Objective::Welfare };
+        let request = priced(Request { objective, ..request });
         let cleared = clear(&request);
         let relaxation = brute::relaxation(&request);
         let bound = cleared.bound as f64;
@@ -154,9 +168,8 @@ proptest! {
     }
 
     #[test]
-    fn few_lots_are_cleared_to_the_proven_optimum(request in markets(LOTS), served in any::<bool>()) {
-        let objective = if served { Objective::Served } else { Objective::Welfare };
-        let request = Request { objective, ..request };
+    fn few_lots_are_cleared_to_the_proven_optimum(request in markets(LOTS), objective in objectives()) {
+        let request = priced(Request { objective, ..request });
         let cleared = clear(&request);
         prop_assert_eq!(cleared.objective, brute::optimum(&request));
         prop_assert_eq!(cleared.bound, cleared.objective);
