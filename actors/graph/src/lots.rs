@@ -42,6 +42,9 @@ const MOST_RINGS: usize = 20_000;
 const ROUNDING_GAP_PPM: i128 = 20_000;
 /// Rings may be listed until so much of the time is spent, in percent.
 const LIST_UNTIL_PERCENT: u32 = 80;
+/// With more limits than this the solver searches first, until so much of the time is spent, in percent.
+const MANY_LIMITS: usize = 200;
+const OWN_UNTIL_PERCENT: u32 = 65;
 /// The proof starts with rings that lose no more than this part of the bound.
 const FIRST_WINDOW: i64 = 256;
 /// The proof may run, and then the solver search, until so much of the time is spent, in percent.
@@ -83,23 +86,42 @@ pub(crate) fn settle<'a>(
     if settled.is_good_enough(instance)? {
         return Ok(settled);
     }
+    // Where limits are many, the solver has a good set of rings sooner than a branch and bound.
+    let is_large = instance.gives.len() + instance.wants.len() > MANY_LIMITS;
+    if is_large {
+        search_own(instance, relaxed, &mut settled, OWN_UNTIL_PERCENT, watch)?;
+        if settled.is_good_enough(instance)? {
+            return Ok(settled);
+        }
+    }
     prove(instance, relaxed, &mut settled, watch)?;
     if settled.proven {
         return Ok(settled);
     }
-    // The relaxation's own rings are few, and often enough.
+    search_own(instance, relaxed, &mut settled, SEARCH_UNTIL_PERCENT, watch)?;
+    settled.is_good_enough(instance)?;
+    Ok(settled)
+}
+
+/// Has the solver choose among the relaxation's own rings, which are few, and often enough.
+fn search_own<'a>(
+    instance: &'a Instance,
+    relaxed: &Relaxed,
+    settled: &mut Settled<'a>,
+    until_percent: u32,
+    watch: &Watch,
+) -> Result<(), ErrorReply> {
     let own: BTreeSet<Vec<SeatId>> = relaxed.rays.iter().map(|ray| turned(&ray.seats)).collect();
     let listing = Listing::of(instance, relaxed, &own, settled.book.objective()?)?;
     if !listing.programme.columns.is_empty() {
         settled.take_better(listing.searched(
             instance,
             relaxed,
-            watch.left_for_search_until(SEARCH_UNTIL_PERCENT),
+            watch.left_for_search_until(until_percent),
             watch,
         )?)?;
     }
-    settled.is_good_enough(instance)?;
-    Ok(settled)
+    Ok(())
 }
 
 /// Proves how good a set of rings is, or finds a better one: over all rings that could be part of one, or where they
