@@ -35,7 +35,7 @@ RIVALS = ("random_trees", "restarts")
 STRATEGIES = (EVOLUTION, *RIVALS)
 NAMES = {EVOLUTION: "evolution", "random_trees": "random trees", "restarts": "restarts"}
 SEEDS = 11
-LEAF_PROGRAMMES = 80
+LEAF_PROGRAMMES = 60
 #: Claims of more variables have leaves that take too long for so many runs.
 MOST_VARIABLES = 5
 #: So many of the claims may be variations of one template.
