@@ -41,10 +41,12 @@ _MOST_LEMMA_SQUARES = 60
 _MOST_TRIES = 240
 #: Squares of a leaf once its lemmas are written out.
 _MOST_WRITTEN = 3_000
-_MOST_TRIES_IN_ALL = 4_000
+_MOST_TRIES_IN_ALL = 1_000
 _MOST_SOURCE_BYTES = 64 * 1024
 _LEAST_DEGREE = 2
 
+#: Hypotheses but for their variables' names.
+Marks: TypeAlias = "frozenset[tuple[bool, tuple[tuple[str, tuple[int, ...]], ...]]]"
 #: A claim's body and its certificate's.
 Source: TypeAlias = tuple[bytes, bytes]
 
@@ -73,7 +75,7 @@ class Archive:
     """Lemmas, as many as have their place, each with the claim and the certificate that it comes from."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Poly, tuple[Relation, ...]], tuple[Lemma, Source]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Poly, tuple[Relation, ...]], tuple[Lemma, Source, Marks]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -84,7 +86,7 @@ class Archive:
             source = (claim.to_bytes(), evidence)
             for lemma in lemmas_of(claim, evidence):
                 key = (lemma.f, lemma.given)
-                self._kept[key] = (lemma, source)
+                self._kept[key] = (lemma, source, _marks(lemma.given))
                 self._kept.move_to_end(key)
                 if len(self._kept) > MOST_LEMMAS:
                     self._kept.popitem(last=False)
@@ -96,15 +98,25 @@ class Archive:
         found: dict[Source, None] = {}
         tries = [_MOST_TRIES_IN_ALL]
         used = []
-        for key, (lemma, source) in reversed(self._kept.items()):
+        marks = _marks(claim.hypotheses)
+        for key, (lemma, source, needed) in reversed(self._kept.items()):
             if len(found) == MOST_GIVEN or tries[0] <= 0:
                 break
-            if next(instances(lemma, claim, tries), None) is not None:
+            if needed <= marks and next(instances(lemma, claim, tries), None) is not None:
                 found[source] = None
                 used.append(key)
         for key in reversed(used):
             self._kept.move_to_end(key)
         return list(found)
+
+
+def _marks(given: Sequence[Relation]) -> Marks:
+    """What renaming and positive factors leave of hypotheses, so that most lemmas are passed over at a glance."""
+    found = set()
+    for relation in given:
+        terms = [(str(c), tuple(sorted(e for e in m if e))) for m, c in relation.poly.primitive()]
+        found.add((relation.sign == "=", tuple(sorted(terms))))
+    return frozenset(found)
 
 
 def lemmas_of(claim: Claim, evidence: bytes) -> list[Lemma]:

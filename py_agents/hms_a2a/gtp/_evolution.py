@@ -14,7 +14,7 @@ import random
 import time
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from hms_a2a.gtp._budget import Budget
 from hms_a2a.gtp._genes import DEEPEST, Branch, Open, Tree, crossed, places, size, subtree
@@ -57,17 +57,20 @@ class Migration(Protocol):
         """Hand over this island's best of an epoch, each with its view; get the neighbour's of the epoch before."""
 
 
-class Credit:
+_Gene = TypeVar("_Gene")
+
+
+class Credit(Generic[_Gene]):
     """How often a gene has helped: what selection does for trees, this does for what they are made of."""
 
     def __init__(self) -> None:
-        self._of: dict[object, float] = {}
+        self._of: dict[_Gene, float] = {}
 
-    def give(self, gene: object, amount: float) -> None:
+    def give(self, gene: _Gene, amount: float) -> None:
         """It helped."""
         self._of[gene] = self._of.get(gene, 0.0) + amount
 
-    def draw(self, rng: random.Random) -> object | None:
+    def draw(self, rng: random.Random) -> _Gene | None:
         """One of those that helped, by how much."""
         if not self._of:
             return None
@@ -80,8 +83,8 @@ class Breeder:
     def __init__(self, ground: Ground, rng: random.Random) -> None:
         self.ground = ground
         self._rng = rng
-        self._splits = Credit()
-        self._shapes = Credit()
+        self._splits: Credit[Poly] = Credit()
+        self._shapes: Credit[Shape] = Credit()
         self._split: Poly | None = None
         self._shape: Shape | None = None
 
@@ -142,13 +145,13 @@ class Breeder:
         if dice < 0.9 or (not solved.cuts and dice < 0.6):
             helped = self._splits.draw(rng)
             if helped is not None:
-                return helped  # type: ignore[return-value] # only splits are credited there
+                return helped
         return pool.split(rng) if pool.splits else None
 
     def _drawn_shape(self) -> Shape:
         rng = self._rng
         helped = self._shapes.draw(rng) if rng.random() < 0.5 else None
-        return self.ground.pool.shape(rng) if helped is None else helped  # type: ignore[return-value] # as above
+        return self.ground.pool.shape(rng) if helped is None else helped
 
     def _reshaped(self, parent: Individual) -> Tree:
         """Another shape at an open leaf."""
@@ -211,7 +214,7 @@ def evolve(
     population: list[Individual] = []
     while True:
         if not population:
-            for individual in _first(breeders):
+            for individual in _first(breeders, rng):
                 breeders[individual.view].ground.weigh(individual)
                 population.append(individual)
                 yield from _proofs(breeders[individual.view].ground, individual)
@@ -243,11 +246,11 @@ def evolve(
             return
 
 
-def _first(breeders: list[Breeder]) -> list[Individual]:
+def _first(breeders: list[Breeder], rng: random.Random) -> list[Individual]:
     """The first of a population: the cheap shapes alone, and trees drawn at random."""
     found = []
     for view, breeder in enumerate(breeders):
-        pool, rng = breeder.ground.pool, breeder._rng
+        pool = breeder.ground.pool
         found += [Individual(view, Open(shape)) for shape in pool.shapes[:2]]
         found.append(Individual(view, pool.tree(rng)))
     return found
