@@ -69,6 +69,23 @@ TABLES: Final[dict[Profile, tuple[Row, ...]]] = {
         Row(State.COMMITTED, Mover.DESK, Verb.FAIL, State.FAILED),
         Row(State.FAILED, Mover.LEDGER, Verb.COMPENSATE, State.COMPENSATED),
     ),
+    Profile.EXCHANGE_1: (
+        Row(None, Mover.OPENER, Verb.OPEN_WITH_TERMS, State.NEGOTIATING),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT, State.NEGOTIATING),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT_LAST, State.AGREED),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.REJECT, State.REJECTED),
+        Row(State.NEGOTIATING, Mover.OPENER, Verb.WITHDRAW, State.WITHDRAWN),
+        Row(State.NEGOTIATING, Mover.DESK, Verb.EXPIRE, State.EXPIRED),
+        Row(State.AGREED, Mover.DESK, Verb.CERTIFY, State.CERTIFIED),
+        Row(State.AGREED, Mover.DESK, Verb.REFUSE, State.REFUSED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.COMMIT, State.COMMITTED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.COMMIT_IMMEDIATE, State.SETTLED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.REFUSE, State.REFUSED),
+        Row(State.COMMITTED, Mover.RECEIVER, Verb.CONFIRM, State.COMMITTED),
+        Row(State.COMMITTED, Mover.RECEIVER, Verb.CONFIRM_LAST, State.SETTLED),
+        Row(State.COMMITTED, Mover.DESK, Verb.FAIL, State.FAILED),
+        Row(State.FAILED, Mover.LEDGER, Verb.COMPENSATE, State.COMPENSATED),
+    ),
 }
 """Each profile's table."""
 

@@ -133,6 +133,8 @@ class Profile(enum.StrEnum):
     """One set of terms, proposed by a party, taken or left."""
     RING_1 = "ring/1"
     """An exchange ring, proposed by anyone: each party gives to the next."""
+    EXCHANGE_1 = "exchange/1"
+    """An exchange of any shape, proposed by anyone: each party gives something and receives something."""
 
 
 class ClaimKind(enum.StrEnum):
@@ -1016,6 +1018,8 @@ class Share(Record, frozen=True, kw_only=True):
     """What it gets of the pot or the game; of a bargain, what it is paid less what it pays, in the paid good."""
     gain_minor: Int64
     """What it gains over having no agreement, rounded down: of a game, over being alone."""
+    given_minor: Int64 | None = None
+    """Of a bargain: what it would gain by the terms as they were given, rounded down."""
     best_minor: Int64 | None = None
     """The most that it could gain if nobody else gained, rounded down."""
     within_minor: Int64 | None = None
@@ -1060,6 +1064,8 @@ class Divided(Message, frozen=True, kw_only=True, tag="trade_balance.divided"):
     """Σ of the amounts, exactly: the pot, what all players together are worth, or 0 for payments."""
     gini_ppm: Int64
     """Gini's coefficient of the gains, losses counted as 0, in parts per million, rounded down."""
+    given_gini_ppm: Int64 | None = None
+    """Of a bargain: the same of the gains by the terms as they were given."""
     nash_product: Ratio | None = None
     """The product of the gains, 0 where anyone gains nothing; left out for more than 64 parties."""
     nash_mean_minor: Int64
@@ -1319,6 +1325,14 @@ class Market(Message, frozen=True, kw_only=True, tag="market"):
     """How long after its expiry a deal's transfers are due, in milliseconds."""
     requires: list[ClaimKind] = msgspec.field(default_factory=list)
     """The claims that its deals must prove."""
+    division: Rule | None = None
+    """The rule by which each ring's gains are divided before it is proposed: `leximin`, `nash` or `proportional`
+    (equal). Left out, rings are proposed as the clearing found them, for the most welfare.
+    """
+    evolve: UInt32 | None = None
+    """How many terms are evaluated to find exchanges of other shapes among those whom a clearing left out, each time.
+    Left out, none.
+    """
 
 
 class Give(Record, frozen=True, kw_only=True):
@@ -1626,6 +1640,34 @@ class Cleared(Message, frozen=True, kw_only=True, tag="graph.cleared"):
     """The limits that have a price, where the request asked for them."""
 
 
+class Evenness(Record, frozen=True, kw_only=True):
+    """What deals bring, and how evenly."""
+
+    deals: UInt32
+    """How many deals."""
+    welfare_minor: Int64
+    """Σ of their parties' gains at central values, each rounded down, in minor units of account."""
+    gini_ppm: Int64
+    """Σ over the deals of Gini's coefficient of their parties' gains, in parts per million."""
+    least_ppm: Int64
+    """Σ over the deals of the least satisfied party's gain, as a part of the most that it could gain in this deal, in
+    parts per million.
+    """
+
+
+class Refined(Record, frozen=True, kw_only=True):
+    """What was made of a clearing's answer: its rings with their gains divided by the market's rule, and exchanges of
+    other shapes that were evolved among those whom it left out.
+    """
+
+    before: Evenness
+    """The rings as the clearing found them."""
+    after: Evenness
+    """The rings as they are proposed."""
+    evolved: Evenness
+    """Terms that were evolved, as they are proposed."""
+
+
 class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
     """One clearing of a market: what went in, what came out and the deals that were opened on it. The market maker
     tells of each on `clearing_topic`(crate::subject::clearing_topic), signed, so that anyone can solve it again.
@@ -1643,9 +1685,11 @@ class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
     result: Cleared
     """What was answered."""
     deals: list[DealId]
-    """The deals that were proposed, in the order of the rings. A ring of which a party changed its intent meanwhile, or
-    which promises more than was offered, has none.
+    """The deals that were proposed, in the order of the rings, then of evolved terms. A ring of which a party changed
+    its intent meanwhile, or which promises more than was offered, has none.
     """
+    refined: Refined | None = None
+    """What was made of the answer before it was proposed, in a market that divides gains or evolves terms."""
 
 
 class Obligation(Record, frozen=True, kw_only=True):

@@ -253,9 +253,38 @@ pub struct Clearing {
     pub request: Option<Clear>,
     /// What was answered.
     pub result: Cleared,
-    /// The deals that were proposed, in the order of the rings. A ring of which a party changed its intent meanwhile, or
-    /// which promises more than was offered, has none.
+    /// The deals that were proposed, in the order of the rings, then of evolved terms. A ring of which a party changed its
+    /// intent meanwhile, or which promises more than was offered, has none.
     pub deals: Vec<DealId>,
+    /// What was made of the answer before it was proposed, in a market that divides gains or evolves terms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refined: Option<Refined>,
+}
+
+/// What was made of a clearing's answer: its rings with their gains divided by the market's rule, and exchanges of other
+/// shapes that were evolved among those whom it left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refined {
+    /// Of the rings whose gains were divided: as the clearing found them.
+    pub before: Evenness,
+    /// The same rings as they are proposed.
+    pub after: Evenness,
+    /// Terms that were evolved, as they are proposed.
+    pub evolved: Evenness,
+}
+
+/// What deals bring, and how evenly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evenness {
+    /// How many deals.
+    pub deals: u32,
+    /// Σ of their parties' gains at central values, each rounded down, in minor units of account.
+    pub welfare_minor: i64,
+    /// Σ over the deals of Gini's coefficient of their parties' gains, in parts per million.
+    pub gini_ppm: i64,
+    /// Σ over the deals of the least satisfied party's gain, as a part of the most that it could gain in this deal, in
+    /// parts per million.
+    pub least_ppm: i64,
 }
 
 crate::message!(Clearing, "maker.clearing", |clearing| {

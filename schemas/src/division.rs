@@ -400,6 +400,9 @@ pub struct Share {
     pub amount_minor: i64,
     /// What it gains over having no agreement, rounded down: of a game, over being alone.
     pub gain_minor: i64,
+    /// Of a bargain: what it would gain by the terms as they were given, rounded down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_minor: Option<i64>,
     /// The most that it could gain if nobody else gained, rounded down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_minor: Option<i64>,
@@ -448,6 +451,9 @@ pub struct Divided {
     pub total_minor: i64,
     /// Gini's coefficient of the gains, losses counted as 0, in parts per million, rounded down.
     pub gini_ppm: i64,
+    /// Of a bargain: the same of the gains by the terms as they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_gini_ppm: Option<i64>,
     /// The product of the gains, 0 where anyone gains nothing; left out for more than 64 parties.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nash_product: Option<Ratio>,

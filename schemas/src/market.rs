@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Refused;
 use crate::deal::{ClaimKind, Delivery};
+use crate::division::Rule;
 use crate::id::{AgentId, DealId, Good, MarketId};
-use crate::limit::{MAX_ALTERNATIVES, MAX_GOODS, MAX_PARTIES};
+use crate::limit::{MAX_ALTERNATIVES, MAX_EVALUATIONS, MAX_GOODS, MAX_PARTIES};
 use crate::quantity::Quantity;
 use crate::rational::Rational;
 use crate::value::{Bounds, Outlook, check_margin, unique};
@@ -60,6 +61,14 @@ pub struct Market {
     /// The claims that its deals must prove.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<ClaimKind>,
+    /// The rule by which each ring's gains are divided before it is proposed: `leximin`, `nash` or `proportional`
+    /// (equal). Left out, rings are proposed as the clearing found them, for the most welfare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<Rule>,
+    /// How many terms are evaluated to find exchanges of other shapes among those whom a clearing left out, each time.
+    /// Left out, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evolve: Option<u32>,
 }
 
 crate::message!(Market, "market", |market| {
@@ -85,6 +94,15 @@ crate::message!(Market, "market", |market| {
     }
     if market.deliver_within_ms < 0 {
         return Err(Refused::new("deliver_within_ms", "must not be negative"));
+    }
+    if market.division.is_some_and(|rule| matches!(rule, Rule::Shapley | Rule::Core)) {
+        return Err(Refused::new("division", "leximin, nash or proportional: the gains of a ring are no game"));
+    }
+    if market.evolve.is_some() && market.division.is_none() {
+        return Err(Refused::new("division", "state the rule by which the gains of evolved terms are divided"));
+    }
+    if market.evolve.is_some_and(|evaluations| !(1..=MAX_EVALUATIONS).contains(&evaluations.into())) {
+        return Err(Refused::new("evolve", format!("1 to {MAX_EVALUATIONS} evaluations")));
     }
     Ok(())
 });

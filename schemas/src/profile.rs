@@ -96,6 +96,9 @@ pub enum Profile {
     /// An exchange ring, proposed by anyone: each party gives to the next.
     #[serde(rename = "ring/1")]
     Ring,
+    /// An exchange of any shape, proposed by anyone: each party gives something and receives something.
+    #[serde(rename = "exchange/1")]
+    Exchange,
 }
 
 impl fmt::Display for Profile {
@@ -103,6 +106,7 @@ impl fmt::Display for Profile {
         f.write_str(match self {
             Self::Fixed => "fixed/1",
             Self::Ring => "ring/1",
+            Self::Exchange => "exchange/1",
         })
     }
 }
@@ -212,18 +216,19 @@ const FIXED: &[Row] = life![
     row(Some(State::Open), Mover::Desk, Verb::Expire, State::Expired),
 ];
 
-const RING: &[Row] = life![row(None, Mover::Opener, Verb::OpenWithTerms, State::Negotiating)];
+/// What anyone may open, being no party: ring and exchange differ in the terms that they take.
+const PROPOSED: &[Row] = life![row(None, Mover::Opener, Verb::OpenWithTerms, State::Negotiating)];
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 2] = [Self::Fixed, Self::Ring];
+    pub const ALL: [Self; 3] = [Self::Fixed, Self::Ring, Self::Exchange];
 
     /// The profile's table.
     #[must_use]
     pub fn table(self) -> &'static [Row] {
         match self {
             Self::Fixed => FIXED,
-            Self::Ring => RING,
+            Self::Ring | Self::Exchange => PROPOSED,
         }
     }
 

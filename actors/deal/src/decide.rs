@@ -494,7 +494,19 @@ fn check_terms(profile: Profile, terms: &Terms, parties: &[AgentId], now_unix_ms
         )
         .at_field("terms.transfers"));
     }
+    if profile == Profile::Exchange
+        && let Some(idle) = parties.iter().find(|party| !exchanges(party, terms))
+    {
+        let reason = format!("in exchange/1 each party gives something and receives something; {idle} does not");
+        return Err(ErrorReply::refused("exchange", reason).at_field("terms.transfers"));
+    }
     Ok(())
+}
+
+/// Whether a party both gives and receives.
+fn exchanges(party: &AgentId, terms: &Terms) -> bool {
+    terms.transfers.iter().any(|transfer| transfer.from == *party)
+        && terms.transfers.iter().any(|transfer| transfer.to == *party)
 }
 
 /// Whether each party gives once and receives once, each transfer to the next one's giver.

@@ -75,6 +75,8 @@ pub(crate) fn market() -> Market {
         delivery: Delivery::Confirmed,
         deliver_within_ms: 60_000,
         requires: Vec::new(),
+        division: None,
+        evolve: None,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod plan;
 pub mod remaining;
 pub mod run;
 pub mod scenario;
+pub mod stated;
 pub mod trader;
 pub mod voice;
 pub mod witness;

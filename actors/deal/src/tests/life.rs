@@ -182,9 +182,10 @@ fn moves_that_are_not_ones_own_late_stale_or_out_of_place_are_refused_with_a_rea
 
 #[test]
 fn openings_that_break_a_rule_are_refused() {
-    let cases: [(&str, Profile, fn(&mut Terms), Code, &str); 5] = [
+    let cases: [(&str, Profile, fn(&mut Terms), Code, &str); 6] = [
         ("maker", Profile::Fixed, |_| (), Code::Forbidden, "parties"),
         ("maker", Profile::Ring, |t| t.transfers.swap(0, 1), Code::Refused, "terms.transfers"),
+        ("maker", Profile::Exchange, |t| t.transfers.truncate(2), Code::Refused, "terms.transfers"),
         ("maker", Profile::Ring, |t| t.expires_unix_ms = NOW - 1, Code::Late, "expires_unix_ms"),
         ("maker", Profile::Ring, |t| t.transfers[0].to = agent("maker"), Code::BadMessage, "terms.transfers[0].to"),
         ("maker", Profile::Ring, |t| t.expires_unix_ms = DUE + 1, Code::BadMessage, "terms.transfers[0].due_unix_ms"),
@@ -197,6 +198,17 @@ fn openings_that_break_a_rule_are_refused() {
         let error = world.send(by, DealVerb::Open, &open).unwrap_err();
         assert_eq!((error.kind(), error.field.as_deref()), (kind, Some(field)), "{error}");
     }
+}
+
+#[test]
+fn an_exchange_has_any_shape() {
+    let mut world = World::new();
+    let mut terms = ring();
+    let mut second = terms.transfers[0].clone();
+    second.to = agent("egypt");
+    terms.transfers.insert(0, second);
+    let open = world.opening(Profile::Exchange, &terms);
+    assert_eq!(world.send("maker", DealVerb::Open, &open).unwrap(), State::Negotiating);
 }
 
 #[test]

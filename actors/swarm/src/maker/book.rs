@@ -15,6 +15,7 @@ use schemas::{AgentId, DealId, Good, MarketId};
 
 use super::admission::{self, Replays};
 use super::proposal::Proposal;
+use super::refine::{Brief, Refinement};
 use super::trades::{IntentKey, Trades};
 use crate::remaining::{self, Use};
 
@@ -298,21 +299,50 @@ impl Book {
         }
     }
 
-    /// The solver answered: opens the rings, and says why the others got nothing.
-    pub fn cleared(&mut self, result: Cleared, now_unix_ms: i64) -> Option<Outcome> {
+    /// What there is to refine in the answer of the clearing that is being computed; `None` where the market states no
+    /// rule of division.
+    #[must_use]
+    pub fn to_refine(&self) -> Option<Brief> {
+        let (asked, market) = (self.asked.as_ref()?, self.market.clone()?);
+        Some(Brief {
+            rule: market.division?,
+            market,
+            request: asked.request.clone(),
+            sequences: asked.sequences.clone(),
+            clearing: self.next_clearing(),
+        })
+    }
+
+    fn next_clearing(&self) -> u32 {
+        self.clearing.max(self.trades.last_clearing()).saturating_add(1)
+    }
+
+    /// The solver answered, and perhaps its answer was refined: opens the rings, and says why the others got nothing.
+    pub fn cleared(&mut self, result: Cleared, refined: Option<Refinement>, now_unix_ms: i64) -> Option<Outcome> {
+        let clearing = self.next_clearing();
         let (Asked { request, sequences }, market) = (self.asked.take()?, self.market.clone()?);
-        self.clearing = self.clearing.max(self.trades.last_clearing()).saturating_add(1);
+        self.clearing = clearing;
+        let rings = refined.as_ref().map_or(&result.rings, |refined| &refined.rings);
+        let evolved = refined.as_ref().map_or(&[][..], |refined| &refined.evolved);
+        let rings = rings.iter().map(|ring| {
+            let parties: Vec<&AgentId> = ring.hops.iter().map(|hop| &hop.from).collect();
+            (parties, Proposal::of(&self.maker, &market, clearing, ring, &sequences, now_unix_ms))
+        });
+        let evolved = evolved.iter().map(|terms| {
+            let proposal = Proposal::of_terms(&self.maker, &market, clearing, terms.clone(), now_unix_ms);
+            (terms.parties.iter().collect(), proposal)
+        });
+        let found: Vec<(Vec<&AgentId>, Option<Proposal>)> = rings.chain(evolved).collect();
         let mut proposals: Vec<Proposal> = Vec::new();
         let mut taken: BTreeMap<AgentId, Use> = BTreeMap::new();
         let mut malformed = 0;
-        for ring in &result.rings {
+        for (parties, proposal) in found {
             let stands = |agent: &AgentId| sequences.get(agent).is_some_and(|at| self.stands(agent, *at));
-            if !ring.hops.iter().all(|hop| stands(&hop.from)) {
+            if !parties.into_iter().all(stands) {
                 // Somebody changed its mind while the solver computed: the others are cleared again.
                 self.changed = true;
                 continue;
             }
-            let proposal = Proposal::of(&self.maker, &market, self.clearing, ring, &sequences, now_unix_ms);
             match proposal.filter(|proposal| take(&request, &mut taken, &proposal.terms)) {
                 Some(proposal) => proposals.push(proposal),
                 None => malformed += 1,
@@ -329,6 +359,7 @@ impl Book {
             request: Some(request),
             result,
             deals: proposals.iter().map(|proposal| proposal.deal.clone()).collect(),
+            refined: refined.map(|refined| refined.figures),
         };
         Some(Outcome { record, proposals, tell, malformed })
     }
@@ -354,15 +385,16 @@ impl Book {
         // Whoever has said something else meanwhile is none of this clearing's business any more.
         let mut silent: BTreeSet<&AgentId> =
             sequences.iter().filter(|(agent, at)| self.stands(agent, **at)).map(|(agent, _)| agent).collect();
-        for out in &result.left_out {
-            if silent.remove(&out.agent) {
-                tell.extend(self.left_out(&out.agent, out.reason, out.detail.clone()));
-            }
-        }
         let mut placed: BTreeMap<&AgentId, Vec<DealId>> = BTreeMap::new();
         for proposal in proposals {
             for party in &proposal.terms.parties {
                 placed.entry(party).or_default().push(proposal.deal.clone());
+            }
+        }
+        for out in &result.left_out {
+            // An exchange may have been found since for whom the solver left out.
+            if !placed.contains_key(&out.agent) && silent.remove(&out.agent) {
+                tell.extend(self.left_out(&out.agent, out.reason, out.detail.clone()));
             }
         }
         for agent in silent {

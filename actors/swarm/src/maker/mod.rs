@@ -16,6 +16,7 @@ pub mod book;
 pub mod books;
 mod listen;
 pub mod proposal;
+pub mod refine;
 mod rounds;
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ use super::answers::Shared;
 use super::book::Heard;
 use super::listen::{Input, Inputs, SOURCES};
 use super::proposal::Proposal;
+use super::refine::{self, Brief, Refinement};
 use super::{ANSWER_MS, PAUSE_MS, SERVICE, admission};
 use crate::voice::{self, AskError, Voice};
 use crate::witness::{self, Entry};
@@ -36,6 +37,7 @@ const SOLVER_GRACE_MS: u64 = 10_000;
 /// Something that was under way is done.
 enum Finished {
     Cleared(MarketId, Result<Cleared, AskError>),
+    Refined(MarketId, Cleared, Refinement),
     NotOpened(MarketId, DealId),
     Nothing,
 }
@@ -184,22 +186,36 @@ impl Rounds {
                 tracing::warn!(%market, %error, "the market was not cleared");
                 self.books.with(|books| books.book(&market).not_cleared());
             }
-            Finished::Cleared(market, Ok(cleared)) => {
-                let now_unix_ms = self.port.now_unix_ms();
-                let Some(outcome) = self.books.with(|books| books.book(&market).cleared(cleared, now_unix_ms)) else {
-                    return;
-                };
-                if outcome.malformed > 0 {
-                    tracing::error!(%market, rings = outcome.malformed, "the solver answered with rings that are none");
-                }
-                tracing::info!(%market, clearing = outcome.record.clearing, rings = outcome.proposals.len(), "cleared");
-                for proposal in outcome.proposals {
-                    self.open(market.clone(), proposal);
-                }
-                self.publish(outcome.record);
-                self.tell(outcome.tell);
-            }
+            Finished::Cleared(market, Ok(cleared)) => match self.books.with(|books| books.book(&market).to_refine()) {
+                Some(brief) => self.refine(market, brief, cleared),
+                None => self.propose(&market, cleared, None),
+            },
+            Finished::Refined(market, cleared, refinement) => self.propose(&market, cleared, Some(refinement)),
         }
+    }
+
+    fn refine(&mut self, market: MarketId, brief: Brief, cleared: Cleared) {
+        let port = self.port.clone();
+        self.under_way.push(Box::pin(async move {
+            let refinement = refine::refine(port.as_ref(), &brief, &cleared).await;
+            Finished::Refined(market, cleared, refinement)
+        }));
+    }
+
+    /// Opens what a clearing found.
+    fn propose(&mut self, market: &MarketId, cleared: Cleared, refinement: Option<Refinement>) {
+        let now_unix_ms = self.port.now_unix_ms();
+        let cleared = self.books.with(|books| books.book(market).cleared(cleared, refinement, now_unix_ms));
+        let Some(outcome) = cleared else { return };
+        if outcome.malformed > 0 {
+            tracing::error!(%market, deals = outcome.malformed, "a core answered with deals that promise too much");
+        }
+        tracing::info!(%market, clearing = outcome.record.clearing, deals = outcome.proposals.len(), "cleared");
+        for proposal in outcome.proposals {
+            self.open(market.clone(), proposal);
+        }
+        self.publish(outcome.record);
+        self.tell(outcome.tell);
     }
 
     /// Tells everyone who watches.

@@ -5,7 +5,9 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
 use schemas::AgentId;
+use schemas::clearing::{Evenness, Refined};
 use schemas::ledger::Balances;
+use schemas::limit::PPM;
 use serde::Serialize;
 
 use super::tally::{Claims, Facts, Stages, Tally};
@@ -59,6 +61,10 @@ pub struct Report {
     pub intents: u64,
     /// How many clearings there were.
     pub clearings: usize,
+    /// What was made of the clearings' answers before they were proposed: absent where the market states no rule of
+    /// division.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refined: Option<Refined>,
     /// How many deals came how far.
     pub deals: Stages,
     /// What became of the claims that they required.
@@ -129,6 +135,7 @@ impl Report {
             agents: frame.agents,
             intents: tally.intents,
             clearings: tally.clearings.len(),
+            refined: frame.market.division.map(|_| tally.refined),
             deals: tally.stages.clone(),
             claims: tally.claims.clone(),
             rejected_by: tally.grounds.clone(),
@@ -213,6 +220,10 @@ impl fmt::Display for Report {
         if let Some(line) = self.claims_line() {
             facts.insert(3, ("claims", line));
         }
+        if let Some(refined) = &self.refined {
+            facts.insert(2, ("divided", self.divided_line(refined)));
+            facts.insert(3, ("evolved", self.evolved_line(&refined.evolved)));
+        }
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, fact) in facts {
             writeln!(f, "{name:width$}  {fact}")?;
@@ -238,6 +249,36 @@ impl Report {
             String::new()
         };
         Some(format!("{proved} proved{refused}{share}"))
+    }
+
+    /// What dividing gains cost in welfare, and brought in evenness.
+    fn divided_line(&self, Refined { before, after, .. }: &Refined) -> String {
+        let welfare = |rings: &Evenness| signed(rings.welfare_minor);
+        format!(
+            "{} rings: welfare {} before, {} after; least satisfied at {:.0} % of its best before, {:.0} % after; Gini \
+             {:.2} before, {:.2} after",
+            before.deals,
+            welfare(before),
+            welfare(after),
+            mean(before.least_ppm, before.deals) * 100.0,
+            mean(after.least_ppm, after.deals) * 100.0,
+            mean(before.gini_ppm, before.deals),
+            mean(after.gini_ppm, after.deals),
+        )
+    }
+
+    /// What was found besides rings.
+    fn evolved_line(&self, evolved: &Evenness) -> String {
+        if evolved.deals == 0 {
+            return "no deals of other shapes: nothing was left on the table".to_owned();
+        }
+        format!(
+            "{} deals of other shapes: welfare {}; least satisfied at {:.0} % of its best; Gini {:.2}",
+            evolved.deals,
+            signed(evolved.welfare_minor),
+            mean(evolved.least_ppm, evolved.deals) * 100.0,
+            mean(evolved.gini_ppm, evolved.deals),
+        )
     }
 
     fn welfare_line(&self) -> String {
@@ -278,6 +319,11 @@ impl Report {
 /// For people only.
 fn percent(part: i64, whole: i64) -> f64 {
     part as f64 * 100.0 / whole as f64
+}
+
+/// Of parts per million that were summed over deals, their mean as a share: for people only.
+fn mean(sum_ppm: i64, deals: u32) -> f64 {
+    sum_ppm as f64 / PPM as f64 / f64::from(deals.max(1))
 }
 
 fn signed(amount: i64) -> String {

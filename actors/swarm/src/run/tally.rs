@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemas::clearing::{Clearing, Refined};
 use schemas::deal::{Accept, ReadTerms, Terms, Transfer};
 use schemas::event::{DealEvent, Happening, Signed};
 use schemas::limit::MAX_BODY_BYTES;
@@ -15,6 +16,7 @@ use schemas::value::{PartyValuation, ValueReply, ValueRequest};
 use schemas::{AgentId, DealId, Good, MarketId, decode};
 use serde::Serialize;
 
+use crate::maker::refine;
 use crate::news::News;
 
 /// How many deals came to each stage, and to each end.
@@ -95,6 +97,8 @@ pub struct Tally {
     pub intents: u64,
     /// Clearings, by their numbers.
     pub clearings: BTreeSet<u32>,
+    /// What was made of their answers, where the market divides gains.
+    pub refined: Refined,
     /// Whom the maker told that it got nothing, by reason.
     pub told: BTreeMap<String, BTreeSet<AgentId>>,
     /// On what ground agents said no.
@@ -124,6 +128,7 @@ impl Tally {
             balances: BTreeMap::new(),
             intents: 0,
             clearings: BTreeSet::new(),
+            refined: Refined::default(),
             told: BTreeMap::new(),
             grounds: BTreeMap::new(),
             here: BTreeSet::new(),
@@ -199,6 +204,16 @@ impl Tally {
             Happening::Proposed { .. } | Happening::Confirmed { .. } => {}
         }
         None
+    }
+
+    /// The maker told of a clearing; it may do so twice.
+    pub fn cleared(&mut self, clearing: &Clearing) {
+        if let Some(refined) = clearing.refined.filter(|_| self.clearings.insert(clearing.clearing)) {
+            refine::add(&mut self.refined.before, &refined.before);
+            refine::add(&mut self.refined.after, &refined.after);
+            refine::add(&mut self.refined.evolved, &refined.evolved);
+        }
+        self.clearings.insert(clearing.clearing);
     }
 
     /// How far it is, in a line.

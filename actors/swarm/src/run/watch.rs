@@ -141,7 +141,7 @@ impl Watch {
                     return Ok(());
                 }
                 let Ok(clearing) = decode::<Clearing>(&message.body, MAX_CLEARING_BODY_BYTES) else { return Ok(()) };
-                self.tally.clearings.insert(clearing.clearing);
+                self.tally.cleared(&clearing);
                 if let Some(export) = &mut self.export {
                     export.clearing(&message.body)?;
                 }

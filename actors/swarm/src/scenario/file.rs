@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::deal::{ClaimKind, Delivery};
+use schemas::division::Rule;
 use schemas::limit::PPM;
 use schemas::market::{GoodSpec, Market};
 use schemas::value::{Bounds, PartyKind};
@@ -104,6 +105,12 @@ pub struct MarketSection {
     /// The claims that its deals must prove.
     #[serde(default)]
     pub requires: Vec<ClaimKind>,
+    /// The rule by which each ring's gains are divided.
+    #[serde(default)]
+    pub division: Option<Rule>,
+    /// How many terms are evaluated after each clearing, to find exchanges of other shapes among those left out.
+    #[serde(default)]
+    pub evolve: Option<u32>,
 }
 
 /// Agents from a table with the columns `iso3`, `income_level`, `commodity`, `unit`, `imports_qty`, `exports_qty`,
@@ -314,6 +321,8 @@ impl MarketSection {
             delivery: self.delivery,
             deliver_within_ms: self.deliver_within_ms,
             requires: self.requires.clone(),
+            division: self.division,
+            evolve: self.evolve,
         }
     }
 }

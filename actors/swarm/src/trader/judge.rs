@@ -11,11 +11,12 @@ use schemas::Rational;
 use schemas::deal::{Holding, Terms};
 use schemas::limit::PPM;
 use schemas::market::Give;
-use schemas::value::{Outlook, PartyKind, UnitCost, UnitValue, Valuation};
+use schemas::value::{Outlook, PartyKind, Valuation};
 
 use crate::news::Ground;
 use crate::plan::AgentPlan;
 use crate::remaining::{self, Use};
+use crate::stated;
 
 #[cfg(test)]
 mod tests;
@@ -44,28 +45,7 @@ pub fn judge(plan: &AgentPlan, used: &Use, terms: &Terms) -> Result<(), Ground> 
 /// What an acceptance of these terms states: the goods that they move, and no more.
 #[must_use]
 pub fn valuation(plan: &AgentPlan, terms: &Terms) -> Valuation {
-    let moved = Use::of(&plan.id, terms);
-    Valuation {
-        outlook: plan.outlook.clone(),
-        margin_ppm: plan.margin_ppm,
-        values: plan
-            .wants
-            .iter()
-            .flat_map(|want| &want.any_of)
-            .filter(|alternative| moved.received.contains_key(&alternative.good))
-            .map(|alternative| UnitValue {
-                good: alternative.good.clone(),
-                value: Some(alternative.value),
-                dimensions: None,
-            })
-            .collect(),
-        costs: plan
-            .gives
-            .iter()
-            .filter(|give| moved.given.contains_key(&give.good))
-            .map(|give| UnitCost { good: give.good.clone(), cost: give.cost })
-            .collect(),
-    }
+    stated::valuation(&plan.gives, &plan.wants, plan.margin_ppm, &plan.outlook, &Use::of(&plan.id, terms))
 }
 
 /// What an acceptance of these terms says that the agent holds of the goods that it would give: what is left of all that

@@ -181,18 +181,21 @@ fn settled(moves: &Moves, proportion: &[Option<Exact>], amounts: &[Exact]) -> Re
 fn report(rule: Rule, moves: &Moves, best: &[Exact], whole: &[i64]) -> Result<Divided, ErrorReply> {
     let exact: Vec<Exact> = moves.parties.iter().map(|party| party.gain.at_whole(whole)).collect();
     let nets = moves.net_payments(whole);
+    let given: Vec<i64> = moves.moves.iter().map(|moved| moved.before).collect();
     let mut shares = Vec::with_capacity(exact.len());
     for (((party, gain), best), net) in moves.parties.iter().zip(&exact).zip(best).zip(nets) {
         shares.push(Share {
             party: party.id.clone(),
             amount_minor: net,
             gain_minor: gain.floor("what a party gains")?,
+            given_minor: Some(party.gain.at_whole(&given).floor("what a party would gain")?),
             best_minor: Some(best.floor("what a party could gain")?),
             within_minor: None,
             satisfied: Some(!party.slack.at_whole(whole).is_negative()),
         });
     }
     let gains: Vec<i64> = shares.iter().map(|share| share.gain_minor).collect();
+    let given_gains: Vec<i64> = shares.iter().filter_map(|share| share.given_minor).collect();
     let least = least_satisfied(shares.iter().map(|share| (&share.party, share.gain_minor, share.best_minor)));
     let least = least.or_else(|| shares.first().map(|share| &share.party)).cloned().ok_or_else(stopped)?;
     let (terms, _) = moves.applied(whole);
@@ -200,6 +203,7 @@ fn report(rule: Rule, moves: &Moves, best: &[Exact], whole: &[i64]) -> Result<Di
         rule,
         total_minor: 0,
         gini_ppm: gini_ppm(&gains),
+        given_gini_ppm: Some(gini_ppm(&given_gains)),
         nash_product: nash_product(&gains),
         nash_mean_minor: nash_mean(&gains),
         least_satisfied: least,

@@ -223,6 +223,7 @@ fn report(
             party: party.clone(),
             amount_minor: fits(share * sign)?,
             gain_minor: fits(share - function.worth(1 << index))?,
+            given_minor: None,
             best_minor: None,
             within_minor: None,
             satisfied: None,
@@ -234,6 +235,7 @@ fn report(
         rule,
         total_minor: fits(shares.iter().sum::<i128>() * sign)?,
         gini_ppm: gini_ppm(&gains).min(PPM),
+        given_gini_ppm: None,
         nash_product: nash_product(&gains),
         nash_mean_minor: nash_mean(&gains),
         least_satisfied: least

@@ -67,7 +67,7 @@ impl Room {
 
     fn answers(&mut self, rings: Vec<Ring>) -> Outcome {
         let now_unix_ms = self.now_unix_ms;
-        let outcome = self.book().cleared(cleared(rings), now_unix_ms).unwrap();
+        let outcome = self.book().cleared(cleared(rings), None, now_unix_ms).unwrap();
         for proposal in &outcome.proposals {
             self.stories.insert(proposal.deal.clone(), Story::of(proposal.deal.clone()));
         }
@@ -281,7 +281,7 @@ fn an_intent_goes_when_its_time_has_come() {
     let outcome = |room: &mut Room| {
         let left_out = LeftOutOffer { agent: agent("togo"), reason: LeftOut::NothingToGive, detail: String::new() };
         let now_unix_ms = room.now_unix_ms;
-        room.book().cleared(Cleared { left_out: vec![left_out], ..cleared(Vec::new()) }, now_unix_ms).unwrap()
+        room.book().cleared(Cleared { left_out: vec![left_out], ..cleared(Vec::new()) }, None, now_unix_ms).unwrap()
     };
     assert_eq!(room.asked().unwrap().offers.len(), 3);
     assert_eq!(outcome(&mut room).tell.len(), 1);
@@ -302,7 +302,7 @@ fn a_reason_is_told_once_and_another_again() {
         let left_out = LeftOutOffer { agent: agent("kenya"), reason, detail: "so it is".to_owned() };
         let now_unix_ms = room.now_unix_ms;
         let result = Cleared { left_out: vec![left_out], ..cleared(Vec::new()) };
-        room.book().cleared(result, now_unix_ms).unwrap().tell.len()
+        room.book().cleared(result, None, now_unix_ms).unwrap().tell.len()
     };
     assert_eq!(told(&mut room, LeftOut::Outbid), 1);
     assert_eq!(told(&mut room, LeftOut::Outbid), 0);

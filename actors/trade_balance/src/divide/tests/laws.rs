@@ -132,6 +132,8 @@ proptest! {
             let paid = quantity("usd", "angola") - quantity("usd", "kenya");
             prop_assert_eq!(gained(&barter, quantity("tea", "kenya"), quantity("oil", "angola"), paid).to_vec(), gains(&divided));
             prop_assert_eq!(amounts(&divided), [-paid, paid]);
+            let given: Vec<i64> = divided.shares.iter().filter_map(|share| share.given_minor).collect();
+            prop_assert_eq!(given, gained(&barter, 1, 1, 0));
             prop_assert!(divided.shares.iter().all(|share| share.satisfied == Some(true) && share.gain_minor >= 0));
             if rule == Rule::Leximin && barter.payment.is_some() {
                 // Money moves gains one for one, so the parts of their bests differ by what one unit of it counts.

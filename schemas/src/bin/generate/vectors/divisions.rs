@@ -52,7 +52,7 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
             json!({ "good": "tea", "cost": exactly("6") })
         ),
     ]);
-    let shares = json!([{ "party": "egypt", "amount_minor": -50, "gain_minor": 240, "best_minor": 480, "within_minor": 3, "satisfied": true }]);
+    let shares = json!([{ "party": "egypt", "amount_minor": -50, "gain_minor": 240, "given_minor": 310, "best_minor": 480, "within_minor": 3, "satisfied": true }]);
     let core = json!({ "stable": false, "blocking": { "members": ["egypt", "kenya"], "worth_minor": 90 }, "excess_minor": 30,
         "balanced": [{ "members": ["egypt", "kenya"], "weight": "1/2" }] });
     Ok(vec![
@@ -79,7 +79,7 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
         ),
         (
             "full",
-            json!({ "type": "trade_balance.divided", "rule": "nash", "shares": shares, "total_minor": 0, "gini_ppm": 120_000,
+            json!({ "type": "trade_balance.divided", "rule": "nash", "shares": shares, "total_minor": 0, "gini_ppm": 120_000, "given_gini_ppm": 310_000,
             "nash_product": "115200", "nash_mean_minor": 339, "least_satisfied": "egypt", "terms": terms, "epsilon_ppm": 12,
             "samples": 1_000, "core": core }),
         ),

@@ -230,7 +230,7 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "full",
             json!({ "type": "market", "market": "african", "unit_of_account": "US cent", "goods": goods, "band": bounds("1/2", "2"),
             "margin_ppm": 10_000, "max_ring": 3, "clear_every_ms": 5_000, "time_limit_ms": 2_000, "accept_within_ms": 10_000,
-            "delivery": "confirmed", "deliver_within_ms": 60_000, "requires": ["win_win"] }),
+            "delivery": "confirmed", "deliver_within_ms": 60_000, "requires": ["win_win"], "division": "leximin", "evolve": 20_000 }),
         ),
         (
             "full",
@@ -304,7 +304,10 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         ),
         (
             "full",
-            json!({ "type": "maker.clearing", "market": "african", "clearing": 1, "at_unix_ms": NOW_UNIX_MS, "request": clear, "result": cleared, "deals": [deal] }),
+            json!({ "type": "maker.clearing", "market": "african", "clearing": 1, "at_unix_ms": NOW_UNIX_MS, "request": clear, "result": cleared, "deals": [deal],
+            "refined": { "before": { "deals": 1, "welfare_minor": 900, "gini_ppm": 500_000, "least_ppm": 0 },
+            "after": { "deals": 1, "welfare_minor": 870, "gini_ppm": 20_000, "least_ppm": 480_000 },
+            "evolved": { "deals": 0, "welfare_minor": 0, "gini_ppm": 0, "least_ppm": 0 } } }),
         ),
         ("full", evolve.clone()),
         (
