@@ -32,7 +32,8 @@ pub fn start(format: LogFormat, level: LevelFilter) {
         Ok(directives) if !directives.is_empty() => EnvFilter::builder().parse_lossy(directives),
         _ => {
             let ours: String = OURS.map(|name| format!(",{name}={level}")).concat();
-            EnvFilter::builder().parse_lossy(format!("warn{ours}"))
+            // The solver warns of every programme that ends at a limit, and limits are what it is given.
+            EnvFilter::builder().parse_lossy(format!("warn,highs=error{ours}"))
         }
     };
     let lines = fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal()).with_writer(writer);
