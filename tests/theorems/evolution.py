@@ -201,6 +201,11 @@ def interval(differences: list[float], rng: random.Random) -> tuple[float, float
     return means[int(_DRAWS * 0.025)], means[int(_DRAWS * 0.975)]
 
 
+def shown(p: float) -> str:
+    """A probability, in so many digits as mean something."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
 def report(runs: list[Run], claims: int, seeds: int, budget: int) -> str:
     """The results in words, the tests, and a table."""
     rng = random.Random(0)
@@ -226,7 +231,7 @@ def report(runs: list[Run], claims: int, seeds: int, budget: int) -> str:
             f"- evolution against {NAMES[rival]}: {mean(differences):+.1%} (95 % of a bootstrap over claims: "
             f"{low:+.1%} to {high:+.1%}); better on {wins} claims, worse on {losses}, equal on "
             f"{len(ids) - wins - losses}; permutation test over claims "
-            f"p = {permutation_test(differences, rng):.4f}, sign test p = {sign_test(wins, losses):.4f}"
+            f"{shown(permutation_test(differences, rng))}, sign test {shown(sign_test(wins, losses))}"
         )
     cut = sum(run.cut for run in runs)
     lines.append(f"- runs cut after {MOST_SECONDS:.0f} s of a processor, before their budget was spent: {cut}")
