@@ -83,7 +83,13 @@ bench: build ## Measure, against a baseline in the same run: ratios as JSON in t
 	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals -- --sync-always
 	$(CARGO) build --package genetic $(PROFILE) --example problems
 	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench ledger
+	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench proof
 	@for script in tests/bench/*.py; do echo "== $$script"; $(IN_VENV) $(BIN)/python "$$script"; done
+
+.PHONY: growth
+growth: build ## Measure how a check grows with a deal's parties; plot it in docs/proof-growth.svg.
+	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench proof
+	$(BIN)/python tests/bench/plots/proof_growth.py
 
 .PHONY: theorems
 theorems: build ## Try the prover on the library of theorems, z3 beside it; write docs/proofs.md. Up to an hour.
@@ -113,6 +119,16 @@ test-faults: build ## Pass the fault programme's own tests: the checker, its sab
 faults: build ## Break a real bus at random for MINUTES=n (SEED=k), and check that nothing is lost or doubled.
 	@mkdir -p target/faults
 	$(IN_VENV) $(BIN)/python -m tests.faults --minutes $(MINUTES) --seed $(SEED) --json target/faults/report.json
+
+SECONDS ?= 60
+NIGHTLY ?= +nightly
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz the kernel and the reader of claims, SECONDS=n each; needs a nightly compiler.
+	@command -v cargo-fuzz > /dev/null || $(CARGO) install cargo-fuzz --version 0.13.2 --locked
+	$(BIN)/python actors/proof/fuzz/seeds.py
+	cd actors/proof && cargo $(NIGHTLY) fuzz run check -- -max_total_time=$(SECONDS) -max_len=8192
+	cd actors/proof && cargo $(NIGHTLY) fuzz run infix -- -max_total_time=$(SECONDS) -max_len=512
 
 .PHONY: lint
 lint: setup ## Formatting and lints, warnings being errors: rustfmt, clippy, ruff, mypy.

@@ -2,3 +2,4 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // this is all test code
 
 mod house;
+mod proved;
