@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::body::Refused;
-use schemas::clearing::{Clear, Cleared, Clearing, Objective, Offer};
+use schemas::clearing::{Clear, Cleared, Clearing, Objective, Offer, Ring};
 use schemas::deal::Terms;
 use schemas::market::{Because, Intent, LeftOut, Market};
 use schemas::signature::Sender;
@@ -88,6 +88,8 @@ pub struct Book {
     changed: bool,
     clearing: u32,
     asked: Option<Asked>,
+    /// The rings of the last clearing, for the next one to start from.
+    earlier: Vec<Ring>,
     because: BTreeMap<AgentId, Because>,
     told: BTreeMap<AgentId, LeftOut>,
 }
@@ -106,6 +108,7 @@ impl Book {
             changed: false,
             clearing: 0,
             asked: None,
+            earlier: Vec::new(),
             because: BTreeMap::new(),
             told: BTreeMap::new(),
         }
@@ -222,7 +225,7 @@ impl Book {
             time_limit_ms: market.time_limit_ms,
             max_chain: None,
             then: None,
-            earlier: Vec::new(),
+            earlier: self.earlier.clone(),
             with_limits: false,
         };
         self.asked = Some(Asked { request: request.clone(), sequences });
@@ -351,6 +354,7 @@ impl Book {
         for proposal in &proposals {
             self.trades.opening(proposal.deal.clone(), proposal.terms.clone());
         }
+        self.earlier.clone_from(&result.rings);
         let tell = self.explain(&result, &proposals, &sequences);
         let record = Clearing {
             market: self.id.clone(),

@@ -161,6 +161,7 @@ fn what_is_in_open_deals_is_withheld_and_a_commit_fills() {
     let request = room.asked().unwrap();
     assert_eq!((given(&request, "kenya"), wanted(&request, "kenya")), (pairs(&[("wheat", 15)]), pairs(&[("tea", 6)])));
     assert_eq!((given(&request, "ghana"), wanted(&request, "ghana")), (pairs(&[("tea", 6)]), pairs(&[("wheat", 15)])));
+    assert_eq!(request.earlier, [swap(5, 3)], "the solver starts from what it found last");
     room.answers(Vec::new());
     room.commits(proposal);
     room.states("togo", Vec::new(), vec![want("tea", 2, 100)]);
