@@ -1661,9 +1661,9 @@ class Refined(Record, frozen=True, kw_only=True):
     """
 
     before: Evenness
-    """The rings as the clearing found them."""
+    """Of the rings whose gains were divided: as the clearing found them."""
     after: Evenness
-    """The rings as they are proposed."""
+    """The same rings as they are proposed."""
     evolved: Evenness
     """Terms that were evolved, as they are proposed."""
 
