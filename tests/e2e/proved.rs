@@ -91,10 +91,15 @@ fn whether_a_division_is_nashs_is_decided() {
     let parties = agents(3);
     let floor = [exact(0, 1), exact(1, 1), exact(2, 1)];
     // Twelve to share, and the first two no more than nine.
-    let feasible = [
+    let mut feasible = vec![
         Halfspace { weights: vec![exact(1, 1); 3], bound: exact(12, 1) },
         Halfspace { weights: vec![exact(1, 1), exact(1, 1), exact(0, 1)], bound: exact(9, 1) },
     ];
+    // And nobody takes less than its floor.
+    feasible.extend((0..3).map(|party| Halfspace {
+        weights: (0..3).map(|other| exact(if other == party { -1 } else { 0 }, 1)).collect(),
+        bound: -&floor[party],
+    }));
     let claim = |division: [Exact; 3], epsilon: Exact| nash_division(&parties, &feasible, &division, &floor, &epsilon);
     // Three above each one's floor is the best product.
     cases(vec![

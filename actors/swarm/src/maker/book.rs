@@ -2,7 +2,7 @@
 //!
 //! A state machine without I/O and without a clock: the loop in [`super`] feeds it what streams, desk and
 //! solver say, and carries out what it answers. All that must survive a restart is in the streams; what is
-//! lost with the process is only what was told to whom.
+//! lost with the process is what was told to whom, and the rings of the last clearing, from which the next search starts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -197,7 +197,7 @@ impl Watched {
         Ok(())
     }
 
-    /// A maker that begins anew, and folds the same streams, would ask the same.
+    /// A maker that begins anew, and folds the same streams, would ask the same; only a start for the search is lost.
     fn a_restart_changes_nothing(mut self) -> Result<(), TestCaseError> {
         if self.is_beside_the_log {
             return Ok(());
@@ -218,7 +218,8 @@ impl Watched {
         again.book().changed = true;
         let before = self.room.book().prepare(now_unix_ms).unwrap();
         let after = again.book().prepare(now_unix_ms).unwrap();
-        prop_assert_eq!(before.request, after.request);
+        let asked = |request: Option<Clear>| request.map(|clear| Clear { earlier: Vec::new(), ..clear });
+        prop_assert_eq!(asked(before.request), asked(after.request));
         if self.room.book().asked.is_some() {
             let number = |room: &mut Room| room.answers(Vec::new()).record.clearing;
             let (here, there) = (number(&mut self.room), number(&mut again));
