@@ -136,6 +136,8 @@ async def _searched(
     claim: Claim, body: bytes, request: Request, seconds: float, workers: list[Worker]
 ) -> tuple[Outcome, int]:
     """The first verdict of all workers, and its seed; the first worker's answer where there is none."""
+    # A worker that the last search left at its deadline may still be at it.
+    await asyncio.gather(*(worker.settle() for worker in workers))
     count = len(workers)
     only_refute = request.only == "refute"
     searches = [

@@ -281,3 +281,10 @@ async def test_idle_provers_become_islands_of_a_long_search(provers: Provers, br
     while not any(one["type"] == "over" for one in heard):
         assert time.monotonic() < end, heard
         await asyncio.sleep(0.05)
+
+
+async def test_a_claim_that_takes_all_its_time_leaves_the_next_one_whole() -> None:
+    beyond: dict[str, object] = {"text": "forall x: (x^2 - 2)^2 > 0", "budget_ms": 400}
+    hard: dict[str, object] = {"text": "forall a, b, c: a^4 + b^4 + c^4 >= a*b*c*(a + b + c)"}
+    answers = await once(beyond, hard, beyond, hard, arguments=("--jobs", "2"))
+    assert [answer["verdict"] for answer in answers] == ["unknown", "proved", "unknown", "proved"]
