@@ -100,8 +100,9 @@ class Worker:
     async def settle(self) -> None:
         """Wait until it is free again; where that takes too long, its process is replaced."""
         if self.answering is not None and not self.answering.done():
-            with contextlib.suppress(OSError):
-                await self._say(Stop())
+            if self._process is not None:
+                with contextlib.suppress(OSError):
+                    await self._say(Stop())
             await asyncio.wait({self.answering}, timeout=SETTLE_S)
             if not self.answering.done():
                 self.kill()
@@ -109,6 +110,7 @@ class Worker:
         await self._alive()
 
     async def _work(self, job: Job, on_running: Callable[[Running], None] | None, route: Route | None = None) -> Done:
+        process = None
         try:
             process = await self._alive()
             await self._say(job)
@@ -124,8 +126,10 @@ class Worker:
                 elif on_running is not None:
                     on_running(message)
         except (OSError, asyncio.IncompleteReadError, msgspec.MsgspecError) as error:
-            _log.warning("a worker ended in the middle of a search: %s", str(error) or type(error).__name__)
-            self.kill()
+            # Else it was ended on purpose, and another may be there already.
+            if self._process is process:
+                _log.warning("a worker ended in the middle of a search: %s", str(error) or type(error).__name__)
+                self.kill()
             return Done("unknown", None, 0.0, "", "the worker ended", 0, 0)
 
     async def _say(self, message: msgspec.Struct) -> None:
