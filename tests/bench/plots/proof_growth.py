@@ -21,7 +21,7 @@ BOUNDS_US = ((3, 100.0), (20, 10_000.0))
 def main() -> None:
     """Draw it."""
     rows = json.loads(FIGURES.read_text())["deals"]
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = plt.subplots(figsize=(7.5, 5))
     for shape, mark in (("ring", "o"), ("exchange", "s")):
         of = [row for row in rows if row["shape"] == shape]
         parties = [row["parties"] for row in of]
@@ -36,7 +36,7 @@ def main() -> None:
     axes.scatter(few, most, marker="_", s=200, color="black", label="asked for at most", zorder=3)
     axes.set(yscale="log", xlabel="parties", ylabel="median, microseconds", xticks=[3, 5, 8, 12, 16, 20])
     axes.grid(which="both", alpha=0.3)
-    axes.legend(fontsize="small", ncols=2)
+    axes.legend(fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     figure.tight_layout()
     figure.savefig(PLOT, metadata={"Date": None})
     print(PLOT.relative_to(ROOT))
