@@ -35,11 +35,16 @@ except ImportError as missing:
 __all__ = [
     "agreement_return",
     "analyze",
+    "analyze_network",
     "balance",
     "certificate_price",
+    "check_proof",
     "clear",
     "divide",
+    "evolve",
+    "net",
     "path",
+    "plan_roadmap",
     "value",
 ]
 
@@ -84,6 +89,31 @@ def agreement_return(request: wire.ReturnRequest) -> wire.ReturnReply:
 def clear(request: wire.Clear) -> wire.Cleared:
     """The best set of exchange rings among offers."""
     return _ask(request, wire.Cleared)
+
+
+def net(request: wire.Net) -> wire.Netted:
+    """The same net positions with less moving."""
+    return _ask(request, wire.Netted)
+
+
+def plan_roadmap(request: wire.PlanRoadmap) -> wire.Roadmap:
+    """Which deals of a programme to make, and when."""
+    return _ask(request, wire.Roadmap)
+
+
+def analyze_network(request: wire.AnalyzeNetwork) -> wire.NetworkAnalyzed:
+    """The shape of a network: its pieces, its brokers, what each agent's failure would cut."""
+    return _ask(request, wire.NetworkAnalyzed)
+
+
+def evolve(request: wire.Evolve) -> wire.Evolved:
+    """Terms of which none is better for everybody than another, found within bounds."""
+    return _ask(request, wire.Evolved)
+
+
+def check_proof(request: wire.CheckProof) -> wire.ProofChecked:
+    """What a certificate or a counterexample decides of a claim; refused where it is no evidence for it."""
+    return _ask(request, wire.ProofChecked)
 
 
 def _ask(request: wire.Message, kind: type[R]) -> R:

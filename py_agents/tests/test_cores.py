@@ -18,6 +18,7 @@ import pytest
 from hms_a2a import Agent, BadMessage, BadWire, Refused, wire
 from hms_a2a._codec import encode, to_json
 from hms_a2a._keys import new_seed
+from hms_a2a.gtp import parse_claim, prove
 
 cores = pytest.importorskip(
     "hms_a2a.cores", reason="NOT TESTED: the cores are not built (make build)", exc_type=ImportError
@@ -59,6 +60,13 @@ SIDES = [states("egypt", ("tea", 9), ("rice", 6)), states("kenya", ("rice", 10),
 ROOM = wire.Room(spans=[wire.Span(transfer=0, least=0, most=200), wire.Span(transfer=1, least=0, most=200)])
 POT = wire.Pot(amount_minor=100, claimants=[wire.Claimant(party="a", most_minor=80), wire.Claimant(party="b")])
 GAME = wire.Game(players=["a", "b", "c"], kind=wire.GameKind.GLOVES, numbers=[1, 0, 0], worth_minor=600)
+PROVED = parse_claim("forall x in [0,1]: x >= x^2")
+
+
+def days(least: int, likely: int, most: int) -> wire.Spread:
+    return wire.Spread(least=least, likely=likely, most=most)
+
+
 GIVES = [wire.Give(good="tea", limit=50, cost=exactly(7))]
 
 #: A request, and the function that answers it.
@@ -100,6 +108,63 @@ REQUESTS: list[tuple[wire.Message, Callable[..., wire.Message]]] = [
         for rule in list(wire.Rule)[:3]
     ),
     (wire.Clear(goods=[], offers=[], max_ring=3, time_limit_ms=100), cores.clear),
+    (
+        wire.Net(
+            obligations=[
+                wire.Obligation(from_="kenya", to="egypt", good="usd", quantity=120),
+                wire.Obligation(from_="egypt", to="chad", good="usd", quantity=100),
+            ],
+            time_limit_ms=1_000,
+        ),
+        cores.net,
+    ),
+    (
+        wire.PlanRoadmap(
+            steps=[
+                wire.RoadmapStep(step="rail", days=days(5, 6, 9), cost_minor=40, gain_minor=days(50, 60, 70)),
+                wire.RoadmapStep(
+                    step="port", after=["rail"], days=days(1, 2, 3), cost_minor=30, gain_minor=days(10, 50, 90)
+                ),
+            ],
+            budget_minor=100,
+            runs=100,
+            seed=7,
+            risk_ppm=50_000,
+            time_limit_ms=1_000,
+        ),
+        cores.plan_roadmap,
+    ),
+    (
+        wire.AnalyzeNetwork(
+            links=[
+                wire.NetworkLink(from_="kenya", to="egypt", weight=3),
+                wire.NetworkLink(from_="egypt", to="chad", weight=2),
+            ],
+            time_limit_ms=1_000,
+        ),
+        cores.analyze_network,
+    ),
+    (
+        wire.Evolve(
+            sought=wire.Sought(
+                book="bazaar",
+                delivery=wire.Delivery.IMMEDIATE,
+                expires_unix_ms=NOW_UNIX_MS,
+                transfers=[
+                    wire.Movable(from_="kenya", to="egypt", good="tea", most=200, due_unix_ms=NOW_UNIX_MS),
+                    wire.Movable(from_="egypt", to="kenya", good="rice", most=200, due_unix_ms=NOW_UNIX_MS),
+                ],
+                valuations=[states("egypt", ("tea", 9), ("rice", 6)), states("kenya", ("rice", 10), ("tea", 7))],
+            ),
+            seed=3,
+            evaluations=2_000,
+        ),
+        cores.evolve,
+    ),
+    (
+        wire.CheckProof(claim=PROVED.to_bytes(), certificate=prove(PROVED, seconds=10).evidence or b""),
+        cores.check_proof,
+    ),
 ]
 IDS = [f"{request.TYPE}-{at}" for at, (request, _) in enumerate(REQUESTS)]
 
@@ -114,8 +179,8 @@ async def test_the_same_answer_here_by_hms_and_on_the_bus(
     by_hms = json.loads(bus.hms("call", request_.TYPE, str(file), "--local", "--json"))
     async with Agent(f"asker-{secrets.token_hex(4)}", servers=bus.url, seed=new_seed()) as asker:
         on_the_bus = await asker.call(request_.TYPE, request_)
-    if isinstance(here, wire.Cleared):  # which says how long it took
-        assert isinstance(on_the_bus, wire.Cleared)
+    if isinstance(here, wire.Cleared | wire.Netted | wire.Roadmap | wire.NetworkAnalyzed):  # it says how long it took
+        assert isinstance(on_the_bus, type(here))
         here = msgspec.structs.replace(here, took_ms=0)
         on_the_bus = msgspec.structs.replace(on_the_bus, took_ms=0)
         by_hms["took_ms"] = 0

@@ -29,6 +29,11 @@ fn cores() -> Vec<Entry> {
         core(|| trade_balance::CertificatePrices),
         core(|| trade_balance::AgreementReturn),
         core(<graph::Clear>::default),
+        core(<graph::Net>::default),
+        core(<graph::Plan>::default),
+        core(<graph::Analyze>::default),
+        core(genetic::Evolve::default),
+        core(|| proof::Checker),
     ]
 }
 
