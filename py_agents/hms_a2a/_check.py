@@ -20,6 +20,7 @@ from hms_a2a._limits import (
     MAX_CLAIMANTS,
     MAX_CLAIMS,
     MAX_COALITIONS,
+    MAX_EVALUATIONS,
     MAX_GAME_PLAYERS,
     MAX_GOODS,
     MAX_INBOX_PAGE,
@@ -307,6 +308,13 @@ def _market(market: wire.Market) -> None:
             raise BadWire(field, "must be positive")
     if market.deliver_within_ms < 0:
         raise BadWire("deliver_within_ms", "must not be negative")
+    if market.division in (wire.Rule.SHAPLEY, wire.Rule.CORE):
+        raise BadWire("division", "leximin, nash or proportional: the gains of a ring are no game")
+    if market.evolve is not None:
+        if market.division is None:
+            raise BadWire("division", "state the rule by which the gains of evolved terms are divided")
+        if not 1 <= market.evolve <= MAX_EVALUATIONS:
+            raise BadWire("evolve", f"1 to {MAX_EVALUATIONS} evaluations")
 
 
 def _ring_length(max_ring: int) -> None:

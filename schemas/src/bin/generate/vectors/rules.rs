@@ -476,6 +476,9 @@ fn markets() -> Vec<Broken> {
         ("market", "no time between clearings", vec![Set("clear_every_ms", json!(0))], "clear_every_ms", false),
         ("market", "no time to clear", vec![Set("time_limit_ms", json!(0))], "time_limit_ms", false),
         ("market", "no time to accept", vec![Set("accept_within_ms", json!(0))], "accept_within_ms", false),
+        ("market", "a division as of a game", vec![Set("division", json!("core"))], "division", false),
+        ("market", "evolved terms that nothing divides", vec![Drop("division")], "division", false),
+        ("market", "nothing to evolve with", vec![Set("evolve", json!(0))], "evolve", false),
         ("market", "due before it expires", vec![Set("deliver_within_ms", json!(-1))], "deliver_within_ms", false),
     ]);
     rules
