@@ -43,6 +43,7 @@ mod reduce;
 mod rings;
 mod roadmap;
 mod round;
+mod rows;
 mod simplex;
 mod stopwatch;
 mod table;

@@ -99,7 +99,7 @@ pub(crate) fn settle<'a>(
         return Ok(settled);
     }
     search_own(instance, relaxed, &mut settled, SEARCH_UNTIL_PERCENT, watch)?;
-    settled.is_good_enough(instance)?;
+    settled.is_proven()?;
     Ok(settled)
 }
 
@@ -149,8 +149,7 @@ fn prove<'a>(
             break;
         }
         settled.bound = settled.bound.min(bound.max(others));
-        settled.proven = settled.book.objective()? >= settled.bound;
-        if settled.proven || bound > others {
+        if settled.is_proven()? || bound > others {
             break;
         }
         // What is left is between the best at hand and what rings beyond the window could reach.
@@ -163,8 +162,13 @@ impl<'a> Settled<'a> {
     /// Whether nothing is left to look for: the bound is reached, or only rounding is missing where no lots are declared.
     fn is_good_enough(&mut self, instance: &Instance) -> Result<bool, ErrorReply> {
         let gap = i128::from(self.bound) - i128::from(self.book.objective()?);
-        self.proven = gap <= 0;
-        Ok(gap <= 0 || !instance.is_in_lots() && gap * 1_000_000 <= i128::from(self.bound) * ROUNDING_GAP_PPM)
+        Ok(self.is_proven()? || !instance.is_in_lots() && gap * 1_000_000 <= i128::from(self.bound) * ROUNDING_GAP_PPM)
+    }
+
+    /// Whether nothing exceeds what is at hand; notes it.
+    fn is_proven(&mut self) -> Result<bool, ErrorReply> {
+        self.proven = self.book.objective()? >= self.bound;
+        Ok(self.proven)
     }
 
     fn take_better(&mut self, book: Book<'a>) -> Result<(), ErrorReply> {

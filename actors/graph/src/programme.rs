@@ -194,8 +194,12 @@ impl Programme {
     /// Whether a choice takes no column twice and stays within every capacity.
     #[cfg(test)]
     pub(crate) fn is_within(&self, taken: &[usize]) -> bool {
+        self.fits(taken) && taken.iter().collect::<std::collections::BTreeSet<_>>().len() == taken.len()
+    }
+
+    /// Whether columns together stay within every capacity.
+    fn fits(&self, taken: &[usize]) -> bool {
         self.rest_after(taken).iter().all(|rest| *rest >= 0)
-            && taken.iter().collect::<std::collections::BTreeSet<_>>().len() == taken.len()
     }
 
     fn rest_after(&self, taken: &[usize]) -> Vec<i64> {
@@ -321,7 +325,7 @@ impl<'a> Nodes<'a> {
                 let most = relaxation.free.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
                 node.taken.extend(most.filter(|(_, amount)| *amount > 1e-6).map(|(at, _)| *at));
             }
-            if node.taken.len() == before || bound <= *best || left().is_zero() || !fits_all(programme, &node.taken) {
+            if node.taken.len() == before || bound <= *best || left().is_zero() || !programme.fits(&node.taken) {
                 return root;
             }
         }
@@ -364,10 +368,6 @@ fn scattered(number: u64) -> f64 {
 /// Whether a column fits into what is left of every row.
 fn fits(rest: &[i64], column: &Column) -> bool {
     column.uses.iter().all(|(row, used)| rest.get(*row).is_some_and(|rest| used <= rest))
-}
-
-fn fits_all(programme: &Programme, taken: &[usize]) -> bool {
-    programme.rest_after(taken).iter().all(|rest| *rest >= 0)
 }
 
 fn spend(rest: &mut [i64], column: &Column) {

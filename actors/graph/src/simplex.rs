@@ -13,7 +13,7 @@
 //! [`programme`](crate::programme) sees to that in whole numbers. So where rounding leads astray, no more is lost than
 //! time.
 
-use crate::table::{ColumnId, LineId, Table};
+use crate::table::{ColumnId, Id, LineId, Table};
 
 /// What is infeasible by no more counts as feasible.
 const TOLERANCE: f64 = 1e-9;
@@ -123,25 +123,24 @@ impl Simplex {
         taken
     }
 
-    /// Whether it came to an optimum; where not, prices and amounts are those that it got to.
-    pub(crate) fn solve(&mut self, stop: &dyn Fn() -> bool) -> bool {
+    /// Goes on to an optimum; where it doesn't come to one, prices and amounts are those that it got to.
+    pub(crate) fn solve(&mut self, stop: &dyn Fn() -> bool) {
         self.weigh_prices();
         self.stand_by_worth();
         self.weigh_amounts();
         for pivots in 0..MOST_PIVOTS_A_ROW * self.prices.len().max(1) {
             if pivots % LOOK_EVERY == LOOK_EVERY - 1 && stop() {
-                return false;
+                return;
             }
-            let Some((place, excess)) = self.leaving() else { return true };
+            let Some((place, excess)) = self.leaving() else { return };
             if !self.pivot(place, excess) {
                 if self.pivots_since_refresh == 0 || !self.refresh() {
-                    return false;
+                    return;
                 }
                 self.stand_by_worth();
                 self.weigh_amounts();
             }
         }
-        false
     }
 
     fn value(&self, variable: Variable) -> f64 {
@@ -159,7 +158,6 @@ impl Simplex {
     }
 
     fn price(&self, line: LineId) -> f64 {
-        use crate::table::Id;
         self.prices.get(line.row()).copied().unwrap_or(0.0)
     }
 
@@ -281,7 +279,6 @@ impl Simplex {
     }
 
     fn candidates(&self, along: &[f64], excess: f64) -> Vec<Candidate> {
-        use crate::table::Id;
         let sign = if excess < 0.0 { -1.0 } else { 1.0 };
         let entry = |line: LineId| along.get(line.row()).copied().unwrap_or(0.0);
         let mut candidates = Vec::new();
@@ -317,7 +314,6 @@ impl Simplex {
 
     /// A variable's column as the basis sees it.
     fn through(&self, variable: Variable) -> Table<LineId, f64> {
-        use crate::table::Id;
         let mut column = Table::like(&self.amounts, 0.0);
         for (place, row) in self.inverse.iter() {
             let entry = |line: LineId| row.get(line.row()).copied().unwrap_or(0.0);
@@ -360,7 +356,6 @@ impl Simplex {
 
     /// Makes the inverse and the prices anew from the basis; whether that went.
     fn refresh(&mut self) -> bool {
-        use crate::table::Id;
         self.pivots_since_refresh = 0;
         let rows = self.prices.len();
         // By row of the programme: the basis beside the unit matrix.
