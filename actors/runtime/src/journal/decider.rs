@@ -318,33 +318,11 @@ impl<D: Hosted> Shared<D> {
         }
         if !records.is_empty() {
             let came = self.come_back(back).await;
-            // A look at the log ahead of time: the timer that it had before still ends what this one doesn't come for.
-            for arming in beside.into_iter().filter(|_| came.is_empty()) {
-                let log = log.to_owned();
-                tokio::spawn(async move {
-                    if let Err(error) = arming.await {
-                        tracing::warn!(
-                            log,
-                            error,
-                            "nobody will look sooner than the log's timer, which stands as it was"
-                        );
-                    }
-                });
+            if came.is_empty() {
+                look_again(log, beside);
             }
             for came in came {
-                let call = &Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
-                match self.decider.decide(&state, &came, call) {
-                    Ok(Decision { events, effects }) => {
-                        state = self.record(log, state, &events, call.now_unix_ms, &mut records);
-                        let mut also = Also::default();
-                        self.sort(log, effects, &mut also);
-                        notes.extend(also.notes);
-                        for armed in join_all(also.timers).await {
-                            armed.map_err(Again::Broken)?;
-                        }
-                    }
-                    Err(refusal) => tracing::error!(log, %refusal, "what came of an errand was refused"),
-                }
+                state = self.hear(log, state, &came, &mut records, &mut notes).await?;
             }
         }
         let Some(first) = records.first_mut() else {
@@ -362,6 +340,33 @@ impl<D: Hosted> Shared<D> {
             Err(error) if error.is_unknown() => Err(Again::Unknown),
             Err(error) => Err(Again::Broken(error.to_string())),
         }
+    }
+
+    /// Decides what came of an errand on the events that wait, and has what follows stored with them.
+    async fn hear(
+        &self,
+        log: &str,
+        state: D::State,
+        came: &D::Move,
+        records: &mut Vec<Record>,
+        notes: &mut Vec<Record>,
+    ) -> Result<D::State, Again> {
+        let call = &Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
+        let Decision { events, effects } = match self.decider.decide(&state, came, call) {
+            Ok(decision) => decision,
+            Err(refusal) => {
+                tracing::error!(log, %refusal, "what came of an errand was refused");
+                return Ok(state);
+            }
+        };
+        let state = self.record(log, state, &events, call.now_unix_ms, records);
+        let mut also = Also::default();
+        self.sort(log, effects, &mut also);
+        notes.extend(also.notes);
+        for armed in join_all(also.timers).await {
+            armed.map_err(Again::Broken)?;
+        }
+        Ok(state)
     }
 
     fn sort(&self, log: &str, effects: Vec<Effect>, also: &mut Also) {
@@ -452,6 +457,18 @@ struct Also {
     /// Whether there are events to store.
     stores: bool,
     errands: Vec<Effect>,
+}
+
+/// Arms timers that look at a log ahead of time: the timer that it had before still ends what these don't come for.
+fn look_again(log: &str, timers: Vec<Arming>) {
+    for arming in timers {
+        let log = log.to_owned();
+        tokio::spawn(async move {
+            if let Err(error) = arming.await {
+                tracing::warn!(log, error, "nobody will look sooner than the log's timer, which stands as it was");
+            }
+        });
+    }
 }
 
 /// Whether a refusal might be another on a newer state.
