@@ -156,7 +156,7 @@ def instances(lemma: Lemma, claim: Claim, tries: list[int] | None = None) -> Ite
             tries[0] -= 1
             if tries[0] < 0:
                 return
-        given = [(h.sign == "=", placed(h.poly, chosen, claim.n)) for h in lemma.given]
+        given = [(h.sign == "=", h.poly.placed(chosen, claim.n)) for h in lemma.given]
         if all((is_equality, poly.primitive()) in places for is_equality, poly in given):
             indices = [places[is_equality, poly.primitive()] for is_equality, poly in given]
             # The claim's hypothesis is a positive multiple of the lemma's.
@@ -169,20 +169,9 @@ def instances(lemma: Lemma, claim: Claim, tries: list[int] | None = None) -> Ite
                 for k in square.factors:
                     coef = coef * ratios[k]
                 factors = tuple(sorted(indices[k] for k in square.factors))
-                squares.append(Square(coef, factors, placed(square.square, chosen, claim.n)))
-            equalities = tuple((indices[k], placed(p, chosen, claim.n).scale(ratios[k])) for k, p in lemma.equalities)
-            yield Derived(placed(lemma.f, chosen, claim.n), tuple(squares), equalities)
-
-
-def placed(poly: Poly, chosen: Sequence[int], n: int) -> Poly:
-    """A polynomial of a lemma in a claim's variables."""
-    terms = {}
-    for m, c in poly.terms.items():
-        exponents = [0] * n
-        for k, e in enumerate(m):
-            exponents[chosen[k]] = e
-        terms[tuple(exponents)] = c
-    return Poly(n, terms)
+                squares.append(Square(coef, factors, square.square.placed(chosen, claim.n)))
+            equalities = tuple((indices[k], p.placed(chosen, claim.n).scale(ratios[k])) for k, p in lemma.equalities)
+            yield Derived(lemma.f.placed(chosen, claim.n), tuple(squares), equalities)
 
 
 def written_out(known: Known, leaf: Leaf) -> Leaf | None:

@@ -112,28 +112,16 @@ def orderings(claim: Claim) -> list[tuple[Ordering, list[Shape]]]:
 
 def renaming(claim: Claim, names: dict[int, int]) -> dict[int, int] | None:
     """Which hypothesis each becomes when variables are renamed; None where the claim becomes another."""
-    if renamed(claim.goal.poly, names) != claim.goal.poly:
+    if claim.goal.poly.renamed(names) != claim.goal.poly:
         return None
     places = {(h.sign, h.poly): k for k, h in enumerate(claim.hypotheses)}
     found = {}
     for k, h in enumerate(claim.hypotheses):
-        place = places.get((h.sign, renamed(h.poly, names)))
+        place = places.get((h.sign, h.poly.renamed(names)))
         if place is None:
             return None
         found[k] = place
     return found
-
-
-def renamed(poly: Poly, names: dict[int, int]) -> Poly:
-    """A polynomial with its variables renamed, by a permutation."""
-
-    def moved(monomial: tuple[int, ...]) -> tuple[int, ...]:
-        exponents = list(monomial)
-        for old, new in names.items():
-            exponents[new] = monomial[old]
-        return tuple(exponents)
-
-    return Poly(poly.n, {moved(m): c for m, c in poly.terms.items()})
 
 
 def _chain(known: Known, done: list[int]) -> list[Factors]:
@@ -173,11 +161,11 @@ def _renamed(leaf: Leaf, known: Known, names: dict[int, int], facts: list[Factor
         raise _TooLarge
     squares: list[Square] = []
     for square in leaf.squares:
-        base = renamed(square.square, names)
+        base = square.square.renamed(names)
         choices = [facts[i - goal - 1] if i > goal else (places.get(i, i),) for i in square.factors]
         for factors in itertools.product(*choices):
             squares.append(Square(square.coef, tuple(sorted(factors)), base))
             if len(squares) > _MOST_SQUARES:
                 raise _TooLarge
-    equalities = tuple((places[i], renamed(p, names)) for i, p in leaf.equalities)
+    equalities = tuple((places[i], p.renamed(names)) for i, p in leaf.equalities)
     return Leaf(leaf.coef, tuple(sorted(places.get(i, i) for i in leaf.factors)), tuple(squares), equalities)

@@ -184,15 +184,23 @@ class Poly:
             total = total + rest * powers[m[index]]
         return total
 
+    def placed(self, places: Sequence[int], n: int) -> Poly:
+        """The same in n variables, its own becoming those of these indices, each another."""
+        terms = {}
+        for monomial, coef in self.terms.items():
+            exponents = [0] * n
+            for place, exponent in zip(places, monomial, strict=True):
+                exponents[place] = exponent
+            terms[tuple(exponents)] = coef
+        return Poly(n, terms)
+
+    def renamed(self, names: Mapping[int, int]) -> Poly:
+        """With variables renamed, by a permutation of some."""
+        return self.placed([names.get(v, v) for v in range(self.n)], self.n)
+
     def swapped(self, i: int, j: int) -> Poly:
         """With two variables exchanged."""
-
-        def swap(m: Monomial) -> Monomial:
-            exponents = list(m)
-            exponents[i], exponents[j] = exponents[j], exponents[i]
-            return tuple(exponents)
-
-        return Poly(self.n, {swap(m): c for m, c in self.terms.items()})
+        return self.renamed({i: j, j: i})
 
     def content(self) -> Q:
         """The positive rational that leaves coprime integers when it is divided out; 1 of the zero polynomial."""
