@@ -273,6 +273,15 @@ pub struct Refined {
     pub evolved: Evenness,
 }
 
+impl Refined {
+    /// Adds what was made of another clearing's answer.
+    pub fn add(&mut self, more: &Self) {
+        self.before.add(&more.before);
+        self.after.add(&more.after);
+        self.evolved.add(&more.evolved);
+    }
+}
+
 /// What deals bring, and how evenly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evenness {
@@ -285,6 +294,16 @@ pub struct Evenness {
     /// Σ over the deals of the least satisfied party's gain, as a part of the most that it could gain in this deal, in
     /// parts per million.
     pub least_ppm: i64,
+}
+
+impl Evenness {
+    /// Adds what more deals bring.
+    pub fn add(&mut self, more: &Self) {
+        self.deals = self.deals.saturating_add(more.deals);
+        self.welfare_minor = self.welfare_minor.saturating_add(more.welfare_minor);
+        self.gini_ppm = self.gini_ppm.saturating_add(more.gini_ppm);
+        self.least_ppm = self.least_ppm.saturating_add(more.least_ppm);
+    }
 }
 
 crate::message!(Clearing, "maker.clearing", |clearing| {

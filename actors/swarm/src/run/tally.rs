@@ -16,7 +16,6 @@ use schemas::value::{PartyValuation, ValueReply, ValueRequest};
 use schemas::{AgentId, DealId, Good, MarketId, decode};
 use serde::Serialize;
 
-use crate::maker::refine;
 use crate::news::News;
 
 /// How many deals came to each stage, and to each end.
@@ -208,12 +207,10 @@ impl Tally {
 
     /// The maker told of a clearing; it may do so twice.
     pub fn cleared(&mut self, clearing: &Clearing) {
-        if let Some(refined) = clearing.refined.filter(|_| self.clearings.insert(clearing.clearing)) {
-            refine::add(&mut self.refined.before, &refined.before);
-            refine::add(&mut self.refined.after, &refined.after);
-            refine::add(&mut self.refined.evolved, &refined.evolved);
+        let is_new = self.clearings.insert(clearing.clearing);
+        if let Some(refined) = clearing.refined.as_ref().filter(|_| is_new) {
+            self.refined.add(refined);
         }
-        self.clearings.insert(clearing.clearing);
     }
 
     /// How far it is, in a line.

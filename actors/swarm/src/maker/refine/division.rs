@@ -4,12 +4,10 @@ use schemas::clearing::Evenness;
 use schemas::deal::Terms;
 use schemas::division::{Bargain, Divide, Divided, Room, Share, Span};
 use schemas::limit::PPM;
-use schemas::value::PartyValuation;
 
 use super::Brief;
 use super::left::Left;
 use crate::remaining::Use;
-use crate::stated;
 
 /// Asks how to divide the gains of terms whose quantities may fall, and rise as far as their parties have anything left,
 /// which is then taken. `None` for goods that come in lots, and for parties that offered nothing.
@@ -21,13 +19,7 @@ pub(super) fn question(brief: &Brief, terms: Terms, left: &mut Left<'_>) -> Opti
     let valuations = terms
         .parties
         .iter()
-        .map(|party| {
-            let offer = left.offer(party)?;
-            let margin_ppm = offer.margin_ppm.max(brief.market.margin_ppm);
-            let moved = Use::of(party, &terms);
-            let valuation = stated::valuation(&offer.gives, &offer.wants, margin_ppm, &offer.outlook, &moved);
-            Some(PartyValuation { party: party.clone(), valuation })
-        })
+        .map(|party| Some(brief.states(left.offer(party)?, &Use::of(party, &terms))))
         .collect::<Option<_>>()?;
     let spans = terms.transfers.iter().zip(0..).map(|(transfer, index)| {
         let most = transfer.quantity.get().saturating_add(left.take_rest(transfer));

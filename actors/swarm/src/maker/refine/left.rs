@@ -63,8 +63,8 @@ impl<'a> Left<'a> {
 
     fn gives(&self, agent: &AgentId, good: &Good) -> i64 {
         let Some((offer, used)) = self.offers.get(agent) else { return 0 };
-        let give = offer.gives.iter().find(|give| give.good == *good);
-        give.map_or(0, |give| give.limit.get().saturating_sub(used.given(good)).max(0))
+        let gives = remaining::gives(&offer.gives, used, |_| i64::MAX);
+        gives.iter().find(|give| give.good == *good).map_or(0, |give| give.limit.get())
     }
 
     fn takes(&self, agent: &AgentId, good: &Good) -> i64 {

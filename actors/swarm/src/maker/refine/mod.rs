@@ -21,16 +21,18 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt};
 use runtime::port::{Message, Port};
 use schemas::body::Message as Body;
-use schemas::clearing::{Clear, Cleared, Evenness, Refined, Ring};
+use schemas::clearing::{Clear, Cleared, Evenness, Offer, Refined, Ring};
 use schemas::deal::Terms;
 use schemas::division::{Divided, Rule};
 use schemas::evolution::Evolved;
 use schemas::market::Market;
+use schemas::value::PartyValuation;
 use schemas::{AgentId, subject};
 
 use self::left::Left;
 use super::proposal;
-use crate::voice;
+use crate::remaining::Use;
+use crate::{stated, voice};
 
 /// Questions under way at once.
 const ASKING: usize = 32;
@@ -48,6 +50,15 @@ pub struct Brief {
     pub sequences: BTreeMap<AgentId, u64>,
     /// The clearing's number.
     pub clearing: u32,
+}
+
+impl Brief {
+    /// What an offer states of the goods that it would give and receive.
+    fn states(&self, offer: &Offer, moved: &Use) -> PartyValuation {
+        let margin_ppm = offer.margin_ppm.max(self.market.margin_ppm);
+        let valuation = stated::valuation(&offer.gives, &offer.wants, margin_ppm, &offer.outlook, moved);
+        PartyValuation { party: offer.agent.clone(), valuation }
+    }
 }
 
 /// What is to be proposed instead.
@@ -83,8 +94,8 @@ pub async fn refine(port: &dyn Port, brief: &Brief, cleared: &Cleared) -> Refine
             hop.quantity = transfer.quantity;
         }
         ring.welfare_minor = answer.shares.iter().map(|share| share.gain_minor).sum();
-        add(&mut figures.before, &division::before(&answer));
-        add(&mut figures.after, &division::after(&answer));
+        figures.before.add(&division::before(&answer));
+        figures.after.add(&division::after(&answer));
     }
     let evolved = evolve(&asking, brief, Left::of(&brief.request, &rings), &mut figures.evolved).await;
     Refinement { rings, evolved, figures }
@@ -107,18 +118,10 @@ async fn evolve(asking: &Asking<'_>, brief: &Brief, mut left: Left<'_>, figures:
         let Some((question, answer)) = question.as_ref().zip(answer) else { continue };
         if let Some(terms) = division::read(question, &answer) {
             evolved.push(terms.clone());
-            add(figures, &division::after(&answer));
+            figures.add(&division::after(&answer));
         }
     }
     evolved
-}
-
-/// Adds the figures of more deals.
-pub fn add(sum: &mut Evenness, more: &Evenness) {
-    sum.deals = sum.deals.saturating_add(more.deals);
-    sum.welfare_minor = sum.welfare_minor.saturating_add(more.welfare_minor);
-    sum.gini_ppm = sum.gini_ppm.saturating_add(more.gini_ppm);
-    sum.least_ppm = sum.least_ppm.saturating_add(more.least_ppm);
 }
 
 /// Questions, until a time.

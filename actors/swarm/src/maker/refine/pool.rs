@@ -14,13 +14,11 @@ use schemas::deal::{IntentRef, Terms};
 use schemas::evolution::{Candidate, Cap, Evolve, Evolved, Movable, Sought};
 use schemas::limit::{MAX_GENE, MAX_TRANSFERS, PPM};
 use schemas::market::{Alternative, Give, Want};
-use schemas::value::PartyValuation;
 use schemas::{AgentId, Good, Quantity};
 
 use super::Brief;
 use crate::maker::proposal::Times;
 use crate::remaining::Use;
-use crate::stated;
 
 /// Pools of one clearing, at most.
 const POOLS: usize = 4;
@@ -223,21 +221,15 @@ fn sought(brief: &Brief, offers: &[&Offer], now_unix_ms: i64) -> Option<Sought> 
     let active = offers.iter().map(|offer| (offer, moved(&offer.agent))).filter(|(_, moved)| !moved.is_empty());
     let (mut caps, mut valuations) = (Vec::new(), Vec::new());
     for (offer, moved) in active {
-        let gives = offer.gives.iter().filter(|give| moved.given.contains_key(&give.good));
-        caps.extend(gives.map(|give| cap(&offer.agent, &give.good, Some(give.limit), None)));
-        let wanted = offer.wants.iter().flat_map(|want| &want.any_of);
-        let taken = wanted.filter(|wanted| moved.received.contains_key(&wanted.good));
-        caps.extend(taken.map(|wanted| cap(&offer.agent, &wanted.good, None, Some(wanted.limit))));
-        let margin_ppm = offer.margin_ppm.max(brief.market.margin_ppm);
-        let valuation = stated::valuation(&offer.gives, &offer.wants, margin_ppm, &offer.outlook, &moved);
-        valuations.push(PartyValuation { party: offer.agent.clone(), valuation });
+        caps.extend(caps_of(offer, &moved));
+        valuations.push(brief.states(offer, &moved));
     }
     (valuations.len() > 1 && !transfers.is_empty()).then(|| Sought {
         book: brief.market.market.clone(),
         delivery: brief.market.delivery,
         expires_unix_ms: times.expires_unix_ms,
         transfers,
-        caps: merged(caps),
+        caps,
         valuations,
     })
 }
@@ -249,16 +241,16 @@ fn most(give: &Give, wanted: &Alternative, lot: Option<Quantity>) -> Option<Quan
     Quantity::new((most / lot).min(MAX_GENE).checked_mul(lot)?).ok()
 }
 
-fn cap(party: &AgentId, good: &Good, gives: Option<Quantity>, takes: Option<Quantity>) -> Cap {
-    Cap { party: party.clone(), good: good.clone(), gives, takes }
-}
-
-/// One cap for each party and good.
-fn merged(caps: Vec<Cap>) -> Vec<Cap> {
-    let mut by_good: BTreeMap<(AgentId, Good), Cap> = BTreeMap::new();
-    for cap in caps {
-        let known = by_good.entry((cap.party.clone(), cap.good.clone())).or_insert_with(|| cap.clone());
-        (known.gives, known.takes) = (known.gives.or(cap.gives), known.takes.or(cap.takes));
-    }
-    by_good.into_values().collect()
+/// The most that an offer gives and takes of each good that may move.
+fn caps_of(offer: &Offer, moved: &Use) -> Vec<Cap> {
+    let goods: BTreeSet<&Good> = moved.given.keys().chain(moved.received.keys()).collect();
+    let gives = |good: &Good| offer.gives.iter().find(|give| give.good == *good).map(|give| give.limit);
+    let wanted = |good: &Good| offer.wants.iter().flat_map(|want| &want.any_of).find(|wanted| wanted.good == *good);
+    let cap = |good: &Good| Cap {
+        party: offer.agent.clone(),
+        good: good.clone(),
+        gives: gives(good).filter(|_| moved.given.contains_key(good)),
+        takes: wanted(good).map(|wanted| wanted.limit).filter(|_| moved.received.contains_key(good)),
+    };
+    goods.into_iter().map(cap).collect()
 }
