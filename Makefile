@@ -16,7 +16,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# One profile for everything, so that nothing heavy is compiled twice; continuous integration trusts Cargo.lock.
+# One profile for everything, and always the whole workspace, whose features are those of no single package: so nothing
+# heavy is compiled twice. Continuous integration trusts Cargo.lock.
 PROFILE := --release $(if $(CI),--locked)
 
 # The cores as a Python module: cargo builds it with all else, and it is put where Python finds it. It needs no tool of
@@ -78,23 +79,23 @@ demo: build ## A dozen countries, half of them in Python, trade five goods over 
 
 .PHONY: bench
 bench: build ## Measure, against a baseline in the same run: ratios as JSON in target/bench, tables on the screen.
-	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench core
-	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals
-	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench deals -- --sync-always
-	$(CARGO) build --package genetic $(PROFILE) --example problems
-	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench ledger
-	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench proof
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench core
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals -- --sync-always
+	$(CARGO) build --workspace $(PROFILE) --example problems
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench ledger
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench proof
 	@for script in tests/bench/*.py; do echo "== $$script"; $(IN_VENV) $(BIN)/python "$$script"; done
 
 .PHONY: growth
 growth: build ## Measure how a check grows with a deal's parties; plot it in docs/proof-growth.svg.
-	$(IN_VENV) $(CARGO) bench --package e2e $(if $(CI),--locked) --bench proof
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench proof
 	$(BIN)/python tests/bench/plots/proof_growth.py
 
 .PHONY: theorems
 theorems: build ## Try the prover on the library of theorems, z3 beside it; write docs/proofs.md. Up to an hour.
 	@mkdir -p target/theorems
-	$(CARGO) build --quiet --package proof --example check_lines $(PROFILE)
+	$(CARGO) build --quiet --workspace --example check_lines $(PROFILE)
 	$(BIN)/python tests/theorems/run.py --document --json target/theorems/library.json
 
 .PHONY: evolution
