@@ -25,35 +25,32 @@ if TYPE_CHECKING:
 _ONE = [wire.PolyTerm(coef=Ratio(1))]
 
 
-def _term(term: wire.PolyTerm, field: str, variables: int) -> None:
-    if term.coef == 0:
+def _term(term: wire.PolyTerm, field: str, variables: int) -> int:
+    """Its degree. Raises `BadWire`."""
+    if not term.coef:
         raise BadWire(f"{field}.coef", "a term of nought is left out")
-    if any(a[0] >= b[0] for a, b in pairwise(term.powers)):
+    if len(term.powers) > 1 and any(a[0] >= b[0] for a, b in pairwise(term.powers)):
         raise BadWire(f"{field}.powers", "must be sorted by variable, each once")
+    degree = 0
     for index, (variable, exponent) in enumerate(term.powers):
         if exponent == 0:
             raise BadWire(f"{field}.powers[{index}]", "an exponent of 0 is left out")
         if variable >= variables:
             raise BadWire(f"{field}.powers[{index}]", f"no variable has the index {variable}")
-    if sum(exponent for _, exponent in term.powers) > MAX_DEGREE:
+        degree += exponent
+    if degree > MAX_DEGREE:
         raise BadWire(f"{field}.powers", f"of a degree above {MAX_DEGREE}")
-
-
-def _grade(term: wire.PolyTerm) -> tuple[int, list[int]]:
-    """Larger for a term that comes first: by degree, then by the exponents, variable by variable."""
-    exponents = [0] * MAX_VARIABLES
-    for variable, exponent in term.powers:
-        exponents[variable] = exponent
-    return sum(exponents), exponents
+    return degree
 
 
 def _poly(poly: list[wire.PolyTerm], field: str, variables: int = MAX_VARIABLES) -> None:
     if len(poly) > MAX_POLY_TERMS:
         raise BadWire(field, f"at most {MAX_POLY_TERMS} terms")
-    before: tuple[int, list[int]] | None = None
+    before: tuple[int, list[tuple[int, int]]] | None = None
     for index, term in enumerate(poly):
-        _term(term, f"{field}[{index}]", variables)
-        grade = _grade(term)
+        degree = _term(term, f"{field}[{index}]", variables)
+        # Larger for a term that comes first: by degree, then by the exponents, variable by variable.
+        grade = degree, [(-variable, exponent) for variable, exponent in term.powers]
         if before is not None and before <= grade:
             reason = "terms stand in graded lexicographic order, the largest first, each once"
             raise BadWire(f"{field}[{index}]", reason)

@@ -20,7 +20,7 @@ from hms_a2a._limits import MAX_BODY_BYTES
 from hms_a2a._rational import Ratio, read_ratio, read_rational, write_ratio, write_rational
 from hms_a2a._scan import scan
 
-__all__ = ["MAX_BODY_BYTES", "decode", "decode_any", "encode", "scan", "to_json", "type_of"]
+__all__ = ["MAX_BODY_BYTES", "decode", "decode_any", "decode_written", "encode", "scan", "to_json", "type_of"]
 
 M = TypeVar("M", bound=wire.Message)
 
@@ -37,18 +37,28 @@ def encode(message: wire.Message) -> bytes:
     return body
 
 
-def is_written(body: bytes, message: wire.Message) -> bool:
-    """Whether a message that was read from a body is written so."""
-    written: bytes = _encoder.encode(message)
-    return written == body
-
-
 def decode(body: bytes, kind: type[M], limit_bytes: int = MAX_BODY_BYTES) -> M:
     """Read a message of one type. Raises `BadWire`."""
     got = type_of(body, limit_bytes)
     if got != kind.TYPE:
         raise BadWire("type", f"not understood: expected type {kind.TYPE!r}, got {got!r}")
     return _read(body, kind)
+
+
+def decode_written(body: bytes, kind: type[M], limit_bytes: int = MAX_BODY_BYTES) -> M:
+    """Read a message that is written as `encode` writes it, so that it has one form and one hash. Raises `BadWire`.
+
+    Such a body needs no first look: what is read from it and written again is the same bytes.
+    """
+    if len(body) <= limit_bytes:
+        try:
+            message = _read(body, kind)
+            if _encoder.encode(message) == body:
+                return message
+        except (BadWire, ValueError, RecursionError):
+            pass
+    decode(body, kind, limit_bytes)
+    raise BadWire("", "is not written as the contract writes it")
 
 
 def decode_any(body: bytes, limit_bytes: int = MAX_BODY_BYTES) -> wire.Message:

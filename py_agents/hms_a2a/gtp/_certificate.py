@@ -116,21 +116,14 @@ def _nodes(root: Node) -> list[wire.NodeSplit | wire.NodeLeaf | wire.NodeIdentit
 
 
 def _leaf(leaf: Leaf) -> wire.NodeLeaf:
-    total: dict[tuple[Factors, Poly], Q] = {}
+    total: dict[tuple[Factors, Poly | None], Q] = {}
     for square in leaf.squares:
-        # A square's sign and scale are free: coprime integers with a positive leading coefficient, written once.
-        content = square.square.content()
-        base = square.square.scale(1 / content)
-        lead = base.ordered()[0][1]
-        base = -base if lead < 0 else base
+        scale, base = _scaled(square.square)
         key = (tuple(sorted(square.factors)), base)
-        total[key] = total.get(key, 0) + square.coef * content * content
-    squares = []
-    for (factors, base), coef in total.items():
-        if coef == 0:
-            continue
-        is_one = base.is_constant
-        squares.append((factors, [] if is_one else terms_of(base), coef))
+        total[key] = total.get(key, 0) + square.coef * scale * scale
+    squares = [
+        (factors, [] if base is None else terms_of(base), coef) for (factors, base), coef in total.items() if coef != 0
+    ]
     squares.sort(key=_square_key)
     return wire.NodeLeaf(
         positive=wire.PositivePart(coef=Ratio(fraction_of(leaf.coef)), factors=sorted(leaf.factors)),
@@ -140,6 +133,16 @@ def _leaf(leaf: Leaf) -> wire.NodeLeaf:
         ],
         equalities=_equalities(leaf.equalities),
     )
+
+
+def _scaled(poly: Poly) -> tuple[Q, Poly | None]:
+    """A scale, and what it scales: the sign and scale of a square are free, so it is coprime integers with a positive
+    leading coefficient, written once; 1 is left out."""
+    if poly.is_constant:
+        return poly.at_zero, None
+    content = poly.content()
+    base = poly.scale(1 / content)
+    return content, -base if base.ordered()[0][1] < 0 else base
 
 
 def _square_key(

@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from math import lcm
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from hms_a2a import _wire as wire
-from hms_a2a._codec import decode, encode, type_of
+from hms_a2a._codec import decode_written, type_of
 from hms_a2a._errors import BadWire
 from hms_a2a._limits import MAX_EXPANDED_BITS, MAX_EXPANDED_DEGREE, MAX_EXPANSION
 from hms_a2a.gtp._errors import BadClaim, BadEvidence
@@ -42,23 +42,19 @@ class Checked:
 
 def check(claim: bytes, evidence: bytes) -> Checked:
     """What the evidence shows of the claim. Raises `BadClaim` or `BadEvidence`."""
+    # What would be written otherwise is refused, so that a claim or a certificate has one form and one hash.
     try:
-        about = decode(claim, wire.Claim)
+        about = decode_written(claim, wire.Claim)
     except BadWire as error:
         raise BadClaim(error.reason, field=error.field) from error
     read: wire.Certificate | wire.Counterexample
     try:
         if type_of(evidence) == wire.Counterexample.TYPE:
-            read = decode(evidence, wire.Counterexample)
+            read = decode_written(evidence, wire.Counterexample)
         else:
-            read = decode(evidence, wire.Certificate)
+            read = decode_written(evidence, wire.Certificate)
     except BadWire as error:
         raise BadEvidence(error.field, error.reason) from error
-    # What would be written otherwise is refused, so that a claim or a certificate has one form and one hash.
-    if encode(about) != claim:
-        raise BadClaim("is not written as the contract writes it")
-    if encode(read) != evidence:
-        raise BadEvidence("", "is not written as the contract writes it")
     return check_read(about, hashlib.sha256(claim).digest(), read)
 
 
@@ -93,8 +89,7 @@ class _Budget:
             raise BadEvidence(where, f"multiplied out, more than {MAX_EXPANSION} terms")
 
 
-@dataclass(frozen=True)
-class _Size:
+class _Size(NamedTuple):
     """At most so many products of terms, of such a degree, with coefficients of so many bits."""
 
     terms: int
@@ -110,8 +105,7 @@ class _Size:
         return _Size(self.terms, self.degree, self.bits + bits)
 
 
-@dataclass(frozen=True)
-class _Poly:
+class _Poly(NamedTuple):
     """Σ terms / bottom."""
 
     terms: _Terms
@@ -135,20 +129,23 @@ def _poly(terms: Sequence[wire.PolyTerm], variables: int, budget: _Budget, where
     """A polynomial of the wire, paid for. Raises `BadEvidence`."""
     bottom = 1
     degree = bits = 0
+    read: list[tuple[int, Fraction]] = []
     for term in terms:
-        bottom = _common(bottom, term.coef.denominator, where)
-        degree = max(degree, sum(exponent for _, exponent in term.powers))
-        bits = max(bits, term.coef.numerator.bit_length())
-    size = _Size(len(terms), degree, bits + bottom.bit_length())
-    budget.charge(size, where)
-    packed: _Terms = {}
-    for term in terms:
-        key = 0
+        coef = term.coef
+        if coef.denominator != 1:
+            bottom = _common(bottom, coef.denominator, where)
+        bits = max(bits, coef.numerator.bit_length())
+        key = total = 0
         for index, exponent in term.powers:
             if index >= variables:
                 raise BadEvidence(where, f"no variable has the index {index}")
             key += exponent << (_EXPONENT_BITS * index)
-        packed[key] = term.coef.numerator * (bottom // term.coef.denominator)
+            total += exponent
+        degree = max(degree, total)
+        read.append((key, coef))
+    size = _Size(len(terms), degree, bits + bottom.bit_length())
+    budget.charge(size, where)
+    packed = {key: coef.numerator * (bottom // coef.denominator) for key, coef in read}
     return _Poly(packed, bottom, size)
 
 
@@ -305,8 +302,7 @@ class _Walk:
         return poly
 
 
-@dataclass(frozen=True)
-class _Summand:
+class _Summand(NamedTuple):
     top: int
     bottom: int
     parts: tuple[_Poly, ...]
