@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use schemas::clearing::{Clear, Objective, Offer};
 use schemas::value::{Bounds, Outlook};
 use schemas::{Code, ErrorReply, Good, Rational};
-use terms::{Exact, Exchange, Factors, PPB, hop_welfare};
+use terms::{Exact, Exchange, Factors, Hop, PPB};
 
 use crate::fixed::{Between, ONE, shifted_down, shifted_up};
 use crate::rows::{Give, GoodRow, Lane, Party, Seat, Take, WantRow};
@@ -348,8 +348,9 @@ impl Instance {
             if self.objective == Objective::Welfare && !self.is_end(id) {
                 let factors = self.parties[give.party].factors;
                 let (cost, scale) = (give.cost, self.goods[give.good].scale);
-                let loss = central(cost, factors.giving_ppb, scale)
-                    .unwrap_or_else(|| Between::of(&-&hop_welfare(1, free, factors, cost, factors), scale));
+                let given = Hop { quantity: 1, value: free, receiver: factors, cost, giver: factors };
+                let loss =
+                    central(cost, factors.giving_ppb, scale).unwrap_or_else(|| Between::of(&-&given.welfare(), scale));
                 self.gives[id].loss_guide = central_guide(cost, factors.giving_ppb);
                 self.gives[id].loss = loss;
             }
@@ -369,7 +370,7 @@ impl Instance {
                 _ if Some(take.good) == self.nothing => continue,
                 Objective::Welfare => {
                     let factors = self.parties[take.party].factors;
-                    hop_welfare(1, take.value, factors, free, factors)
+                    Hop { quantity: 1, value: take.value, receiver: factors, cost: free, giver: factors }.welfare()
                 }
                 Objective::Volume => good.reference_price.unwrap_or(Rational::ZERO).into(),
                 Objective::Served => Exact::ratio(1, good.lot).unwrap_or_else(Exact::zero),

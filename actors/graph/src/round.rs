@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use schemas::ErrorReply;
 use schemas::clearing::Objective;
-use terms::{Exact, TermsError, hop_welfare};
+use terms::{Exact, TermsError, hops_welfare_minor};
 
 use crate::divisible::Relaxed;
 use crate::fixed::FRACTION_BITS;
@@ -136,7 +136,10 @@ impl<'a> Book<'a> {
 }
 
 /// The hops of a ring: each seat's give, and the next seat's take.
-pub(crate) fn hops<'s>(instance: &'s Instance, seats: &'s [SeatId]) -> impl Iterator<Item = (GiveId, TakeId)> + 's {
+pub(crate) fn hops<'s>(
+    instance: &'s Instance,
+    seats: &'s [SeatId],
+) -> impl Iterator<Item = (GiveId, TakeId)> + Clone + 's {
     let next = seats.iter().cycle().skip(1);
     seats.iter().zip(next).map(|(giver, receiver)| (instance.seats[*giver].give, instance.seats[*receiver].take))
 }
@@ -213,13 +216,12 @@ pub(crate) fn objective_of(instance: &Instance, seats: &[SeatId], given: &[i64])
 /// # Errors
 /// A refusal (422) where it does not fit 64 bits.
 pub(crate) fn welfare_of(instance: &Instance, seats: &[SeatId], given: &[i64]) -> Result<i64, ErrorReply> {
-    let mut sum = Exact::zero();
-    for ((give, take), quantity) in hops(instance, seats).zip(given) {
+    let moved = hops(instance, seats).zip(given).map(|((give, take), quantity)| {
         let (give, take) = (&instance.gives[give], &instance.takes[take]);
         let (giver, receiver) = (instance.parties[give.party].factors, instance.parties[take.party].factors);
-        sum += &hop_welfare(*quantity, take.value, receiver, give.cost, giver);
-    }
-    sum.floor("a ring's welfare").map_err(|error| too_large(instance, seats, given, error))
+        terms::Hop { quantity: *quantity, value: take.value, receiver, cost: give.cost, giver }
+    });
+    hops_welfare_minor(moved).map_err(|error| too_large(instance, seats, given, error))
 }
 
 /// What a ring brings does not fit 64 bits: the fault of the largest quantity that could move.

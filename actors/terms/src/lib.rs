@@ -34,7 +34,7 @@ pub mod worth;
 pub use conservation::{Nets, givers, is_conserved, nets, receivers};
 pub use error::TermsError;
 pub use exact::{Exact, Interval};
-pub use exchange::{Exchange, hop_welfare};
+pub use exchange::{Exchange, Hop, hops_welfare_minor};
 pub use factor::{Factors, PPB, days_between};
 pub use kind::{Defaults, defaults};
 pub use worth::{Part, UnitWorth, Worth, appraise, is_win_win, unit_value, unit_worth, welfare_minor, worth};

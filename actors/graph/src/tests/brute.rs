@@ -2,7 +2,7 @@
 
 use schemas::clearing::{Clear as Request, Objective};
 use schemas::value::Bounds;
-use terms::{Exact, Exchange, Factors, hop_welfare};
+use terms::{Exact, Exchange, Factors, Hop};
 
 /// One place at the table: who, receiving what by which want, giving what.
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +73,14 @@ fn exchange(request: &Request, place: &Place) -> Exchange {
 
 /// What a place and the one after it make of `quantity` that the first gives the second.
 fn welfare(request: &Request, giver: &Place, receiver: &Place, quantity: i64) -> Exact {
-    hop_welfare(
+    Hop {
         quantity,
-        bounds(request, receiver).0,
-        factors(request, receiver),
-        bounds(request, giver).1,
-        factors(request, giver),
-    )
+        value: bounds(request, receiver).0,
+        receiver: factors(request, receiver),
+        cost: bounds(request, giver).1,
+        giver: factors(request, giver),
+    }
+    .welfare()
 }
 
 /// What the objective counts for it, where that is not parties.
