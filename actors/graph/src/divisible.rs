@@ -6,8 +6,9 @@
 //! [`rings`](crate::rings)): few rows and very many columns, so columns are made when the duals ask for them
 //! (Gilmore and Gomory, 1961). The search is asked at prices halfway between the duals and the prices that bound best
 //! so far (smoothing after Wentges, 1997), which at first are those of rings of any length ([`pooled`](crate::pooled)).
-//! As long as columns are many and far from the best, an interior point near the optimum guides better than a vertex
-//! and costs less (Gondzio, González-Brevis and Munari, 2013); at the end a vertex uses few rings.
+//! As long as columns are many and far from the best, a point near the optimum ([`gradient`](crate::gradient)) guides
+//! better than a vertex and costs far less (so do interior points: Gondzio, González-Brevis and Munari, 2013); at the
+//! end a vertex uses few rings.
 //!
 //! The solver's duals are floats and only guide. They are rounded to prices in fixed point, which are as good
 //! as any for a bound: with prices y ≥ 0 on the limits, no set of rings can reach more than Σ y·limit, provided
@@ -21,24 +22,28 @@ use std::collections::BTreeSet;
 use schemas::ErrorReply;
 
 use crate::fixed::{ENDLESS, FRACTION_BITS, ONE, plus, shifted_up, times_down};
+use crate::gradient::{Point, thinned};
 use crate::instance::Instance;
-use crate::master::{Master, Precision, Ray, Solved};
+use crate::master::{Master, Precision, Ray};
 use crate::pooled;
 use crate::rings::{Prices, Search};
 use crate::round::{Book, hops, place_near};
+use crate::scout::{Scout, raised};
 use crate::stopwatch::Watch;
 use crate::table::{GiveId, GoodId, SeatId, Table, WantId};
 
 /// The first rings may be filled until so much of the time is spent, in percent.
-const SEED_UNTIL_PERCENT: u32 = 40;
-/// Columns may be made by interior points until so much of the time is spent, in percent.
-const GUIDE_UNTIL_PERCENT: u32 = 45;
+const SEED_UNTIL_PERCENT: u32 = 10;
+/// Columns may be made near the optimum until so much of the time is spent, in percent.
+const GUIDE_UNTIL_PERCENT: u32 = 72;
 /// Columns may be made until so much of the time is spent, in percent.
-const UNTIL_PERCENT: u32 = 60;
+const UNTIL_PERCENT: u32 = 72;
 /// The bound may be proven until so much of the time is spent, in percent.
-const PROVE_UNTIL_PERCENT: u32 = 75;
+const PROVE_UNTIL_PERCENT: u32 = 79;
+/// Columns may be left out with care until so much of the time is spent, in percent.
+const THIN_UNTIL_PERCENT: u32 = 88;
 /// What is in lots may be fixed until so much of the time is spent, in percent.
-const DIVE_UNTIL_PERCENT: u32 = 76;
+const DIVE_UNTIL_PERCENT: u32 = 80;
 /// Searches for columns after one ring was fixed.
 const DIVE_TRIES: u32 = 3;
 /// Seats that a search for first rings may look at from one give.
@@ -46,10 +51,23 @@ const SEED_EFFORT: u64 = 4_000;
 /// Seats that the first search for columns may look at from one give; later ones look further.
 const FIRST_EFFORT: u64 = 100_000;
 const EFFORT_GROWTH: u64 = 16;
+/// Rays of a give that a scout finds in one round.
+const RAYS_SCOUTED: usize = 2;
 /// Rays kept from one give in one search: its best and those on the way there.
 const RAYS_KEPT: usize = 3;
-/// Interior points guide until the bound is within this share of what they reach.
+/// Points near the optimum guide until the bound is within this share of what they reach.
 const GUIDED_ENOUGH: f64 = 1e-3;
+/// They guide no longer after so many rounds without a new column, nor after so many in all.
+const IDLE: u32 = 4;
+const MOST_ROUNDS: u32 = 1_000;
+/// By so much of what it moves a ray that fills a limit makes that limit dearer for the next ones, at first.
+const CAUTION: f64 = 1.0 / 64.0;
+/// What is left of that in the next round.
+const CALMER: f64 = 0.8;
+/// Less caution than this is none.
+const LEAST_CAUTION: f64 = 1.0 / 1_024.0;
+/// Fewer new columns than one of so many are few: it is time to search exactly, and to bound.
+const FEW_OF: usize = 50;
 /// A bound within so much of the relaxation's value, for each limit, ends the making of columns: rounding to whole
 /// lots will cost more than that.
 const CLOSE_ENOUGH: f64 = 1e-7;
@@ -128,8 +146,8 @@ pub(crate) fn relax(instance: &Instance, earlier: &[Vec<SeatId>], watch: &Watch)
         effort: FIRST_EFFORT,
     };
     making.seed(earlier);
-    making.make(Precision::Guide, GUIDE_UNTIL_PERCENT);
-    making.make(Precision::Vertex, UNTIL_PERCENT);
+    making.guide();
+    making.make();
     making.finish()
 }
 
@@ -242,25 +260,65 @@ impl Making<'_> {
         }
     }
 
-    /// Makes columns until none is worth having, the bound is close, or so much of the time is spent.
-    fn make(&mut self, precision: Precision, until_percent: u32) {
-        let instance = self.instance;
-        self.search.may_run_until(until_percent);
-        #[allow(clippy::cast_precision_loss)]
-        let close_enough = match precision {
-            Precision::Guide => GUIDED_ENOUGH,
-            Precision::Vertex | Precision::Next => CLOSE_ENOUGH * self.master.rows() as f64,
-        };
-        while let Some(solved) = self.master.solve(precision, self.watch, until_percent) {
-            let duals = self.take(solved);
-            self.is_sparse = precision == Precision::Vertex;
+    /// Makes columns at the duals of points near the optimum.
+    ///
+    /// What is made at once is wanted together, so each ray makes its limits dearer for those after it, less and less so:
+    /// else all would sit on the same few limits.
+    fn guide(&mut self) {
+        let mut at =
+            Point { amounts: std::mem::take(&mut self.best.amounts), duals: self.master.duals(&self.best.prices) };
+        let goes_on = || self.watch.spent_percent() < GUIDE_UNTIL_PERCENT;
+        let mut scout = Scout::new(self.instance);
+        let (mut caution, mut idle) = (CAUTION, 0);
+        for _ in 0..MOST_ROUNDS {
+            if idle == IDLE || !goes_on() {
+                break;
+            }
+            let value = self.master.approach(&mut at, &goes_on);
+            let duals = self.take(value, &mut at);
+            scout.price(&duals);
+            let made = self.scout(&mut scout, caution);
+            caution = if caution < LEAST_CAUTION { 0.0 } else { caution * CALMER };
+            if made * FEW_OF <= self.master.rays().len() {
+                self.bound(&duals, GUIDE_UNTIL_PERCENT);
+                idle = if made == 0 { idle + 1 } else { 0 };
+                if self.is_within(GUIDED_ENOUGH) {
+                    break;
+                }
+            }
+        }
+        self.is_sparse = false;
+        self.best.amounts = at.amounts;
+    }
+
+    /// Bounds by these duals, unless that takes longer than until so much of the time is spent.
+    fn bound(&mut self, duals: &Prices, until_percent: u32) {
+        if let Some(prices) = raised(self.instance, duals, &|| self.watch.spent_percent() < until_percent) {
+            self.best.keep(self.instance, prices);
+        }
+    }
+
+    /// Whether the bound is within this share of what is reached.
+    fn is_within(&self, share: f64) -> bool {
+        fixed_guide(self.best.bound) - self.value <= share * self.value
+    }
+
+    /// Makes columns at the duals of vertices until none is worth having, the bound is close, or so much of the time is
+    /// spent.
+    #[allow(clippy::cast_precision_loss)]
+    fn make(&mut self) {
+        self.search.may_run_until(UNTIL_PERCENT);
+        let close_enough = CLOSE_ENOUGH * self.master.rows() as f64;
+        while let Some(mut solved) = self.master.solve(Precision::Vertex, self.watch, UNTIL_PERCENT) {
+            let duals = self.take(solved.value, &mut solved.at);
+            (self.best.amounts, self.is_sparse) = (solved.at.amounts, true);
             let mut is_smoothed = true;
             loop {
                 let prices = if is_smoothed { duals.towards(&self.best.prices, SMOOTHING) } else { duals.clone() };
                 let round = self.price(&prices);
-                self.best.keep(instance, round.prices);
-                if fixed_guide(self.best.bound) - self.value <= close_enough * self.value {
-                    self.best.complete = precision == Precision::Vertex;
+                self.best.keep(self.instance, round.prices);
+                if self.is_within(close_enough) {
+                    self.best.complete = true;
                     return;
                 }
                 if round.made > 0 {
@@ -271,8 +329,8 @@ impl Making<'_> {
                 }
                 if is_smoothed {
                     is_smoothed = false;
-                } else if round.complete || precision == Precision::Guide {
-                    self.best.complete = round.complete && precision == Precision::Vertex;
+                } else if round.complete {
+                    self.best.complete = true;
                     return;
                 } else {
                     self.effort = self.effort.saturating_mul(EFFORT_GROWTH);
@@ -281,14 +339,32 @@ impl Making<'_> {
         }
     }
 
-    /// Takes over an optimum, and drops columns where they are many.
-    fn take(&mut self, mut solved: Solved) -> Prices {
-        self.master.prune(&mut solved);
-        let duals = self.master.prices(&solved);
-        self.value = solved.value;
-        self.best.amounts = solved.amounts;
+    /// Takes over a point's duals, and drops columns where they are many.
+    fn take(&mut self, value: f64, at: &mut Point) -> Prices {
+        self.master.prune(at);
+        let duals = self.master.prices(at);
+        self.value = value;
         self.duals = Some(duals.clone());
         duals
+    }
+
+    /// Has a scout make columns at the prices that it was told; how many.
+    fn scout(&mut self, scout: &mut Scout<'_>, caution: f64) -> usize {
+        let mut made = 0;
+        for start in self.instance.gives.ids() {
+            if self.watch.spent_percent() >= GUIDE_UNTIL_PERCENT {
+                break;
+            }
+            for seats in scout.look(start, RAYS_SCOUTED) {
+                if self.master.add(seats) {
+                    made += 1;
+                    if let Some(ray) = self.master.rays().last() {
+                        scout.make_dearer(ray, caution);
+                    }
+                }
+            }
+        }
+        made
     }
 
     /// Looks for columns at these prices.
@@ -330,13 +406,13 @@ impl Making<'_> {
         while let Some(solved) = self.master.solve(Precision::Next, self.watch, DIVE_UNTIL_PERCENT) {
             if solved.value + 1e-6 < fixed_guide(self.best.bound).floor() && tries < DIVE_TRIES {
                 tries += 1;
-                let duals = self.master.prices(&solved);
+                let duals = self.master.prices(&solved.at);
                 if self.price(&duals).made > 0 {
                     continue;
                 }
             }
             tries = 0;
-            let amounts = solved.amounts.iter().copied().enumerate();
+            let amounts = solved.at.amounts.iter().copied().enumerate();
             let mut open: Vec<(f64, usize)> = amounts
                 .filter(|(ray, amount)| *amount > 1e-6 && !is_fixed.contains(ray))
                 .map(|(ray, amount)| (amount, ray))
@@ -370,8 +446,15 @@ impl Making<'_> {
         if self.instance.is_in_lots() && self.best.complete && gap < 1.0 + 1e-3 * self.value {
             self.best.dived = self.dive()?;
         }
+        if let Some(duals) = self.duals.clone()
+            && !self.is_sparse
+        {
+            // Mending takes its time: first a bound without.
+            self.bound(&duals, PROVE_UNTIL_PERCENT);
+        }
         let Self { instance, watch, master, mut best, duals, value, is_sparse, effort, .. } = self;
-        if let Some(duals) = duals
+        if let Some(duals) = duals.clone()
+            && is_sparse
             && fixed_guide(best.bound) - value > 1e-7 * value
         {
             let mut search = Search::new(instance, watch, PROVE_UNTIL_PERCENT);
@@ -381,23 +464,11 @@ impl Making<'_> {
         best.complete &= instance.all_seated;
         best.amounts.resize(master.rays().len(), 0.0);
         if !is_sparse {
-            keep_largest(master.rays(), &mut best.amounts, master.rows());
+            let at = Point { amounts: best.amounts, duals: duals.map_or_else(Vec::new, |duals| master.duals(&duals)) };
+            best.amounts = thinned(master.rays(), at, master.sizes(), &|| watch.spent_percent() < THIN_UNTIL_PERCENT);
         }
         best.rays = master.into_rays();
         Ok(best)
-    }
-}
-
-/// Keeps as many amounts as a vertex would have, those that bring the most: an interior point divides what one ring
-/// could do among many.
-fn keep_largest(rays: &[Ray], amounts: &mut [f64], count: usize) {
-    let mut brought: Vec<f64> = rays.iter().zip(amounts.iter()).map(|(ray, amount)| ray.brings * amount).collect();
-    brought.sort_by(|a, b| b.total_cmp(a));
-    let least = brought.get(count).copied().unwrap_or(f64::NEG_INFINITY);
-    for (ray, amount) in rays.iter().zip(amounts) {
-        if ray.brings * *amount <= least {
-            *amount = 0.0;
-        }
     }
 }
 

@@ -74,7 +74,8 @@ pub(crate) fn settle<'a>(
 ) -> Result<Settled<'a>, ErrorReply> {
     let bound = i64::try_from(relaxed.bound >> FRACTION_BITS).unwrap_or(i64::MAX);
     let mut settled = Settled { book, bound, proven: false };
-    if settled.is_good_enough(instance)? {
+    // Where every limit holds many lots, rounding costs next to nothing, and there is nothing to choose.
+    if settled.is_good_enough(instance)? || !instance.seats.iter().any(|(_, seat)| is_coarse(instance, seat.give)) {
         return Ok(settled);
     }
     let mut dived = Book::new(instance);
@@ -201,6 +202,12 @@ pub(crate) fn settle_fairly<'a>(
     Ok(())
 }
 
+/// Whether few lots are given at most.
+fn is_coarse(instance: &Instance, give: GiveId) -> bool {
+    let give = &instance.gives[give];
+    give.limit / instance.lot(give.good) <= FEW_LOTS
+}
+
 struct Rings {
     /// Each once, its lowest seat first.
     rings: BTreeSet<Vec<SeatId>>,
@@ -211,10 +218,7 @@ struct Rings {
 /// The relaxation's rings, and where every ring is coarse, all that could be part of anything better than `reached`.
 fn list_rings(instance: &Instance, relaxed: &Relaxed, reached: i64, watch: &Watch) -> Rings {
     let mut rings: BTreeSet<Vec<SeatId>> = relaxed.rays.iter().map(|ray| turned(&ray.seats)).collect();
-    let all_coarse = instance.seats.iter().all(|(_, seat)| {
-        let give = &instance.gives[seat.give];
-        give.limit / instance.lot(give.good) <= FEW_LOTS
-    });
+    let all_coarse = instance.seats.iter().all(|(_, seat)| is_coarse(instance, seat.give));
     if !all_coarse || !relaxed.complete {
         return Rings { rings, complete: false };
     }

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use highs::{Col, ColProblem, HighsModelStatus, Model, Row, Sense};
 
+use crate::divisible::for_limit;
 use crate::fixed::FRACTION_BITS;
+use crate::gradient::{Point, within};
 use crate::instance::Instance;
 use crate::rings::Prices;
 use crate::round::hops;
 use crate::stopwatch::Watch;
-use crate::table::{GiveId, SeatId, Table, WantId};
+use crate::table::{GiveId, GoodId, SeatId, Table, WantId};
 
 /// The objective is scaled so that what fills the largest limit counts about this much.
 const LARGEST_OBJECTIVE: f64 = 1e4;
@@ -25,14 +27,10 @@ const FEW_COLUMNS: usize = 500;
 const COLUMNS_A_ROW: usize = 8;
 /// With less time than this for each row and column, the solver is not asked.
 const LEAST_TIME_A_ROW: Duration = Duration::from_nanos(2_500);
-/// How near to an optimum a guiding point is, relatively.
-const GUIDE_TOLERANCE: f64 = 1e-2;
 
 /// What is asked of a solution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precision {
-    /// An interior point near the optimum: its duals guide well, and it uses a little of many columns.
-    Guide,
     /// An optimal vertex: as few columns as there are rows.
     Vertex,
     /// The same, from the vertex before on: some columns were fixed since.
@@ -56,10 +54,8 @@ pub(crate) struct Ray {
 pub(crate) struct Solved {
     /// In the objective's unit.
     pub(crate) value: f64,
-    /// By column.
-    pub(crate) amounts: Vec<f64>,
-    /// By row, none negative, in the objective's unit.
-    duals: Vec<f64>,
+    /// Amounts by column, and duals by row in the objective's unit.
+    pub(crate) at: Point,
 }
 
 /// The columns made so far.
@@ -67,7 +63,8 @@ pub(crate) struct Master<'a> {
     instance: &'a Instance,
     gives: Table<GiveId, Option<usize>>,
     wants: Table<WantId, Option<usize>>,
-    rows: usize,
+    /// What each row's limit is worth, about.
+    sizes: Vec<f64>,
     rays: Vec<Ray>,
     known: BTreeSet<Vec<SeatId>>,
     /// What one unit of the solver's objective is.
@@ -86,12 +83,21 @@ struct Loaded {
     solving: Duration,
 }
 
+impl Ray {
+    /// The rows that it uses, and how much of each.
+    pub(crate) fn usage(&self) -> &[(usize, f64)] {
+        &self.usage
+    }
+}
+
 impl<'a> Master<'a> {
     pub(crate) fn new(instance: &'a Instance) -> Self {
-        let mut rows = 0;
-        let mut number = || {
-            rows += 1;
-            rows - 1
+        let mut sizes: Vec<f64> = Vec::new();
+        let mut number = |limit: i64, good: GoodId| {
+            // Scales are such that this is of the order of what the limit is worth.
+            #[allow(clippy::cast_precision_loss)]
+            sizes.push(limit as f64 * f64::powi(2.0, -instance.goods[good].scale));
+            sizes.len() - 1
         };
         let mut gives = Table::like(&instance.gives, None);
         let mut wants = Table::like(&instance.wants, None);
@@ -99,17 +105,18 @@ impl<'a> Master<'a> {
         for (_, seat) in instance.seats.iter() {
             let take = &instance.takes[seat.take];
             if !instance.is_end(seat.give) {
-                gives[seat.give].get_or_insert_with(&mut number);
+                let give = &instance.gives[seat.give];
+                gives[seat.give].get_or_insert_with(|| number(give.limit, give.good));
             }
             if instance.parties[seat.party].starts.is_none() {
-                wants[take.want].get_or_insert_with(&mut number);
+                wants[take.want].get_or_insert_with(|| number(take.full, take.good));
             }
             #[allow(clippy::cast_precision_loss)]
             let most = take.gain_guide * take.limit as f64;
             largest = largest.max(most);
         }
         let money = if largest > 0.0 { largest / LARGEST_OBJECTIVE } else { 1.0 };
-        Self { instance, gives, wants, rows, rays: Vec::new(), known: BTreeSet::new(), money, model: None }
+        Self { instance, gives, wants, sizes, rays: Vec::new(), known: BTreeSet::new(), money, model: None }
     }
 
     /// The columns.
@@ -119,7 +126,12 @@ impl<'a> Master<'a> {
 
     /// How many limits there are.
     pub(crate) fn rows(&self) -> usize {
-        self.rows
+        self.sizes.len()
+    }
+
+    /// What each limit is worth, about.
+    pub(crate) fn sizes(&self) -> &[f64] {
+        &self.sizes
     }
 
     /// The columns, and nothing else.
@@ -166,12 +178,12 @@ impl<'a> Master<'a> {
             return None;
         }
         // The solver reads and prepares in its own time, whatever its limit.
-        let most = LEAST_TIME_A_ROW * u32::try_from(self.rows + self.rays.len()).unwrap_or(u32::MAX);
+        let most = LEAST_TIME_A_ROW * u32::try_from(self.rows() + self.rays.len()).unwrap_or(u32::MAX);
         if limit < most {
             return None;
         }
         if self.rays.is_empty() {
-            return Some(Solved { value: 0.0, amounts: Vec::new(), duals: vec![0.0; self.rows] });
+            return Some(Solved { value: 0.0, at: Point { amounts: Vec::new(), duals: vec![0.0; self.rows()] } });
         }
         let Loaded { mut model, rows, mut columns, solving } = match self.model.take() {
             Some(loaded) => loaded,
@@ -189,33 +201,25 @@ impl<'a> Master<'a> {
             // Primal: new columns leave a vertex feasible, not optimal.
             model.try_set_option("simplex_strategy", 4).ok()?;
         } else {
-            let (crossover, tolerance) = match precision {
-                Precision::Guide => ("off", GUIDE_TOLERANCE),
-                Precision::Vertex | Precision::Next => ("on", 1e-8),
-            };
             model.try_set_option("solver", "ipm").ok()?;
-            model.try_set_option("run_crossover", crossover).ok()?;
-            model.try_set_option("ipm_optimality_tolerance", tolerance).ok()?;
+            model.try_set_option("run_crossover", "on").ok()?;
+            model.try_set_option("ipm_optimality_tolerance", 1e-8).ok()?;
         }
         // The solver counts the time of all its runs.
         model.try_set_option("time_limit", (solving + limit).as_secs_f64()).ok()?;
         let before = watch.elapsed();
         let solved = model.try_solve().ok()?;
         let solving = solving + watch.elapsed().saturating_sub(before);
-        // An interior point is never called optimal.
-        let is_solved = match solved.status() {
-            HighsModelStatus::Optimal => true,
-            HighsModelStatus::Unknown => precision == Precision::Guide,
-            _ => false,
-        };
-        if !is_solved {
+        if solved.status() != HighsModelStatus::Optimal {
             return None;
         }
         let solution = solved.get_solution();
         let answer = Solved {
             value: solved.objective_value() * self.money,
-            amounts: solution.columns().to_vec(),
-            duals: solution.dual_rows().iter().map(|dual| dual.abs() * self.money).collect(),
+            at: Point {
+                amounts: solution.columns().to_vec(),
+                duals: solution.dual_rows().iter().map(|dual| dual.abs() * self.money).collect(),
+            },
         };
         self.model = Some(Loaded { model: solved.into(), rows, columns, solving });
         Some(answer)
@@ -224,7 +228,7 @@ impl<'a> Master<'a> {
     /// The programme's rows in the solver, without columns.
     fn load(&self) -> Option<Loaded> {
         let mut problem = ColProblem::new();
-        let rows = (0..self.rows).map(|_| problem.add_row(..=1.0)).collect();
+        let rows = (0..self.rows()).map(|_| problem.add_row(..=1.0)).collect();
         Some(Loaded { model: quiet(problem)?, rows, columns: Vec::new(), solving: Duration::ZERO })
     }
 
@@ -238,13 +242,13 @@ impl<'a> Master<'a> {
     }
 
     /// Drops the columns that the duals find dearest, once there are many for the rows.
-    pub(crate) fn prune(&mut self, solved: &mut Solved) {
-        let most = (COLUMNS_A_ROW * self.rows).max(FEW_COLUMNS);
+    pub(crate) fn prune(&mut self, at: &mut Point) {
+        let most = (COLUMNS_A_ROW * self.rows()).max(FEW_COLUMNS);
         if self.rays.len() <= most {
             return;
         }
         let cost = |ray: &Ray| {
-            ray.usage.iter().map(|(row, share)| share * solved.duals.get(*row).copied().unwrap_or(0.0)).sum::<f64>()
+            ray.usage.iter().map(|(row, share)| share * at.duals.get(*row).copied().unwrap_or(0.0)).sum::<f64>()
         };
         let reduced: Vec<f64> = self.rays.iter().map(|ray| ray.brings - cost(ray)).collect();
         let mut order: Vec<f64> = reduced.clone();
@@ -252,7 +256,7 @@ impl<'a> Master<'a> {
         let least = order.get(most / 2).copied().unwrap_or(f64::NEG_INFINITY);
         let mut amounts = Vec::new();
         let mut rays = Vec::new();
-        for ((ray, amount), reduced) in std::mem::take(&mut self.rays).into_iter().zip(&solved.amounts).zip(reduced) {
+        for ((ray, amount), reduced) in std::mem::take(&mut self.rays).into_iter().zip(&at.amounts).zip(reduced) {
             if reduced >= least {
                 rays.push(ray);
                 amounts.push(*amount);
@@ -260,16 +264,43 @@ impl<'a> Master<'a> {
                 self.known.remove(&ray.seats);
             }
         }
-        (self.rays, self.model, solved.amounts) = (rays, None, amounts);
+        (self.rays, self.model, at.amounts) = (rays, None, amounts);
+    }
+
+    /// A point's duals from prices in fixed point.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn duals(&self, prices: &Prices) -> Vec<f64> {
+        let instance = self.instance;
+        let mut duals = vec![0.0; self.rows()];
+        let mut set = |row: Option<usize>, price: i128| {
+            if let Some(dual) = row.and_then(|row| duals.get_mut(row)) {
+                *dual = price as f64 * f64::powi(2.0, -FRACTION_BITS);
+            }
+        };
+        for (give, price) in prices.give.iter() {
+            set(self.gives[give], for_limit(instance, give, *price));
+        }
+        for (want, price) in prices.want.iter() {
+            set(self.wants[want], *price);
+        }
+        duals
+    }
+
+    /// Brings a point nearer to the optimum over the columns made so far; what its amounts bring once no limit is
+    /// overdrawn, in the objective's unit.
+    pub(crate) fn approach(&self, at: &mut Point, goes_on: &dyn Fn() -> bool) -> f64 {
+        at.approach(&self.rays, &self.sizes, goes_on);
+        let amounts = within(&self.rays, &at.amounts, self.rows());
+        self.rays.iter().zip(amounts).map(|(ray, amount)| ray.brings * amount).sum()
     }
 
     /// The duals as prices in fixed point.
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-    pub(crate) fn prices(&self, solved: &Solved) -> Prices {
+    pub(crate) fn prices(&self, at: &Point) -> Prices {
         let instance = self.instance;
         let mut prices = Prices::zero(instance);
         let one = f64::powi(2.0, FRACTION_BITS);
-        let price = |row: usize| solved.duals.get(row).map_or(0.0, |dual| dual * one);
+        let price = |row: usize| at.duals.get(row).map_or(0.0, |dual| dual * one);
         for give in instance.gives.ids() {
             if let Some(row) = self.gives[give] {
                 let whole = f64::powi(2.0, instance.goods[instance.gives[give].good].scale);

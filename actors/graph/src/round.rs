@@ -272,7 +272,7 @@ pub(crate) fn place_near(
     quantities: &[f64],
 ) -> Result<bool, ErrorReply> {
     let room = book.room(seats);
-    for round in [f64::floor, f64::ceil] {
+    for round in [f64::round, f64::floor, f64::ceil] {
         let start = seats.iter().zip(quantities).zip(&room).map(|((seat, quantity), room)| {
             if instance.is_end(instance.seats[*seat].give) {
                 return 1;
