@@ -30,7 +30,7 @@ fn allowed(name: &str) -> &'static [&'static str] {
             "proof",
         ],
         // The cores inside Python.
-        "native" => &["schemas", "trade_balance", "mac", "graph", "genetic", "proof"],
+        "native" => &["schemas", "terms", "trade_balance", "mac", "graph", "genetic", "proof"],
         core if CORES.contains(&core) => &["terms", "schemas"],
         other => panic!("{other} has no place in the house: say which arrows it may have"),
     }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from hms_a2a.gtp._archive import Archive
-from hms_a2a.gtp._direct import at_once
+from hms_a2a.gtp._direct import at_once, proved_at_once
 from hms_a2a.gtp._errors import BadClaim, BadEvidence
 from hms_a2a.gtp._prove import Outcome
 from hms_a2a.gtp._worker import Done, Job, Running
@@ -88,33 +88,34 @@ class Answers:
     async def all(self, bodies: list[bytes], ask: Ask) -> list[tuple[bytes, Outcome]]:
         """An answer for each claim, with its hash, in order. Raises `BadClaim` where one cannot be read."""
         until = asyncio.get_running_loop().time() + ask.seconds
-        claims: list[Claim] = []
-        answers: list[Outcome | None] = []
+        answers: list[tuple[bytes, Outcome] | None] = []
+        hard: list[tuple[int, Claim]] = []
         # One request after the other: taking turns within them, all would be answered as late as the last.
         async with self._turn:
             for index, body in enumerate(bodies):
-                try:
-                    claim, outcome = at_once(body)
-                except BadClaim as error:
-                    field = f"claims[{index}]" + (f".{error.field}" if error.field else "")
-                    raise BadClaim(error.reason, field=field) from error
-                claims.append(claim)
-                answers.append(None if outcome and ask.only_refute and outcome.verdict == "proved" else outcome)
+                answer = None if ask.only_refute else proved_at_once(body)
+                if answer is None:
+                    try:
+                        claim, outcome = at_once(body)
+                    except BadClaim as error:
+                        field = f"claims[{index}]" + (f".{error.field}" if error.field else "")
+                        raise BadClaim(error.reason, field=field) from error
+                    if outcome is None or (ask.only_refute and outcome.verdict == "proved"):
+                        hard.append((index, claim))
+                    else:
+                        answer = claim.hash, outcome
+                answers.append(answer)
                 if index % 8 == 7:
                     await asyncio.sleep(0)  # what arrives is heard in between
-        hard = [k for k, outcome in enumerate(answers) if outcome is None]
-        if hard:
-            found = await asyncio.gather(*(self._search(claims[k], ask, until, len(hard)) for k in hard))
-            for k, outcome in zip(hard, found, strict=True):
-                answers[k] = outcome
-        results = []
-        for claim, outcome in zip(claims, answers, strict=True):
-            assert outcome is not None  # noqa: S101 # every hard one was searched for
+        found = await asyncio.gather(*(self._search(claim, ask, until, len(hard)) for _, claim in hard))
+        for (index, claim), outcome in zip(hard, found, strict=True):
+            answers[index] = claim.hash, outcome
+        results = [answer for answer in answers if answer is not None]
+        for _, outcome in results:
             if outcome.verdict == "unknown":
                 self.counts.unknown += 1
             else:
                 self.counts.decided += 1
-            results.append((claim.hash, outcome))
         return results
 
     async def _search(self, claim: Claim, ask: Ask, until: float, many: int) -> Outcome:

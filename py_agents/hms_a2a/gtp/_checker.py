@@ -55,12 +55,7 @@ def check(claim: bytes, evidence: bytes) -> Checked:
             read = decode_written(evidence, wire.Certificate)
     except BadWire as error:
         raise BadEvidence(error.field, error.reason) from error
-    return check_read(about, hashlib.sha256(claim).digest(), read)
-
-
-def check_read(about: wire.Claim, claim_hash: bytes, read: wire.Certificate | wire.Counterexample) -> Checked:
-    """The same of what the codec has read, or written, already. Raises `BadClaim` or `BadEvidence`."""
-    if read.claim_hash != claim_hash:
+    if read.claim_hash != hashlib.sha256(claim).digest():
         raise BadEvidence("claim_hash", "is another claim's")
     setting = _Setting(about)
     if about.witness:

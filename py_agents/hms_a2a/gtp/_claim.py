@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from hms_a2a import _wire as wire
-from hms_a2a._codec import decode, encode
+from hms_a2a._codec import decode_written, encode
 from hms_a2a._errors import BadWire
 from hms_a2a._rational import Ratio
 from hms_a2a.gtp._errors import BadClaim
@@ -55,14 +55,9 @@ class Claim:
     def from_bytes(cls, body: bytes) -> Claim:
         """Read the body of a claim. Raises `BadClaim`."""
         try:
-            read = decode(body, wire.Claim)
+            read = decode_written(body, wire.Claim)
         except BadWire as error:
             raise BadClaim(error.reason, field=error.field) from error
-        return cls.from_wire(read, body)
-
-    @classmethod
-    def from_wire(cls, read: wire.Claim, body: bytes) -> Claim:
-        """A claim that the codec has read from these bytes."""
         n = len(read.variables)
         return cls(
             tuple(read.variables),

@@ -13,8 +13,16 @@
 
 mod table;
 
+use std::panic::catch_unwind;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use schemas::Hash;
+use schemas::body::{decode, encode};
+use schemas::claim::Claim;
+use schemas::kernel::{Finding, Kernel};
+use schemas::limit::MAX_BODY_BYTES;
+use terms::claims::certificate_by_bounds;
 
 use self::table::{Entry, core};
 
@@ -51,9 +59,25 @@ fn call(python: Python<'_>, kind: &str, body: Vec<u8>) -> PyResult<Vec<u8>> {
     Ok(python.detach(move || (entry.answer)(&body)))
 }
 
+/// A certificate of a claim, both as bytes, that the bounds of its variables alone prove; `None` for any other claim, also
+/// for bytes that are none. The kernel has checked it.
+#[pyfunction]
+fn prove_by_bounds(python: Python<'_>, claim: Vec<u8>) -> Option<Vec<u8>> {
+    python.detach(move || {
+        catch_unwind(|| {
+            let read = decode::<Claim>(&claim, MAX_BODY_BYTES).ok()?;
+            let certificate = encode(&certificate_by_bounds(&read, Hash::of(&claim))?);
+            let finding = proof::Checker.check(&claim, &certificate).ok()?;
+            matches!(finding, Finding::Proved { .. }).then_some(certificate)
+        })
+        .ok()
+        .flatten()
+    })
+}
+
 #[pymodule]
 #[pyo3(name = "_native")]
 mod module {
     #[pymodule_export]
-    use super::{call, kinds};
+    use super::{call, kinds, prove_by_bounds};
 }

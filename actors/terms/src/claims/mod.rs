@@ -15,15 +15,20 @@
 //! [`no_blocking_coalition`], [`nash_division`]) are for whoever divides gains, or keeps certificates, and wants to show
 //! that it was done as promised.
 //!
+//! Nearly all of them are linear, and their bounds alone decide them: [`certificate_by_bounds`] writes down what proves
+//! such a claim, and has to be believed as little as any prover.
+//!
 //! # What it refuses
 //!
 //! A claim that cannot be stated: a giver who states no cost, or does not say what it holds; bounds that no point is
 //! in; more variables than a claim may have. The deal then has no proof, and none without proof commits.
 
+mod bounds;
 mod builder;
 mod deal;
 mod division;
 
+pub use bounds::certificate_by_bounds;
 pub use deal::{Raised, holdings, raised, raised_by, win_win};
 pub use division::{
     Coalition, Halfspace, Lot, budget_balance, certificate_solvent, nash_division, no_blocking_coalition,
