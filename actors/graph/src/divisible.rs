@@ -55,10 +55,14 @@ const EFFORT_GROWTH: u64 = 16;
 const RAYS_SCOUTED: usize = 2;
 /// Rays kept from one give in one search: its best and those on the way there.
 const RAYS_KEPT: usize = 3;
+/// With no more limits than this a vertex costs too little for any other guide.
+const MANY_ROWS: usize = 1_000;
 /// Points near the optimum guide until the bound is within this share of what they reach.
 const GUIDED_ENOUGH: f64 = 1e-3;
-/// They guide no longer after so many rounds without a new column, nor after so many in all.
-const IDLE: u32 = 4;
+/// They guide no longer after so many rounds in which the bound comes no nearer, nor after so many in all.
+const IDLE: u32 = 6;
+/// Nearer is this share of the gap before, or less.
+const NEARER: f64 = 0.97;
 const MOST_ROUNDS: u32 = 1_000;
 /// By so much of what it moves a ray that fills a limit makes that limit dearer for the next ones, at first.
 const CAUTION: f64 = 1.0 / 64.0;
@@ -146,7 +150,9 @@ pub(crate) fn relax(instance: &Instance, earlier: &[Vec<SeatId>], watch: &Watch)
         effort: FIRST_EFFORT,
     };
     making.seed(earlier);
-    making.guide();
+    if making.master.rows() > MANY_ROWS {
+        making.guide();
+    }
     making.make();
     making.finish()
 }
@@ -269,7 +275,7 @@ impl Making<'_> {
             Point { amounts: std::mem::take(&mut self.best.amounts), duals: self.master.duals(&self.best.prices) };
         let goes_on = || self.watch.spent_percent() < GUIDE_UNTIL_PERCENT;
         let mut scout = Scout::new(self.instance);
-        let (mut caution, mut idle) = (CAUTION, 0);
+        let (mut caution, mut idle, mut nearest) = (CAUTION, 0, f64::INFINITY);
         for _ in 0..MOST_ROUNDS {
             if idle == IDLE || !goes_on() {
                 break;
@@ -281,10 +287,12 @@ impl Making<'_> {
             caution = if caution < LEAST_CAUTION { 0.0 } else { caution * CALMER };
             if made * FEW_OF <= self.master.rays().len() {
                 self.bound(&duals, GUIDE_UNTIL_PERCENT);
-                idle = if made == 0 { idle + 1 } else { 0 };
                 if self.is_within(GUIDED_ENOUGH) {
                     break;
                 }
+                let gap = fixed_guide(self.best.bound) - self.value;
+                idle = if gap < NEARER * nearest { 0 } else { idle + 1 };
+                nearest = nearest.min(gap);
             }
         }
         self.is_sparse = false;
