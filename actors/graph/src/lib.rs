@@ -6,8 +6,9 @@
 //!
 //! 1. [`instance`] reads and checks the offers and numbers what can sit in a ring: its *seats*.
 //! 2. [`pooled`] prices every limit as if rings could be of any length; from there [`divisible`] solves the linear
-//!    relaxation over all rings, making the columns as the duals ask for them ([`rings`] finds them, [`master`] holds
-//!    the programme), and proves a bound on what any set of rings can reach.
+//!    relaxation over all rings, making the columns as the duals ask for them ([`scout`] finds them quickly and [`rings`]
+//!    exactly, [`master`] holds the programme, [`gradient`] comes near its optimum), and proves a bound on what any set of
+//!    rings can reach.
 //! 3. [`round`] rounds its optimum to whole lots, repairs every ring exactly, and uses what is left.
 //! 4. [`lots`] betters that where few lots move, by an integer programme ([`programme`], made smaller by [`reduce`],
 //!    its nodes solved by [`simplex`]), and proves the optimum where it can.

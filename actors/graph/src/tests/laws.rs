@@ -13,7 +13,7 @@ use schemas::value::{Bounds, Outlook};
 use schemas::{JobId, Rational};
 
 use super::brute;
-use super::market::{check, clear, good, in_lots, market, offer, quantity, timeless};
+use super::market::{check, clear, give, good, in_lots, market, offer, quantity, timeless, want};
 use crate::{Clear, Stopwatch};
 
 /// How markets are drawn.
@@ -256,4 +256,42 @@ fn a_millisecond_brings_an_answer() {
     let patient = clear(&continent());
     assert!(hasty.bound >= patient.objective && patient.bound >= hasty.objective);
     check(&request, &<Clear>::default().handle(request.clone(), &Call::default()).unwrap());
+}
+
+/// So many offers, each of two goods for two others of twelve, drawn by a congruential generator.
+fn fair(offers: usize) -> Request {
+    let mut state = 7_u64;
+    let mut draw = |least: u64, most: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        least + (state >> 33) % (most - least + 1)
+    };
+    let name = |at: u64| format!("g{}", at % 12);
+    let offers = (0..offers).map(|at| {
+        let (first, step) = (draw(0, 11), draw(1, 2));
+        let limit = |draw: &mut dyn FnMut(u64, u64) -> u64| draw(1_000, 50_000) as i64;
+        let gives = [0, 1].map(|k| give(&name(first + k * step), limit(&mut draw), &draw(80, 98).to_string()));
+        let wants = [2, 3].map(|k| want(&name(first + k * step), limit(&mut draw), &draw(102, 130).to_string()));
+        offer(&format!("a{at}"), gives.to_vec(), wants.to_vec())
+    });
+    let offers = offers.collect();
+    market((0..12).map(|at| good(&name(at))).collect(), offers)
+}
+
+#[test]
+fn a_large_market_is_cleared_near_the_optimum_in_whatever_order_it_stands() {
+    let request = Request { time_limit_ms: 60_000, ..fair(400) };
+    let cleared = clear(&request);
+    assert!(cleared.gap_ppm <= 5_000, "{} of {}: {} ppm", cleared.objective, cleared.bound, cleared.gap_ppm);
+    let turned = Request { offers: request.offers.iter().rev().cloned().collect(), ..request.clone() };
+    assert_eq!(clear(&turned).rings, cleared.rings);
+}
+
+#[test]
+fn a_large_market_may_be_cut_short_anywhere() {
+    let request = fair(400);
+    for jump_ms in [1, 3, 10, 30, 100, 300] {
+        let cleared = Clear::with(Jumping(jump_ms)).handle(request.clone(), &Call::default()).unwrap();
+        check(&request, &cleared);
+        assert!(cleared.bound >= cleared.objective);
+    }
 }
