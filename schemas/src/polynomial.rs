@@ -244,8 +244,7 @@ impl From<&Poly> for Polynomial {
     fn from(poly: &Poly) -> Self {
         let mut sum = Self::zero();
         for term in poly.terms() {
-            let coef = BigRational::new_raw(term.coef.numerator().clone(), term.coef.denominator().clone());
-            sum.add(Product(term.powers.clone()), coef);
+            sum.add(Product(term.powers.clone()), BigRational::from(&term.coef));
         }
         sum
     }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
+use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -89,6 +90,12 @@ impl Ratio {
     #[must_use]
     pub fn is_positive(&self) -> bool {
         self.numerator.sign() == Sign::Plus
+    }
+}
+
+impl From<&Ratio> for BigRational {
+    fn from(ratio: &Ratio) -> Self {
+        Self::new_raw(ratio.numerator.clone(), ratio.denominator.clone())
     }
 }
 

@@ -6,7 +6,8 @@
 
 use num_bigint::BigInt;
 use num_integer::Integer;
-use num_traits::{ToPrimitive, Zero};
+use num_traits::{CheckedAdd, CheckedMul, CheckedSub, ToPrimitive, Zero};
+use schemas::Rational;
 use schemas::limit::PPM;
 use schemas::value::{Bounds, check_margin};
 
@@ -105,6 +106,9 @@ impl Exchange {
     }
 }
 
+/// A ratio whose parts have 127 bits.
+type Narrow = num_rational::Ratio<i128>;
+
 /// A good that goes from one party to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hop {
@@ -131,9 +135,8 @@ impl Hop {
 
     /// The same, as a ratio that fits.
     fn narrow_welfare(&self) -> Option<Narrow> {
-        let worth = Narrow::central(self.quantity, self.value, self.receiver.receipt_ppb)?;
-        let cost = Narrow::central(self.quantity, self.cost, self.giver.giving_ppb)?;
-        worth.plus(Narrow { top: -cost.top, ..cost })
+        let worth = narrow_central(self.quantity, self.value, self.receiver.receipt_ppb)?;
+        worth.checked_sub(&narrow_central(self.quantity, self.cost, self.giver.giving_ppb)?)
     }
 }
 
@@ -143,8 +146,8 @@ impl Hop {
 /// [`TermsError::Overflow`] where it does not fit 64 bits.
 pub fn hops_welfare_minor(hops: impl Iterator<Item = Hop> + Clone) -> Result<i64, TermsError> {
     // Most fit, and take a tenth of the time.
-    let narrow = hops.clone().try_fold(Narrow { top: 0, bottom: 1 }, |sum, hop| sum.plus(hop.narrow_welfare()?));
-    if let Some(Ok(whole)) = narrow.map(|sum| i64::try_from(sum.top.div_euclid(sum.bottom))) {
+    let narrow = hops.clone().try_fold(Narrow::zero(), |sum, hop| sum.checked_add(&hop.narrow_welfare()?));
+    if let Some(Ok(whole)) = narrow.map(|sum| i64::try_from(sum.numer().div_floor(sum.denom()))) {
         return Ok(whole);
     }
     let mut sum = Exact::zero();
@@ -152,36 +155,12 @@ pub fn hops_welfare_minor(hops: impl Iterator<Item = Hop> + Clone) -> Result<i64
     sum.floor("a ring's welfare")
 }
 
-/// A ratio of 127 bits, `bottom` above 0.
-#[derive(Clone, Copy)]
-struct Narrow {
-    top: i128,
-    bottom: i128,
-}
-
-impl Narrow {
-    fn central(quantity: i64, Bounds { lo, hi }: Bounds, factor_ppb: i64) -> Option<Self> {
-        let (lo_bottom, hi_bottom) = (i128::from(lo.denominator()), i128::from(hi.denominator()));
-        let top = (i128::from(lo.numerator()).checked_mul(hi_bottom)?)
-            .checked_add(i128::from(hi.numerator()).checked_mul(lo_bottom)?)?;
-        let bottom = lo_bottom.checked_mul(hi_bottom)?.checked_mul(2)?;
-        let common = top.gcd(&bottom);
-        let (factor, whole) = (i128::from(factor_ppb), i128::from(PPB));
-        let of_factor = factor.gcd(&whole);
-        Some(Self {
-            top: (top / common).checked_mul(factor / of_factor)?.checked_mul(quantity.into())?,
-            bottom: (bottom / common).checked_mul(whole / of_factor)?,
-        })
-    }
-
-    fn plus(self, other: Self) -> Option<Self> {
-        let common = self.bottom.gcd(&other.bottom);
-        let (mine, theirs) = (self.bottom / common, other.bottom / common);
-        Some(Self {
-            top: self.top.checked_mul(theirs)?.checked_add(other.top.checked_mul(mine)?)?,
-            bottom: self.bottom.checked_mul(theirs)?,
-        })
-    }
+/// What so much of a good counts at the centre of bounds, as a ratio that fits.
+fn narrow_central(quantity: i64, Bounds { lo, hi }: Bounds, factor_ppb: i64) -> Option<Narrow> {
+    let ratio = |stated: Rational| Narrow::new(stated.numerator().into(), stated.denominator().into());
+    let twice = ratio(lo).checked_add(&ratio(hi))?;
+    let factor = Narrow::new(factor_ppb.into(), 2 * i128::from(PPB));
+    twice.checked_mul(&factor)?.checked_mul(&Narrow::from_integer(quantity.into()))
 }
 
 /// A product of factors that fits.

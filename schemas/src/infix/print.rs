@@ -5,7 +5,6 @@ use num_traits::{One, Signed};
 
 use crate::claim::{Claim, Constraint, Poly, PolyTerm, Power, Relation};
 use crate::id::Variable;
-use crate::ratio::Ratio;
 
 /// Writes a claim.
 pub(super) fn claim(claim: &Claim) -> String {
@@ -57,14 +56,10 @@ fn bound(constraint: &Constraint, is_low: bool) -> Option<(u8, BigRational)> {
         _ => return None,
     };
     let [Power { variable, exponent: 1 }] = first.powers.as_slice() else { return None };
-    let value = constant.map_or_else(BigRational::default, exact);
+    let value = constant.map_or_else(BigRational::default, BigRational::from);
     let sign = if is_low { BigRational::one() } else { -BigRational::one() };
-    let is_bound = constraint.relation != Relation::Equal && exact(&first.coef) == sign;
+    let is_bound = constraint.relation != Relation::Equal && BigRational::from(&first.coef) == sign;
     is_bound.then(|| (*variable, if is_low { -value } else { value }))
-}
-
-fn exact(ratio: &Ratio) -> BigRational {
-    BigRational::new_raw(ratio.numerator().clone(), ratio.denominator().clone())
 }
 
 fn relation(constraint: &Constraint, names: &[Variable]) -> String {
@@ -93,7 +88,7 @@ pub(super) fn poly(poly: &Poly, names: &[Variable]) -> String {
 
 /// A term without its sign.
 fn magnitude(term: &PolyTerm, names: &[Variable]) -> String {
-    let coef = exact(&term.coef).abs();
+    let coef = BigRational::from(&term.coef).abs();
     let mut factors = Vec::new();
     if !coef.is_one() || term.powers.is_empty() {
         factors.push(coef.to_string());

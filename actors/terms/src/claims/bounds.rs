@@ -74,7 +74,7 @@ pub fn certificate_by_bounds(claim: &Claim, claim_hash: Hash) -> Option<Certific
 fn linear(poly: &Poly) -> Option<Linear> {
     let mut form = Linear { constant: BigRational::zero(), slopes: BTreeMap::new() };
     for term in poly.terms() {
-        let coef = rational(&term.coef);
+        let coef = BigRational::from(&term.coef);
         match term.powers.as_slice() {
             [] => form.constant = coef,
             [power] if power.exponent == 1 => {
@@ -100,10 +100,6 @@ fn nearest(hypotheses: &[Constraint], variable: u8, from_below: bool) -> Option<
 fn is_strict(hypotheses: &[Constraint], factors: &[u16]) -> bool {
     let of = |factor: &u16| hypotheses.get(usize::from(*factor));
     factors.iter().filter_map(of).any(|hypothesis| hypothesis.relation == Relation::Above)
-}
-
-fn rational(ratio: &Ratio) -> BigRational {
-    BigRational::new_raw(ratio.numerator().clone(), ratio.denominator().clone())
 }
 
 fn ratio(rational: &BigRational) -> Option<Ratio> {
