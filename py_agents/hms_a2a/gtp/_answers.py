@@ -12,11 +12,12 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
 from hms_a2a.gtp._archive import Archive
+from hms_a2a.gtp._claim import Claim
 from hms_a2a.gtp._direct import at_once, proved_at_once
 from hms_a2a.gtp._errors import BadClaim, BadEvidence
 from hms_a2a.gtp._prove import Outcome
@@ -25,11 +26,13 @@ from hms_a2a.gtp._worker import Done, Job, Running
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hms_a2a.gtp._claim import Claim
     from hms_a2a.gtp._islands import Islands
     from hms_a2a.gtp._workers import Workers
 
 _log = logging.getLogger("hms_a2a.gtp")
+
+#: A claim's hash, and what came of it.
+_Answer: TypeAlias = tuple[bytes, Outcome]
 
 #: How long a search is short.
 SHORT_S = 0.5
@@ -85,32 +88,23 @@ class Answers:
         """Searches that run now."""
         return self._workers.running
 
-    async def all(self, bodies: list[bytes], ask: Ask) -> list[tuple[bytes, Outcome]]:
+    async def all(self, bodies: list[bytes], ask: Ask) -> list[_Answer]:
         """An answer for each claim, with its hash, in order. Raises `BadClaim` where one cannot be read."""
         until = asyncio.get_running_loop().time() + ask.seconds
-        answers: list[tuple[bytes, Outcome] | None] = []
-        hard: list[tuple[int, Claim]] = []
+        answers: list[_Answer | Claim] = []
         # One request after the other: taking turns within them, all would be answered as late as the last.
         async with self._turn:
             for index, body in enumerate(bodies):
-                answer = None if ask.only_refute else proved_at_once(body)
-                if answer is None:
-                    try:
-                        claim, outcome = at_once(body)
-                    except BadClaim as error:
-                        field = f"claims[{index}]" + (f".{error.field}" if error.field else "")
-                        raise BadClaim(error.reason, field=field) from error
-                    if outcome is None or (ask.only_refute and outcome.verdict == "proved"):
-                        hard.append((index, claim))
-                    else:
-                        answer = claim.hash, outcome
-                answers.append(answer)
+                try:
+                    answers.append(_easily(body, only_refute=ask.only_refute))
+                except BadClaim as error:
+                    field = f"claims[{index}]" + (f".{error.field}" if error.field else "")
+                    raise BadClaim(error.reason, field=field) from error
                 if index % 8 == 7:
-                    await asyncio.sleep(0)  # what arrives is heard in between
-        found = await asyncio.gather(*(self._search(claim, ask, until, len(hard)) for _, claim in hard))
-        for (index, claim), outcome in zip(hard, found, strict=True):
-            answers[index] = claim.hash, outcome
-        results = [answer for answer in answers if answer is not None]
+                    await asyncio.sleep(0)  # other requests are heard in between
+        hard = [claim for claim in answers if isinstance(claim, Claim)]
+        found = iter(await asyncio.gather(*(self._search(claim, ask, until, len(hard)) for claim in hard)))
+        results = [(answer.hash, next(found)) if isinstance(answer, Claim) else answer for answer in answers]
         for _, outcome in results:
             if outcome.verdict == "unknown":
                 self.counts.unknown += 1
@@ -155,6 +149,17 @@ class Answers:
             return None
         outcome = verified(claim, Done("cached", evidence, 0.0, "cache", None, 0, 0), 0.0)
         return outcome if outcome.evidence is not None else None
+
+
+def _easily(body: bytes, *, only_refute: bool) -> _Answer | Claim:
+    """What takes no search to answer; the claim where it takes one. Raises `BadClaim`."""
+    answer = None if only_refute else proved_at_once(body)
+    if answer is not None:
+        return answer
+    claim, outcome = at_once(body)
+    if outcome is None or (only_refute and outcome.verdict == "proved"):
+        return claim
+    return claim.hash, outcome
 
 
 def _stopped(ask: Ask) -> bool:
