@@ -21,7 +21,8 @@ use std::collections::BTreeSet;
 
 use schemas::ErrorReply;
 
-use crate::fixed::{ENDLESS, FRACTION_BITS, ONE, plus, shifted_up, times_down};
+use crate::bound::prove;
+use crate::fixed::{guide, plus};
 use crate::gradient::{Point, thinned};
 use crate::instance::Instance;
 use crate::master::{Master, Precision, Ray};
@@ -59,10 +60,11 @@ const RAYS_KEPT: usize = 3;
 const MANY_ROWS: usize = 1_000;
 /// Points near the optimum guide until the bound is within this share of what they reach.
 const GUIDED_ENOUGH: f64 = 1e-3;
-/// They guide no longer after so many rounds in which the bound comes no nearer, nor after so many in all.
+/// They guide no longer after so many rounds in which the bound comes no nearer.
 const IDLE: u32 = 6;
 /// Nearer is this share of the gap before, or less.
 const NEARER: f64 = 0.97;
+/// They guide for no more rounds than this.
 const MOST_ROUNDS: u32 = 1_000;
 /// By so much of what it moves a ray that fills a limit makes that limit dearer for the next ones, at first.
 const CAUTION: f64 = 1.0 / 64.0;
@@ -70,7 +72,7 @@ const CAUTION: f64 = 1.0 / 64.0;
 const CALMER: f64 = 0.8;
 /// Less caution than this is none.
 const LEAST_CAUTION: f64 = 1.0 / 1_024.0;
-/// Fewer new columns than one of so many are few: it is time to search exactly, and to bound.
+/// Fewer new columns than one of so many are few: it is time to bound.
 const FEW_OF: usize = 50;
 /// A bound within so much of the relaxation's value, for each limit, ends the making of columns: rounding to whole
 /// lots will cost more than that.
@@ -89,10 +91,6 @@ const SEEDS: usize = 8;
 const SPENT: f64 = 1e-6;
 /// A price that nobody pays.
 const FORBIDDING: i128 = 1 << 90;
-/// Rings mended one by one from one give before its own price takes up the rest.
-const MENDS: usize = 64;
-/// A raise of a give's price that costs less than 2^−30 of the bound is not worth looking for a cheaper one.
-const TRIFLE_BITS: u32 = 30;
 
 /// What the relaxation came to.
 pub(crate) struct Relaxed {
@@ -119,6 +117,13 @@ impl Relaxed {
         let bound = prices.total(instance);
         if instance.all_seated && bound < self.bound {
             (self.bound, self.prices) = (bound, prices);
+        }
+    }
+
+    /// Bounds by duals, where `goes_on` gives it the time.
+    fn bound_by(&mut self, instance: &Instance, duals: &Prices, goes_on: &dyn Fn() -> bool) {
+        if let Some(prices) = raised(instance, duals, goes_on) {
+            self.keep(instance, prices);
         }
     }
 }
@@ -286,11 +291,11 @@ impl Making<'_> {
             let made = self.scout(&mut scout, caution);
             caution = if caution < LEAST_CAUTION { 0.0 } else { caution * CALMER };
             if made * FEW_OF <= self.master.rays().len() {
-                self.bound(&duals, GUIDE_UNTIL_PERCENT);
+                self.best.bound_by(self.instance, &duals, &goes_on);
                 if self.is_within(GUIDED_ENOUGH) {
                     break;
                 }
-                let gap = fixed_guide(self.best.bound) - self.value;
+                let gap = guide(self.best.bound) - self.value;
                 idle = if gap < NEARER * nearest { 0 } else { idle + 1 };
                 nearest = nearest.min(gap);
             }
@@ -299,16 +304,9 @@ impl Making<'_> {
         self.best.amounts = at.amounts;
     }
 
-    /// Bounds by these duals, unless that takes longer than until so much of the time is spent.
-    fn bound(&mut self, duals: &Prices, until_percent: u32) {
-        if let Some(prices) = raised(self.instance, duals, &|| self.watch.spent_percent() < until_percent) {
-            self.best.keep(self.instance, prices);
-        }
-    }
-
     /// Whether the bound is within this share of what is reached.
     fn is_within(&self, share: f64) -> bool {
-        fixed_guide(self.best.bound) - self.value <= share * self.value
+        guide(self.best.bound) - self.value <= share * self.value
     }
 
     /// Makes columns at the duals of vertices until none is worth having, the bound is close, or so much of the time is
@@ -412,7 +410,7 @@ impl Making<'_> {
         let mut tries = 0;
         self.search.may_run_until(DIVE_UNTIL_PERCENT);
         while let Some(solved) = self.master.solve(Precision::Next, self.watch, DIVE_UNTIL_PERCENT) {
-            if solved.value + 1e-6 < fixed_guide(self.best.bound).floor() && tries < DIVE_TRIES {
+            if solved.value + 1e-6 < guide(self.best.bound).floor() && tries < DIVE_TRIES {
                 tries += 1;
                 let duals = self.master.prices(&solved.at);
                 if self.price(&duals).made > 0 {
@@ -450,31 +448,28 @@ impl Making<'_> {
     }
 
     fn finish(mut self) -> Result<Relaxed, ErrorReply> {
-        let gap = fixed_guide(self.best.bound) - self.value;
+        let gap = guide(self.best.bound) - self.value;
         if self.instance.is_in_lots() && self.best.complete && gap < 1.0 + 1e-3 * self.value {
             self.best.dived = self.dive()?;
         }
-        if let Some(duals) = self.duals.clone()
-            && !self.is_sparse
-        {
-            // Mending takes its time: first a bound without.
-            self.bound(&duals, PROVE_UNTIL_PERCENT);
-        }
         let Self { instance, watch, master, mut best, duals, value, is_sparse, effort, .. } = self;
-        if let Some(duals) = duals.clone()
-            && is_sparse
-            && fixed_guide(best.bound) - value > 1e-7 * value
-        {
-            let mut search = Search::new(instance, watch, PROVE_UNTIL_PERCENT);
-            let proven = prove(instance, &mut search, duals, effort, best.bound);
-            best.keep(instance, proven);
+        best.amounts.resize(master.rays().len(), 0.0);
+        match duals {
+            // Raising prices one by one takes a search for each: for vertices, whose prices are near enough.
+            Some(duals) if is_sparse && guide(best.bound) - value > 1e-7 * value => {
+                let mut search = Search::new(instance, watch, PROVE_UNTIL_PERCENT);
+                let proven = prove(instance, &mut search, duals, effort, best.bound);
+                best.keep(instance, proven);
+            }
+            Some(duals) if !is_sparse => {
+                best.bound_by(instance, &duals, &|| watch.spent_percent() < PROVE_UNTIL_PERCENT);
+                let at = Point { amounts: best.amounts, duals: master.duals(&duals) };
+                let goes_on = || watch.spent_percent() < THIN_UNTIL_PERCENT;
+                best.amounts = thinned(master.rays(), at, master.sizes(), &goes_on);
+            }
+            _ => {}
         }
         best.complete &= instance.all_seated;
-        best.amounts.resize(master.rays().len(), 0.0);
-        if !is_sparse {
-            let at = Point { amounts: best.amounts, duals: duals.map_or_else(Vec::new, |duals| master.duals(&duals)) };
-            best.amounts = thinned(master.rays(), at, master.sizes(), &|| watch.spent_percent() < THIN_UNTIL_PERCENT);
-        }
         best.rays = master.into_rays();
         Ok(best)
     }
@@ -488,121 +483,4 @@ struct Round {
     prices: Prices,
     /// Whether every ring worth having was seen.
     complete: bool,
-}
-
-/// Raises prices until no ring is worth more than it uses up, as cheaply as it can.
-fn prove(instance: &Instance, search: &mut Search<'_>, mut prices: Prices, effort: u64, bound: i128) -> Prices {
-    search.price(&prices);
-    let trifle = bound >> TRIFLE_BITS;
-    for start in instance.gives.ids() {
-        if instance.seats_of[start].is_empty() {
-            continue;
-        }
-        for mends in 0..=MENDS {
-            let mut dearest: Option<(Vec<SeatId>, i128)> = None;
-            let explored = search.explore(start, 0, effort, &mut |seats, worth| {
-                dearest = Some((seats.to_vec(), worth));
-                worth
-            });
-            if explored.ceiling == 0 {
-                break;
-            }
-            let mend = match &dearest {
-                Some((seats, worth)) if mends < MENDS && for_limit(instance, start, explored.ceiling) > trifle => {
-                    cheapest_mend(instance, seats, *worth)
-                }
-                _ => None,
-            };
-            match mend {
-                Some(Mend::Give(give, by)) => {
-                    prices.give[give] = plus(prices.give[give], by);
-                    search.price_give(give, prices.give[give]);
-                }
-                Some(Mend::Want(want, by)) => {
-                    prices.want[want] = plus(prices.want[want], by);
-                    search.price_want(want, prices.want[want]);
-                }
-                None => {
-                    prices.give[start] = plus(prices.give[start], explored.ceiling);
-                    search.price_give(start, prices.give[start]);
-                    break;
-                }
-            }
-        }
-    }
-    prices
-}
-
-/// A raise of one price.
-enum Mend {
-    Give(GiveId, i128),
-    Want(WantId, i128),
-}
-
-/// The raise that makes a ray worth nothing at the least cost: of the limit that it would fill first.
-#[allow(clippy::cast_precision_loss)]
-fn cheapest_mend(instance: &Instance, seats: &[SeatId], worth: i128) -> Option<Mend> {
-    let mut quantity = ONE;
-    let mut cheapest: Option<(f64, Mend)> = None;
-    for (index, ((give, take), seat)) in hops(instance, seats).zip(seats).enumerate() {
-        if index > 0 {
-            quantity = times_down(quantity, instance.seats[*seat].rate.lo);
-        }
-        if instance.is_end(give) {
-            continue;
-        }
-        let (giving, taking) = (&instance.gives[give], &instance.takes[take]);
-        let charge =
-            worth.checked_mul(ONE).and_then(|worth| worth.checked_div(quantity)).and_then(|price| price.checked_add(1));
-        if let Some(by) = charge {
-            let cost = by as f64 * giving.limit as f64 * f64::powi(2.0, -instance.goods[giving.good].scale);
-            if cheapest.as_ref().is_none_or(|(least, _)| cost < *least) {
-                cheapest = Some((cost, Mend::Give(give, by)));
-            }
-        }
-        if let Some(by) = instance.want_price_for(take, quantity, worth) {
-            let cost = by as f64;
-            if cheapest.as_ref().is_none_or(|(least, _)| cost < *least) {
-                cheapest = Some((cost, Mend::Want(taking.want, by)));
-            }
-        }
-    }
-    cheapest.map(|(_, mend)| mend)
-}
-
-/// What a price for 2^scale minor units makes for the whole limit of a give, rounded up.
-pub(crate) fn for_limit(instance: &Instance, give: GiveId, price: i128) -> i128 {
-    let row = &instance.gives[give];
-    if price == ENDLESS {
-        return ENDLESS;
-    }
-    let whole = price.checked_mul(i128::from(row.limit)).unwrap_or(ENDLESS);
-    shifted_up(whole, -instance.goods[row.good].scale)
-}
-
-impl Prices {
-    /// Σ price · limit, rounded up.
-    pub(crate) fn total(&self, instance: &Instance) -> i128 {
-        let wants = self.want.iter().fold(0, |sum, (_, price)| plus(sum, *price));
-        self.give.iter().fold(wants, |sum, (give, price)| plus(sum, for_limit(instance, give, *price)))
-    }
-
-    /// The prices so many 256ths of the way to others.
-    fn towards(&self, others: &Self, weight: i128) -> Self {
-        let mix = |a: i128, b: i128| if b == ENDLESS { a } else { a + (b - a) / 256 * weight };
-        let mut mixed = self.clone();
-        for give in self.give.ids() {
-            mixed.give[give] = mix(self.give[give], others.give[give]);
-        }
-        for want in self.want.ids() {
-            mixed.want[want] = mix(self.want[want], others.want[want]);
-        }
-        mixed
-    }
-}
-
-/// A fixed-point number as a float, as a guide.
-#[allow(clippy::cast_precision_loss)]
-pub(crate) fn fixed_guide(number: i128) -> f64 {
-    number as f64 / f64::powi(2.0, FRACTION_BITS)
 }

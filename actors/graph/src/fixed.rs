@@ -150,6 +150,12 @@ pub(crate) fn plus(a: i128, b: i128) -> i128 {
     }
 }
 
+/// A fixed-point number as a float: to guide, never to bound.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn guide(number: i128) -> f64 {
+    number as f64 * f64::powi(2.0, -FRACTION_BITS)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

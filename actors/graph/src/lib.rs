@@ -26,6 +26,7 @@
 //! It knows nothing of deals, ledgers or messages, keeps no state, and does no I/O; time reaches it through a
 //! [`Stopwatch`], and only to stop in time.
 
+mod bound;
 mod divisible;
 mod draw;
 mod earlier;
@@ -47,6 +48,7 @@ mod roadmap;
 mod round;
 mod rows;
 mod scout;
+mod shares;
 mod simplex;
 mod stopwatch;
 mod table;

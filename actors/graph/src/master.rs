@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use highs::{Col, ColProblem, HighsModelStatus, Model, Row, Sense};
 
-use crate::divisible::for_limit;
-use crate::fixed::FRACTION_BITS;
+use crate::bound::for_limit;
+use crate::fixed::{FRACTION_BITS, guide};
 use crate::gradient::{Point, within};
 use crate::instance::Instance;
 use crate::rings::Prices;
@@ -268,13 +268,12 @@ impl<'a> Master<'a> {
     }
 
     /// A point's duals from prices in fixed point.
-    #[allow(clippy::cast_precision_loss)]
     pub(crate) fn duals(&self, prices: &Prices) -> Vec<f64> {
         let instance = self.instance;
         let mut duals = vec![0.0; self.rows()];
         let mut set = |row: Option<usize>, price: i128| {
             if let Some(dual) = row.and_then(|row| duals.get_mut(row)) {
-                *dual = price as f64 * f64::powi(2.0, -FRACTION_BITS);
+                *dual = guide(price);
             }
         };
         for (give, price) in prices.give.iter() {

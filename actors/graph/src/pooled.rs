@@ -21,7 +21,7 @@ use schemas::Rational;
 use schemas::limit::PPM;
 use terms::Exact;
 
-use crate::fixed::{Between, ENDLESS, FRACTION_BITS, plus, shifted_up};
+use crate::fixed::{Between, ENDLESS, FRACTION_BITS, guide, plus, shifted_up};
 use crate::instance::Instance;
 use crate::master::quiet;
 use crate::rings::Prices;
@@ -132,10 +132,9 @@ fn solve(instance: &Instance, purses: &Table<PartyId, Purse>, limit: Duration) -
     if limit.is_zero() {
         return None;
     }
-    let float = |number: i128| number as f64 / f64::powi(2.0, FRACTION_BITS);
     let units = |limit: i64, good: GoodId| limit as f64 * f64::powi(2.0, -instance.goods[good].scale);
     let largest =
-        instance.takes.iter().map(|(_, take)| float(take.gain.lo) * units(take.limit, take.good)).fold(0.0, f64::max);
+        instance.takes.iter().map(|(_, take)| guide(take.gain.lo) * units(take.limit, take.good)).fold(0.0, f64::max);
     let money = if largest > 0.0 { largest / LARGEST_OBJECTIVE } else { 1.0 };
     let mut problem = ColProblem::new();
     let good_rows: Vec<Row> = instance.goods.ids().map(|_| problem.add_row(..=0.0)).collect();
@@ -148,9 +147,9 @@ fn solve(instance: &Instance, purses: &Table<PartyId, Purse>, limit: Duration) -
             let most = units(give.limit, give.good);
             let good_row = *good_rows.get(give.good.row())?;
             problem.add_column(
-                -float(give.loss.lo) * most / money,
+                -guide(give.loss.lo) * most / money,
                 0.0..=1.0,
-                [(good_row, -most / money), (purse_row, float(cost.lo) * most / money)],
+                [(good_row, -most / money), (purse_row, guide(cost.lo) * most / money)],
             );
         }
         for (take, worth) in instance.parties[party].takes().zip(&purse.worths) {
@@ -159,9 +158,9 @@ fn solve(instance: &Instance, purses: &Table<PartyId, Purse>, limit: Duration) -
             let good_row = *good_rows.get(take.good.row())?;
             let want_row = *want_rows.get(take.want.row())?;
             problem.add_column(
-                float(take.gain.hi) * most / money,
+                guide(take.gain.hi) * most / money,
                 0.0..=take.limit as f64 / take.full as f64,
-                [(good_row, most / money), (purse_row, -float(worth.hi) * most / money), (want_row, 1.0)],
+                [(good_row, most / money), (purse_row, -guide(worth.hi) * most / money), (want_row, 1.0)],
             );
         }
     }

@@ -3,7 +3,8 @@
 use schemas::Rational;
 use schemas::clearing::{GoodPrice, LimitPrice};
 
-use crate::divisible::{Relaxed, for_limit};
+use crate::bound::for_limit;
+use crate::divisible::Relaxed;
 use crate::fixed::FRACTION_BITS;
 use crate::instance::Instance;
 

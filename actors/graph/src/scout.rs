@@ -11,7 +11,7 @@
 //! exact, finds what is missing. In fixed point, every step rounded up, the same tables bound what any ring is worth
 //! ([`raised`]): walks that are no rings only make the bound larger.
 
-use crate::fixed::{Between, FRACTION_BITS, plus};
+use crate::fixed::{Between, guide, plus};
 use crate::instance::Instance;
 use crate::master::Ray;
 use crate::rings::Prices;
@@ -37,9 +37,8 @@ impl Worth for f64 {
     type Rate = f64;
     const NONE: Self = f64::NEG_INFINITY;
 
-    #[allow(clippy::cast_precision_loss)]
     fn of(fixed: i128) -> Self {
-        fixed as f64 * f64::powi(2.0, -FRACTION_BITS)
+        guide(fixed)
     }
 
     fn rate(rate: Between) -> f64 {

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::clearing::LeftOutOffer;
 use schemas::market::LeftOut;
 
-use crate::divisible::{Relaxed, fixed_guide};
+use crate::divisible::Relaxed;
 use crate::fixed::ONE;
+use crate::fixed::guide;
 use crate::instance::Instance;
 use crate::rings::Search;
 use crate::round::{Book, hops, objective_of, repair};
@@ -230,7 +231,7 @@ impl Asking<'_, '_> {
                 (LeftOut::PricedOut, "no ring that contents everyone was found in the time there was".into())
             }
             None if nearest > 0 && nearest < ONE => {
-                let short = 100.0 * (1.0 / fixed_guide(nearest) - 1.0);
+                let short = 100.0 * (1.0 / guide(nearest) - 1.0);
                 (
                     LeftOut::PricedOut,
                     format!(

@@ -7,6 +7,9 @@
 //! is translated field by field, and one more core is one more line in [`cores`]. The interpreter's lock is released
 //! while a core computes. Exceptions are made in Python, from the reply's body.
 //!
+//! One attempt at proving is here too, since the prover makes it for nearly every claim of a deal: `terms` writes the
+//! certificate down, and the kernel checks it.
+//!
 //! # What it refuses
 //!
 //! Names that are no core's; all else the core itself refuses, in its error reply.
