@@ -1,5 +1,7 @@
 //! Headers of the contract. What a header says is not signed: what must hold stands in the body.
 
+use std::borrow::Cow;
+
 /// `Content-Type`; ours is [`MSGPACK`].
 pub const CONTENT_TYPE: &str = "Content-Type";
 /// The content type of every body of the contract.
@@ -45,7 +47,10 @@ pub const LAST_SEQUENCE: &str = "Nats-Last-Sequence";
 
 /// A message's headers: names with their values, in order. Names are compared as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Vec<(Text, Text)>);
+
+/// Most headers say what is known beforehand, and are not copied.
+type Text = Cow<'static, str>;
 
 impl Headers {
     /// No headers.
@@ -56,13 +61,13 @@ impl Headers {
 
     /// The headers that every body of type `kind` carries.
     #[must_use]
-    pub fn of_type(kind: &str) -> Self {
+    pub fn of_type(kind: impl Into<Text>) -> Self {
         Self::new().with(CONTENT_TYPE, MSGPACK).with(TYPE, kind).with(SCHEMA, crate::SCHEMA_VERSION)
     }
 
     /// These and one more.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
         self.0.push((name.into(), value.into()));
         self
     }
@@ -70,12 +75,12 @@ impl Headers {
     /// The first value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| &**value)
     }
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// Whether there are none.
@@ -87,6 +92,6 @@ impl Headers {
 
 impl FromIterator<(String, String)> for Headers {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }

@@ -108,7 +108,7 @@ impl Voice {
         let subject = subject.into();
         let nonce = format!("{now_unix_ms}-{}", self.spoken.fetch_add(1, Relaxed));
         let sender = self.signer.sign(&subject, &body, now_unix_ms, &nonce)?;
-        Ok(Message::new(subject, body).with_headers(Headers::of_type(kind).with(header::SENDER, sender)))
+        Ok(Message::new(subject, body).with_headers(Headers::of_type(kind.to_owned()).with(header::SENDER, sender)))
     }
 }
 

@@ -95,7 +95,7 @@ mod tests {
 
     fn signed(signer: &Signer, sequence: u64, subject: String, kind: &str, body: Vec<u8>) -> LogRecord {
         let sender = signer.sign(&subject, &body, 1_790_000_000_000, "n").unwrap();
-        let headers = Headers::of_type(kind).with(header::SENDER, sender);
+        let headers = Headers::of_type(kind.to_owned()).with(header::SENDER, sender);
         LogRecord { sequence, subject, headers, body }
     }
 

@@ -106,7 +106,7 @@ impl World {
 
     fn record(&self, writer: &str, subject: String, kind: &str, body: Vec<u8>, sequence: u64) -> LogRecord {
         let sender = self.signers[writer].sign(&subject, &body, self.now, "n").unwrap();
-        LogRecord { sequence, subject, headers: Headers::of_type(kind).with(header::SENDER, sender), body }
+        LogRecord { sequence, subject, headers: Headers::of_type(kind.to_owned()).with(header::SENDER, sender), body }
     }
 
     fn write(&mut self, writer: &str, entry: Entry) {

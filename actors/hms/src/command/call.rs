@@ -272,7 +272,7 @@ const SEARCH_MS: u32 = 4_000;
 async fn watched(port: &dyn Port, message: Message, job: &JobId, timeout_ms: u64) -> Outcome<Reply<Message>> {
     let mut progress = port.subscribe(&subject::job_progress(job), None).await?;
     port.flush().await?;
-    let message = message.with_header(header::JOB, job.as_str());
+    let message = message.with_header(header::JOB, job.as_str().to_owned());
     let mut answer = pin!(request::send(port, message, timeout_ms.saturating_add(GRACE_MS)));
     let mut interrupted = pin!(runtime::interrupted());
     let mut is_stopping = false;

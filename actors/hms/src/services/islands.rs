@@ -319,7 +319,7 @@ impl Islands {
         let token = JobId::parse(&token).map_err(|error| lost(&error))?;
         let heard = self.port.subscribe(&subject::job_progress(&token), None).await;
         let mut heard: Subscription = heard.map_err(|error| lost(&error))?;
-        let headers = Headers::of_type(<Epoch as schemas::Message>::TYPE).with(header::JOB, token.as_str());
+        let headers = Headers::of_type(<Epoch as schemas::Message>::TYPE).with(header::JOB, token.as_str().to_owned());
         let message = Message::new(subject::endpoint("genetic", "epoch"), body).with_headers(headers);
         let mut answer = std::pin::pin!(self.port.request(message, ANSWER_MS));
         let mut alive_unix_ms = self.port.now_unix_ms();

@@ -52,7 +52,7 @@ impl Story {
         let sequence = self.lines.len() + 1;
         let nonce = Hash::of(body).to_string();
         let sender = self.signer(writer).sign(&subject, body, NOW, &nonce[..32]).unwrap();
-        let headers = Headers::of_type(kind).with(header::SENDER, sender);
+        let headers = Headers::of_type(kind.to_owned()).with(header::SENDER, sender);
         let headers: Vec<_> = headers.iter().collect();
         let body = data_encoding::HEXLOWER.encode(body);
         self.lines.push(json!({ "sequence": sequence, "subject": subject, "headers": headers, "body": body }));

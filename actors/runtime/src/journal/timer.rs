@@ -34,7 +34,7 @@ impl Timer {
     fn record(&self, last: u64) -> Record {
         let headers = Headers::new()
             .with(header::SCHEDULE, schedule(self.at_unix_ms))
-            .with(header::SCHEDULE_TARGET, self.target.as_str())
+            .with(header::SCHEDULE_TARGET, self.target.as_str().to_owned())
             .with(header::SCHEDULE_TTL, FIRED_STAYS)
             .with(header::DEADLINE, self.due_unix_ms.to_string());
         Record::new(self.from.as_str(), Vec::new()).with_headers(headers).expecting(last)

@@ -291,7 +291,7 @@ pub(super) fn republished(stream: &str, stored: &Stored, subject: String, last_s
     let headers = stored
         .headers
         .clone()
-        .with(wire::STREAM, stream)
+        .with(wire::STREAM, stream.to_owned())
         .with(wire::SUBJECT, stored.subject.clone())
         .with(header::SEQUENCE, stored.sequence.to_string())
         .with(wire::TIME_STAMP, time.to_string())

@@ -74,7 +74,7 @@ impl World {
     ) -> Result<Vec<u64>, AppendError> {
         check_batch(&records)?;
         for record in &records {
-            let mut headers = record.headers.clone().with(wire::EXPECTED_STREAM, stream);
+            let mut headers = record.headers.clone().with(wire::EXPECTED_STREAM, stream.to_owned());
             if let Some(last) = record.expect_last_subject_seq {
                 headers = headers.with(header::EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
             }

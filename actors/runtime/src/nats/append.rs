@@ -83,12 +83,12 @@ impl Nats {
         number: usize,
         count: usize,
     ) -> Result<HeaderMap, AppendError> {
-        let mut headers = record.headers.clone().with(wire::EXPECTED_STREAM, stream);
+        let mut headers = record.headers.clone().with(wire::EXPECTED_STREAM, stream.to_owned());
         if let Some(last) = record.expect_last_subject_seq {
             headers = headers.with(EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
         }
         if let Some(batch) = batch {
-            headers = headers.with(wire::BATCH_ID, batch).with(wire::BATCH_SEQ, number.to_string());
+            headers = headers.with(wire::BATCH_ID, batch.to_owned()).with(wire::BATCH_SEQ, number.to_string());
             if number == count {
                 headers = headers.with(wire::BATCH_COMMIT, "1");
             }

@@ -1,5 +1,7 @@
 //! What travels: a subject, perhaps a place to reply to, headers, and a body of bytes.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use schemas::header::Headers;
 
@@ -31,7 +33,7 @@ impl Message {
 
     /// The same message with one more header.
     #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers = self.headers.with(name, value);
         self
     }

@@ -181,7 +181,7 @@ async fn panics(port: &Arc<dyn Port>) {
 
 async fn traces(port: &Arc<dyn Port>) {
     let running = service(port, 100).start(Arc::clone(port)).await.unwrap();
-    let traced = |header: &str| echo("trace").with_header(header::TRACEPARENT, header);
+    let traced = |header: &str| echo("trace").with_header(header::TRACEPARENT, header.to_owned());
     let child = ask(port, traced("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")).await.unwrap().text;
     assert!(child.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && child.ends_with("-01"), "{child}");
     assert!(!child.contains("b7ad6b7169203331"));

@@ -53,7 +53,7 @@ impl World {
 
     fn record(&self, by: &str, subject: String, kind: &str, body: Vec<u8>) -> LogRecord {
         let sender = self.signers[by].sign(&subject, &body, NOW, "n").unwrap();
-        let headers = Headers::of_type(kind).with(header::SENDER, sender);
+        let headers = Headers::of_type(kind.to_owned()).with(header::SENDER, sender);
         LogRecord { sequence: self.log.len() as u64 + 1, subject, headers, body }
     }
 

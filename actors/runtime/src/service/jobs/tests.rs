@@ -86,7 +86,7 @@ async fn service(port: &Arc<dyn Port>) -> Running {
 fn ask(verb: &str, depth: u64, job: Option<&str>) -> Message {
     let message = Message::new(subject::endpoint("dig", verb), body::encode(&Dig { depth, cut: false }));
     match job {
-        Some(job) => message.with_header(header::JOB, job),
+        Some(job) => message.with_header(header::JOB, job.to_owned()),
         None => message,
     }
 }
