@@ -29,9 +29,8 @@ use schemas::{
     limit::PROGRESS_EVERY_MS,
     subject,
 };
-use tokio::sync::mpsc;
 
-use super::reply::Outgoing;
+use super::reply::{Outbox, Outgoing};
 use crate::port::{Message, Port, Subscription};
 
 /// How long a cancellation waits for its job, in milliseconds.
@@ -129,12 +128,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// What whoever works on it is told.
-    pub(super) fn job(
-        &self,
-        deadline_unix_ms: Option<i64>,
-        port: &Arc<dyn Port>,
-        replies: &mpsc::UnboundedSender<Outgoing>,
-    ) -> Job {
+    pub(super) fn job(&self, deadline_unix_ms: Option<i64>, port: &Arc<dyn Port>, replies: &Outbox) -> Job {
         let watcher = OnTheBus {
             stopped: Arc::clone(&self.stopped),
             deadline_unix_ms: deadline_unix_ms.unwrap_or(i64::MAX),
@@ -159,7 +153,7 @@ struct OnTheBus {
     reported_unix_ms: AtomicI64,
     progress: String,
     port: Arc<dyn Port>,
-    replies: mpsc::UnboundedSender<Outgoing>,
+    replies: Outbox,
 }
 
 impl Watcher for OnTheBus {
@@ -178,7 +172,6 @@ impl Watcher for OnTheBus {
 
     fn report(&self, kind: &'static str, body: Vec<u8>) {
         let message = Message::new(self.progress.clone(), body).with_headers(Headers::of_type(kind));
-        // The writer ends last of all.
-        let _ = self.replies.send(Outgoing { message, place: None });
+        self.replies.send(Outgoing { message, place: None });
     }
 }

@@ -15,22 +15,26 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler, WrapFuture};
 use async_trait::async_trait;
-use futures::{FutureExt, future::BoxFuture, stream};
+use futures::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use schemas::{
     Code, ErrorReply, body,
     core::{Call, Core},
     header::{self, Headers},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use tracing::{Instrument, Span, error, info_span};
 
 use super::{
-    fair::{Place, Receiver},
+    fair::Place,
     jobs::{Jobs, Watched},
-    reply::{self, Answer, Outgoing},
+    reply::{self, Answer, Outbox, Outgoing},
     stats::Endpoint,
     trace::{Spans, TraceParent},
 };
@@ -52,7 +56,8 @@ pub(super) struct Admitted {
     pub(super) message: Message,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) place: Place,
-    pub(super) load: Load,
+    /// On which of several actors it counts.
+    pub(super) load: Option<Load>,
     pub(super) job: Option<Watched>,
 }
 
@@ -80,7 +85,7 @@ impl Drop for Load {
 pub(super) struct Bench {
     pub(super) port: Arc<dyn Port>,
     pub(super) service: Arc<str>,
-    pub(super) replies: mpsc::UnboundedSender<Outgoing>,
+    pub(super) replies: Outbox,
     pub(super) spans: Arc<Spans>,
     pub(super) jobs: Arc<Jobs>,
 }
@@ -107,7 +112,7 @@ impl Bench {
         (span, call)
     }
 
-    /// Ends a request: counts it, and hands its reply or its remains to the writer.
+    /// Ends a request: counts it, and sends its reply or its remains.
     fn conclude(&self, admitted: Admitted, begun: Instant, outcome: Result<Answer, ErrorReply>) {
         let Admitted { mut message, endpoint, place, load, job } = admitted;
         endpoint.count_time(begun.elapsed());
@@ -121,8 +126,7 @@ impl Bench {
             (None, Err(error)) => reply::dead_letter(&self.service, &message, &error.to_string()),
         };
         drop((load, job));
-        // The writer ends last of all.
-        let _ = self.replies.send(Outgoing { message, place: Some(place) });
+        self.replies.send(Outgoing { message, place: Some(place) });
     }
 
     /// A panic as the requester sees it; what it said goes to the log only.
@@ -167,13 +171,13 @@ pub(super) struct CoreWorker<C, F> {
 impl<C: Core, F: Fn() -> C + Send + Sync + 'static> CoreWorker<C, F> {
     pub(super) fn start(
         thread: &actix::ArbiterHandle,
-        requests: Receiver<Admitted>,
+        requests: BoxStream<'static, Admitted>,
         factory: Arc<F>,
         limit_bytes: usize,
         bench: Bench,
     ) {
         Self::start_in_arbiter(thread, move |ctx| {
-            ctx.add_stream(requests_of(requests));
+            ctx.add_stream(requests);
             Self { core: None, factory, limit_bytes, bench }
         });
     }
@@ -217,7 +221,7 @@ pub(super) struct HandlerWorker<H, F> {
 impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> HandlerWorker<H, F> {
     pub(super) fn start(
         thread: &actix::ArbiterHandle,
-        requests: Receiver<Admitted>,
+        requests: BoxStream<'static, Admitted>,
         factory: Arc<F>,
         limit_bytes: usize,
         at_once: usize,
@@ -287,12 +291,11 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, 
     }
 }
 
-fn requests_of(requests: Receiver<Admitted>) -> impl futures::Stream<Item = Admitted> {
-    stream::unfold(requests, |mut requests| async move { requests.next().await.map(|admitted| (admitted, requests)) })
-}
-
-/// The same, each with leave to be worked on, so that no more are under way than `at_once`.
-fn requests_with_leave(requests: Receiver<Admitted>, at_once: usize) -> impl futures::Stream<Item = (Admitted, Leave)> {
+/// Requests, each with leave to be worked on, so that no more are under way than `at_once`.
+fn requests_with_leave(
+    requests: BoxStream<'static, Admitted>,
+    at_once: usize,
+) -> impl futures::Stream<Item = (Admitted, Leave)> {
     let leaves = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
     stream::unfold((requests, leaves), |(mut requests, leaves)| async move {
         // Leave first: what comes meanwhile waits in the queues, where turns are taken.
