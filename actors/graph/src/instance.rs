@@ -29,13 +29,14 @@
 //! the rays of a chain are the chains that end earlier or there, each found from its start. No lane leads out of
 //! nothing but from a start: so no search strings chains together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::clearing::{Clear, Objective, Offer};
 use schemas::value::{Bounds, Outlook};
 use schemas::{Code, ErrorReply, Good, Rational};
 use terms::{Exact, Exchange, Factors, Hop, PPB};
 
+use crate::closed::{self, Lengths, Way};
 use crate::fixed::Between;
 use crate::rows::{Give, GoodRow, Lane, Party, Seat, Take, WantRow};
 use crate::shares::shares_for;
@@ -427,6 +428,7 @@ impl Instance {
             }
         }
         seats.sort_by_key(|(received, given, _)| (*received, *given));
+        self.leave_out_what_is_on_no_ring(&mut seats);
         for lane in seats.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let start = self.seats.len();
             for (_, given, seat) in lane {
@@ -445,6 +447,20 @@ impl Instance {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the seats that some ring or chain of goods passes; they are in order of what they receive and give.
+    fn leave_out_what_is_on_no_ring(&self, seats: &mut Vec<(GoodId, GoodId, Seat)>) {
+        let mut ways: Vec<Way> = seats.iter().map(|(received, given, _)| (*received, *given)).collect();
+        ways.dedup();
+        // A chain's first and last party sit at nothing.
+        let lengths = Lengths { ring: self.max_ring, chain: self.max_chain + 1, nothing: self.nothing };
+        let kept = closed::on_rings(&ways, self.goods.len(), lengths);
+        if kept.contains(&false) {
+            let kept: BTreeSet<Way> =
+                ways.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(way, _)| way).collect();
+            seats.retain(|(received, given, _)| kept.contains(&(*received, *given)));
+        }
     }
 
     /// The seat of a party that can receive up to `received` and give up to `given` minor units; `None`

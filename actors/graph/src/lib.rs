@@ -4,7 +4,8 @@
 //!
 //! A clearing runs down one road, each step in its own module:
 //!
-//! 1. [`instance`] reads and checks the offers and numbers what can sit in a ring: its *seats*.
+//! 1. [`instance`] reads and checks the offers and numbers what can sit in a ring: its *seats*. Those on no closed walk
+//!    of goods are left out ([`closed`]).
 //! 2. [`pooled`] prices every limit as if rings could be of any length; from there [`divisible`] solves the linear
 //!    relaxation over all rings, making the columns as the duals ask for them ([`scout`] finds them quickly and [`rings`]
 //!    exactly, [`master`] holds the programme, [`gradient`] comes near its optimum), and proves a bound on what any set of
@@ -27,6 +28,7 @@
 //! [`Stopwatch`], and only to stop in time.
 
 mod bound;
+mod closed;
 mod divisible;
 mod draw;
 mod earlier;

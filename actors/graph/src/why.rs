@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::clearing::LeftOutOffer;
 use schemas::market::LeftOut;
 
+use crate::closed::steps_from;
 use crate::divisible::Relaxed;
 use crate::fixed::ONE;
 use crate::fixed::guide;
@@ -57,7 +58,7 @@ pub(crate) fn left_out(instance: &Instance, relaxed: &Relaxed, book: &Book<'_>, 
 /// How goods lead to each other, prices aside.
 struct Chains {
     /// From a good, the goods that some party would give for it.
-    onward: Table<GoodId, BTreeSet<GoodId>>,
+    onward: Table<GoodId, Vec<GoodId>>,
     /// From a good, how many steps lead to each other one: found when it is asked for.
     steps: Table<GoodId, Option<Table<GoodId, Option<usize>>>>,
     /// In how many hops a chain can bring each good to somebody, where one can.
@@ -81,32 +82,13 @@ impl Chains {
                     .extend(party.gives().filter(|g| instance.gives_for_nothing(*g)).map(|g| instance.gives[g].good));
             }
         }
-        let mut chains = Self { steps: Table::like(&onward, None), hops: Table::like(&onward, None), onward };
-        chains.hops = chains.spread(&sources);
-        chains
-    }
-
-    /// How many steps lead from any of some goods to each.
-    fn spread(&self, sources: &BTreeSet<GoodId>) -> Table<GoodId, Option<usize>> {
-        let mut steps = Table::like(&self.onward, None);
-        let mut front: Vec<GoodId> = sources.iter().copied().collect();
-        for source in sources {
-            steps[*source] = Some(0);
+        let mut of_goods = Table::new();
+        for (_, goods) in onward.iter() {
+            of_goods.push(goods.iter().copied().collect());
         }
-        for step in 1.. {
-            let mut next = Vec::new();
-            for good in front.iter().flat_map(|good| &self.onward[*good]) {
-                if steps[*good].is_none() {
-                    steps[*good] = Some(step);
-                    next.push(*good);
-                }
-            }
-            if next.is_empty() {
-                break;
-            }
-            front = next;
-        }
-        steps
+        let sources: Vec<GoodId> = sources.into_iter().collect();
+        let hops = steps_from(&sources, &of_goods, usize::MAX);
+        Self { steps: Table::like(&of_goods, None), hops, onward: of_goods }
     }
 
     /// Whether goods and limits allow a chain in which the party gives, or receives.
@@ -123,7 +105,7 @@ impl Chains {
     /// The parties in the shortest ring that turns one good into another wanted one: itself, and one for each step.
     fn shortest_ring(&mut self, from: GoodId, wanted: &BTreeSet<GoodId>) -> Option<usize> {
         if self.steps[from].is_none() {
-            self.steps[from] = Some(self.spread(&BTreeSet::from([from])));
+            self.steps[from] = Some(steps_from(&[from], &self.onward, usize::MAX));
         }
         let steps = self.steps[from].as_ref()?;
         wanted.iter().filter(|good| **good != from).filter_map(|good| steps[*good]).min().map(|steps| steps + 1)
