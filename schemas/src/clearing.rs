@@ -28,8 +28,9 @@ pub enum Objective {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TieBreak {
-    /// First as many agents as possible have a ring or a chain; then the least of what they gain, each measured
-    /// against the best that any one ring known to the search would give it, is as large as possible.
+    /// First as many agents as possible have a ring or a chain; then the least of what they gain is as large as possible,
+    /// each measured against the most that one exchange could bring it by its own offer: all that one alternative
+    /// receives, for one lot given.
     Fairness,
 }
 

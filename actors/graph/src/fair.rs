@@ -4,9 +4,10 @@
 //!
 //! Many sets of rings reach the same objective, above all in kidney exchange, where all that counts is often how many.
 //! Between them two things decide, one after the other: that as many agents as possible take part, and that the least
-//! of their shares is as large as possible, a share being what an agent gains over the most that any one ring in the
-//! list gives it. (McElfresh and Dickerson 2018 discuss such rules for kidney exchange.) Both are integer programmes over
-//! the rings that can be part of an optimum, with the objective reached as a condition.
+//! of their shares is as large as possible, a share being what an agent gains over the most that one exchange could bring
+//! it by its own offer: all that one alternative receives, for one lot given. (McElfresh and Dickerson 2018 discuss such
+//! rules for kidney exchange.) Both are integer programmes over the rings that can be part of an optimum, with the
+//! objective reached as a condition.
 //!
 //! The solver only proposes. What it proposes counts if, in whole lots and exactly, it reaches the objective and no
 //! fewer agents take part; the rest is for its floats to judge, and for its time.
@@ -16,12 +17,13 @@ use std::time::Duration;
 
 use highs::{ColProblem, HighsModelStatus, Row};
 use schemas::ErrorReply;
+use schemas::value::Bounds;
 
 use crate::instance::Instance;
 use crate::lots::Listing;
 use crate::master::quiet;
 use crate::round::{Book, hops};
-use crate::table::{PartyId, SeatId};
+use crate::table::{GiveId, PartyId, SeatId, TakeId};
 
 /// The agents that a choice of rings serves: whoever starts a chain is not served by it.
 fn served<'a>(instance: &Instance, rings: impl Iterator<Item = &'a [SeatId]>) -> BTreeSet<PartyId> {
@@ -29,19 +31,45 @@ fn served<'a>(instance: &Instance, rings: impl Iterator<Item = &'a [SeatId]>) ->
     seats.filter(|party| instance.parties[*party].starts.is_none()).collect()
 }
 
-/// What each party gains by a choice at central values, as a guide.
+/// What so much received by a take is worth at central values, as a guide.
 #[allow(clippy::cast_precision_loss)]
+fn worth(instance: &Instance, take: TakeId, quantity: i64) -> f64 {
+    let take = &instance.takes[take];
+    quantity as f64 * central(take.value) * instance.parties[take.party].factors.receipt_ppb as f64
+}
+
+/// What giving so much costs at central values, as a guide.
+#[allow(clippy::cast_precision_loss)]
+fn cost(instance: &Instance, give: GiveId, quantity: i64) -> f64 {
+    let give = &instance.gives[give];
+    quantity as f64 * central(give.cost) * instance.parties[give.party].factors.giving_ppb as f64
+}
+
+fn central(bounds: Bounds) -> f64 {
+    f64::midpoint(bounds.lo.to_f64(), bounds.hi.to_f64())
+}
+
+/// What each party gains by a choice.
 fn gains(instance: &Instance, seats: &[SeatId], given: &[i64]) -> BTreeMap<PartyId, f64> {
     let mut gains: BTreeMap<PartyId, f64> = BTreeMap::new();
-    let central = |bounds: schemas::value::Bounds| bounds.lo.to_f64() + bounds.hi.to_f64();
     for ((give, take), quantity) in hops(instance, seats).zip(given).filter(|((give, _), _)| !instance.is_end(*give)) {
-        let (give, take) = (&instance.gives[give], &instance.takes[take]);
-        let (giver, taker) = (instance.parties[give.party].factors, instance.parties[take.party].factors);
-        *gains.entry(give.party).or_default() -= *quantity as f64 * central(give.cost) * giver.giving_ppb as f64;
-        *gains.entry(take.party).or_default() += *quantity as f64 * central(take.value) * taker.receipt_ppb as f64;
+        *gains.entry(instance.gives[give].party).or_default() -= cost(instance, give, *quantity);
+        *gains.entry(instance.takes[take].party).or_default() += worth(instance, take, *quantity);
     }
     gains.retain(|party, _| instance.parties[*party].starts.is_none());
     gains
+}
+
+/// The most that one exchange could bring a party by its own offer.
+fn best(instance: &Instance, party: PartyId) -> f64 {
+    let row = &instance.parties[party];
+    let least_cost = |take: TakeId| {
+        let good = instance.takes[take].good;
+        let gives = row.gives().chain(row.ends).filter(move |give| instance.gives[*give].good != good);
+        gives.map(|give| cost(instance, give, instance.lot(instance.gives[give].good))).reduce(f64::min)
+    };
+    let by = |take| Some(worth(instance, take, instance.takes[take].limit) - least_cost(take)?);
+    row.takes().filter_map(by).fold(0.0, f64::max)
 }
 
 /// A fairer set of rings than `book` that reaches as much, if there is one on the list and time finds it.
@@ -84,16 +112,13 @@ impl Asked {
     fn of(instance: &Instance, listing: &Listing, reached: i64) -> Self {
         let mut shares: Vec<BTreeMap<PartyId, f64>> =
             listing.choices.iter().map(|(seats, given)| gains(instance, seats, given)).collect();
-        let mut best: BTreeMap<PartyId, f64> = BTreeMap::new();
-        for (party, gain) in shares.iter().flatten() {
-            let most = best.entry(*party).or_default();
-            *most = most.max(*gain);
-        }
+        let parties: BTreeSet<PartyId> = shares.iter().flat_map(BTreeMap::keys).copied().collect();
+        let best: BTreeMap<PartyId, f64> = parties.iter().map(|party| (*party, best(instance, *party))).collect();
         for (party, share) in shares.iter_mut().flatten() {
             let most = best.get(party).copied().unwrap_or(0.0);
             *share = if most > 0.0 { *share / most } else { 1.0 };
         }
-        let parties = best.keys().enumerate().map(|(row, party)| (*party, row)).collect();
+        let parties = parties.into_iter().enumerate().map(|(row, party)| (party, row)).collect();
         Self { shares, parties, reached: reached as f64 }
     }
 

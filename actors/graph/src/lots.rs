@@ -194,7 +194,7 @@ pub(crate) fn settle_fairly<'a>(
     let to_better = settled.book.objective()?.saturating_sub(1);
     let mut rings = list_rings(instance, relaxed, to_better, watch).rings;
     rings.extend(settled.book.rings().map(|(seats, _)| turned(seats)));
-    let listing = Listing::of(instance, relaxed, &rings, to_better)?;
+    let listing = Listing::with(instance, relaxed, &rings, to_better, choices_of)?;
     let left = || watch.left_for_search_until(FAIR_UNTIL_PERCENT);
     if let Some(fair) = fairer(instance, &listing, &settled.book, &left)? {
         settled.book = fair;
@@ -293,14 +293,36 @@ impl Rows {
             capacities.len() - 1
         })
     }
+
+    /// A ring of which one choice can be taken.
+    fn of_ring(&mut self) -> usize {
+        self.capacities.push(1);
+        self.capacities.len() - 1
+    }
 }
 
 impl Listing {
+    /// The choices that the objective tells apart: served counts a ring once however much it moves, so there its least
+    /// quantities are all that matters.
     fn of(
         instance: &Instance,
         relaxed: &Relaxed,
         rings: &BTreeSet<Vec<SeatId>>,
         reached: i64,
+    ) -> Result<Self, ErrorReply> {
+        Self::with(instance, relaxed, rings, reached, |instance, seats, largest| {
+            let is_served = instance.objective == Objective::Served;
+            let least = is_served.then(|| least(instance, seats, largest)).flatten();
+            least.map_or_else(|| choices_of(instance, seats, largest), |least| (vec![least], true))
+        })
+    }
+
+    fn with(
+        instance: &Instance,
+        relaxed: &Relaxed,
+        rings: &BTreeSet<Vec<SeatId>>,
+        reached: i64,
+        choices_of: impl Fn(&Instance, &[SeatId], &[i64]) -> (Vec<Vec<i64>>, bool),
     ) -> Result<Self, ErrorReply> {
         let mut rows = Rows {
             gives: Table::like(&instance.gives, None),
@@ -325,12 +347,15 @@ impl Listing {
             }
             let (choices, all) = choices_of(instance, seats, &largest);
             listing.complete &= all;
+            // However much it moves, a ring is served once.
+            let once = (instance.objective == Objective::Served && choices.len() > 1).then(|| rows.of_ring());
             for given in choices {
                 let value = objective_of(instance, seats, &given)?;
                 if value <= 0 || worth_beyond(instance, relaxed, seats, &given, value) < -slack {
                     continue;
                 }
-                let mut uses = Vec::with_capacity(2 * seats.len());
+                let mut uses = Vec::with_capacity(2 * seats.len() + 1);
+                uses.extend(once.map(|row| (row, 1)));
                 for ((give, take), quantity) in moving_hops(instance, seats, &given) {
                     uses.push((rows.of_give(instance, give), *quantity));
                     uses.push((rows.of_want(instance, instance.takes[take].want), instance.shares(take, *quantity)));
@@ -420,13 +445,9 @@ fn worth_beyond(instance: &Instance, relaxed: &Relaxed, seats: &[SeatId], given:
     beyond
 }
 
-/// The choices of quantities of a ring, from the least to the largest, and whether they are all. Served counts a
-/// ring once however much it moves, so there its least quantities are all that matters.
+/// The choices of quantities of a ring, from the least to the largest, and whether they are all.
 fn choices_of(instance: &Instance, seats: &[SeatId], largest: &[i64]) -> (Vec<Vec<i64>>, bool) {
     let Some(least) = least(instance, seats, largest) else { return (vec![largest.to_vec()], false) };
-    if instance.objective == Objective::Served {
-        return (vec![least], true);
-    }
     let mut choices = Vec::new();
     let mut given = Vec::with_capacity(seats.len());
     if list(instance, seats, &least, largest, &mut given, &mut choices) {
