@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use schemas::clearing::{Clear as Request, Objective, Offer, Outcome};
+use schemas::clearing::{Clear as Request, Objective, Offer, Outcome, TieBreak};
 use schemas::core::{Call, Core, Job, Watcher};
 use schemas::market::{Alternative, Give, GoodSpec, Want};
 use schemas::value::{Bounds, Outlook};
@@ -28,12 +28,26 @@ struct Draw {
     /// Values are whole multiples of costs' unit, so that sums are whole.
     whole_values: bool,
     max_ring: u32,
+    /// The longest chain, where one or two of the parties give for nothing.
+    max_chain: Option<u32>,
 }
 
-const DIVISIBLE: Draw =
-    Draw { parties: 7, goods: 4, limits: (1_000, 100_000), lots_every: 0, whole_values: false, max_ring: 3 };
-const LOTS: Draw = Draw { parties: 4, goods: 3, limits: (1, 2), lots_every: 1, whole_values: true, max_ring: 3 };
-const MIXED: Draw = Draw { parties: 8, goods: 5, limits: (1, 40), lots_every: 2, whole_values: false, max_ring: 4 };
+const DIVISIBLE: Draw = Draw {
+    parties: 7,
+    goods: 4,
+    limits: (1_000, 100_000),
+    lots_every: 0,
+    whole_values: false,
+    max_ring: 3,
+    max_chain: None,
+};
+const LOTS: Draw =
+    Draw { parties: 4, goods: 3, limits: (1, 2), lots_every: 1, whole_values: true, max_ring: 3, max_chain: None };
+const MIXED: Draw =
+    Draw { parties: 8, goods: 5, limits: (1, 40), lots_every: 2, whole_values: false, max_ring: 4, max_chain: None };
+const DIVISIBLE_CHAINS: Draw = Draw { max_chain: Some(3), ..DIVISIBLE };
+const LOTS_IN_CHAINS: Draw = Draw { max_chain: Some(3), ..LOTS };
+const MIXED_IN_CHAINS: Draw = Draw { max_chain: Some(4), ..MIXED };
 
 fn markets(draw: Draw) -> impl Strategy<Value = Request> {
     let bounds = move |around: i64| {
@@ -49,7 +63,8 @@ fn markets(draw: Draw) -> impl Strategy<Value = Request> {
     let way = (0..draw.goods, limit, bounds(1));
     let wants = prop::collection::vec(prop::collection::vec(way, 1..3), 1..3);
     let one = (prop::collection::vec(give, 1..3), wants, 0i64..20_000);
-    prop::collection::vec(one, 2..=draw.parties).prop_map(move |drawn| {
+    let for_nothing = if draw.max_chain.is_some() { 1usize..3 } else { 0..1 };
+    (prop::collection::vec(one, 2..=draw.parties), for_nothing).prop_map(move |(drawn, for_nothing)| {
         let specs: Vec<GoodSpec> = (0..draw.goods)
             .map(|at| {
                 if draw.lots_every > 0 && at % draw.lots_every == 0 {
@@ -85,10 +100,15 @@ fn markets(draw: Draw) -> impl Strategy<Value = Request> {
                     wanted.push(Want { any_of });
                 }
             }
+            if agent < for_nothing {
+                offered.iter_mut().for_each(|give| give.cost = Bounds::exactly(Rational::ZERO));
+                wanted.clear();
+            }
             let margin_ppm = if draw.whole_values { 0 } else { margin_ppm };
             Offer { margin_ppm, outlook: Outlook::default(), ..offer(&format!("a{agent}"), offered, wanted) }
         });
-        Request { max_ring: draw.max_ring, ..market(specs.clone(), offers.collect()) }
+        let offers = offers.collect();
+        Request { max_ring: draw.max_ring, max_chain: draw.max_chain, ..market(specs.clone(), offers) }
     })
 }
 
@@ -149,7 +169,10 @@ proptest! {
     }
 
     #[test]
-    fn the_bound_is_the_relaxations_optimum(request in markets(DIVISIBLE), by_volume in any::<bool>()) {
+    fn the_bound_is_the_relaxations_optimum(
+        request in prop_oneof![markets(DIVISIBLE), markets(DIVISIBLE_CHAINS)],
+        by_volume in any::<bool>(),
+    ) {
         let objective = if by_volume { Objective::Volume } else { Objective::Welfare };
         let request = priced(Request { objective, ..request });
         let cleared = clear(&request);
@@ -160,7 +183,9 @@ proptest! {
     }
 
     #[test]
-    fn rounding_costs_little_where_limits_are_large(request in markets(DIVISIBLE)) {
+    fn rounding_costs_little_where_limits_are_large(
+        request in prop_oneof![markets(DIVISIBLE), markets(DIVISIBLE_CHAINS)],
+    ) {
         let cleared = clear(&request);
         prop_assert_eq!(cleared.outcome, Outcome::Optimal);
         // A ring of three loses a few units of each hop's thousands, and only so many rings are there.
@@ -168,7 +193,10 @@ proptest! {
     }
 
     #[test]
-    fn few_lots_are_cleared_to_the_proven_optimum(request in markets(LOTS), objective in objectives()) {
+    fn few_lots_are_cleared_to_the_proven_optimum(
+        request in prop_oneof![markets(LOTS), markets(LOTS_IN_CHAINS)],
+        objective in objectives(),
+    ) {
         let request = priced(Request { objective, ..request });
         let cleared = clear(&request);
         prop_assert_eq!(cleared.objective, brute::optimum(&request));
@@ -177,7 +205,21 @@ proptest! {
     }
 
     #[test]
-    fn mixed_markets_are_sound(request in markets(MIXED)) {
+    fn of_sets_that_reach_the_optimum_the_fairest_is_taken(
+        request in prop_oneof![markets(LOTS), markets(LOTS_IN_CHAINS)],
+        objective in objectives(),
+    ) {
+        let request = priced(Request { objective, then: Some(TieBreak::Fairness), ..request });
+        let cleared = clear(&request);
+        let (optimum, (served, least_share)) = brute::fairest(&request);
+        prop_assert_eq!(cleared.objective, optimum);
+        let (found, share) = brute::evenness(&request, &cleared);
+        prop_assert_eq!(found, served);
+        prop_assert!((share - least_share).abs() < 1e-6, "{} of {}", share, least_share);
+    }
+
+    #[test]
+    fn mixed_markets_are_sound(request in prop_oneof![markets(MIXED), markets(MIXED_IN_CHAINS)]) {
         clear(&request);
     }
 

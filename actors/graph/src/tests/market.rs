@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::clearing::{Clear as Request, Cleared, Objective, Offer, Ring};
+use schemas::clearing::{Clear as Request, Cleared, Hop, Objective, Offer};
 use schemas::core::{Call, Core};
 use schemas::market::{Alternative, Give, GoodSpec, LeftOut, Want};
 use schemas::value::{Bounds, Outlook};
@@ -98,15 +98,19 @@ pub(super) fn check(request: &Request, cleared: &Cleared) {
     let mut filled: BTreeMap<(&str, u32), Exact> = BTreeMap::new();
     let mut served = BTreeSet::new();
     let mut objective = 0;
-    for ring in &cleared.rings {
-        check_ring(request, &offers, ring);
+    let rings = cleared.rings.iter().map(|ring| (&ring.hops, ring.welfare_minor, true));
+    let chains = cleared.chains.iter().map(|chain| (&chain.hops, chain.welfare_minor, false));
+    for (hops, welfare_minor, is_ring) in rings.chain(chains) {
+        check_walk(request, &offers, hops, is_ring);
+        let welfare = welfare(request, &offers, hops);
+        assert_eq!(welfare_minor, welfare.floor("").unwrap());
         objective += match request.objective {
-            Objective::Welfare => ring.welfare_minor,
-            Objective::Volume => volume(request, ring),
-            Objective::Served => i64::try_from(ring.hops.len()).unwrap(),
+            Objective::Welfare => welfare_minor,
+            Objective::Volume => volume(request, hops),
+            Objective::Served => i64::try_from(hops.len()).unwrap(),
         };
-        for hop in &ring.hops {
-            served.insert(hop.from.as_str());
+        for hop in hops {
+            served.extend([hop.from.as_str(), hop.to.as_str()]);
             *given.entry((hop.from.as_str(), hop.good.as_str())).or_default() += hop.quantity.get();
             let taken = alternative(offers[hop.to.as_str()], hop.want, &hop.good);
             let share = Exact::ratio(hop.quantity.get(), taken.limit.get()).unwrap();
@@ -134,43 +138,73 @@ fn alternative<'a>(offer: &'a Offer, want: u32, good: &Good) -> &'a Alternative 
     offer.wants[want as usize].any_of.iter().find(|a| a.good == *good).unwrap()
 }
 
-fn volume(request: &Request, ring: &Ring) -> i64 {
+fn volume(request: &Request, hops: &[Hop]) -> i64 {
     let mut sum = Exact::zero();
-    for hop in &ring.hops {
-        let price = request.goods.iter().find(|spec| spec.good == hop.good).unwrap().reference_price.unwrap();
+    for hop in hops {
+        let price = spec(request, &hop.good).reference_price.unwrap();
         sum += &Exact::from(price).times(hop.quantity.get());
     }
     sum.floor("").unwrap()
 }
 
-fn check_ring(request: &Request, offers: &BTreeMap<&str, &Offer>, ring: &Ring) {
-    let parties: BTreeSet<&str> = ring.hops.iter().map(|hop| hop.from.as_str()).collect();
-    assert!(ring.hops.len() >= 2 && ring.hops.len() <= request.max_ring as usize);
-    assert_eq!(parties.len(), ring.hops.len(), "a party stands twice in {ring:?}");
+fn spec<'a>(request: &'a Request, good: &Good) -> &'a GoodSpec {
+    request.goods.iter().find(|spec| spec.good == *good).unwrap()
+}
+
+/// What a hop is worth to its receiver and costs its giver, at values and costs within their bounds.
+fn sides(
+    request: &Request,
+    offers: &BTreeMap<&str, &Offer>,
+    hop: &Hop,
+    value: fn(Bounds) -> Exact,
+    cost: fn(Bounds) -> Exact,
+) -> (Exact, Exact) {
+    let (giver, receiver) = (offers[hop.from.as_str()], offers[hop.to.as_str()]);
+    let factors = |offer: &Offer| Factors::of(&offer.outlook, request.days.into()).unwrap();
+    let give = giver.gives.iter().find(|give| give.good == hop.good).unwrap();
+    let take = alternative(receiver, hop.want, &hop.good);
+    let amount = |unit: Exact, factor: i64| unit.times(hop.quantity.get()).times(factor);
+    (amount(value(take.value), factors(receiver).receipt_ppb), amount(cost(give.cost), factors(giver).giving_ppb))
+}
+
+fn welfare(request: &Request, offers: &BTreeMap<&str, &Offer>, hops: &[Hop]) -> Exact {
+    let twice_central = |bounds: Bounds| &Exact::from(bounds.lo) + &Exact::from(bounds.hi);
     let mut welfare = Exact::zero();
-    for (incoming, outgoing) in ring.hops.iter().zip(ring.hops.iter().cycle().skip(1)) {
+    for hop in hops {
+        let (value, cost) = sides(request, offers, hop, twice_central, twice_central);
+        welfare += &value;
+        welfare += &cost.times(-1);
+    }
+    welfare.product(&Exact::ratio(1, 2 * PPB).unwrap())
+}
+
+/// Each passes on, in whole lots, less than it receives at the worst corner of its bounds; a chain starts at somebody who
+/// gives for nothing.
+fn check_walk(request: &Request, offers: &BTreeMap<&str, &Offer>, hops: &[Hop], is_ring: bool) {
+    let parties: BTreeSet<&str> = hops.iter().flat_map(|hop| [hop.from.as_str(), hop.to.as_str()]).collect();
+    if is_ring {
+        assert!(hops.len() >= 2 && hops.len() <= request.max_ring as usize);
+        assert_eq!(parties.len(), hops.len(), "a party stands twice in {hops:?}");
+    } else {
+        let start = offers[hops[0].from.as_str()];
+        let give = start.gives.iter().find(|give| give.good == hops[0].good).unwrap();
+        assert!(start.wants.is_empty() && give.cost.hi == Rational::ZERO, "{} starts {hops:?}", start.agent);
+        assert!(hops.len() <= request.max_chain.unwrap() as usize);
+        assert_eq!(parties.len(), hops.len() + 1, "a party stands twice in {hops:?}");
+    }
+    for hop in hops {
+        let lot = spec(request, &hop.good).lot.map_or(1, Quantity::get);
+        assert_eq!(hop.quantity.get() % lot, 0, "{hop:?} is not in whole lots");
+    }
+    let passed_on = hops.iter().cycle().skip(1).take(if is_ring { hops.len() } else { hops.len() - 1 });
+    for (incoming, outgoing) in hops.iter().zip(passed_on) {
         assert_eq!(incoming.to, outgoing.from);
         assert_ne!(incoming.good, outgoing.good);
+        let (least, most) = (|bounds: Bounds| Exact::from(bounds.lo), |bounds: Bounds| Exact::from(bounds.hi));
+        let (worth, _) = sides(request, offers, incoming, least, most);
+        let (_, costs) = sides(request, offers, outgoing, least, most);
         let offer = offers[incoming.to.as_str()];
-        let lot = request.goods.iter().find(|spec| spec.good == incoming.good).unwrap().lot.map_or(1, Quantity::get);
-        assert_eq!(incoming.quantity.get() % lot, 0, "{incoming:?} is not in whole lots");
-        let factors = Factors::of(&offer.outlook, request.days.into()).unwrap();
-        let value = alternative(offer, incoming.want, &incoming.good).value;
-        let cost = offer.gives.iter().find(|give| give.good == outgoing.good).unwrap().cost;
-        let amount = |unit: Rational, hop: &schemas::clearing::Hop, factor: i64| {
-            Exact::from(unit).times(hop.quantity.get()).times(factor)
-        };
         let margin = 1_000_000 + offer.margin_ppm.max(request.margin_ppm);
-        let (worth, costs) =
-            (amount(value.lo, incoming, factors.receipt_ppb), amount(cost.hi, outgoing, factors.giving_ppb));
-        assert!(worth.times(1_000_000) >= costs.times(margin), "{} is not content in {ring:?}", offer.agent);
-        for (bounds, hop, factor, sign) in
-            [(value, incoming, factors.receipt_ppb, 1), (cost, outgoing, factors.giving_ppb, -1)]
-        {
-            let twice = &amount(bounds.lo, hop, factor) + &amount(bounds.hi, hop, factor);
-            welfare += &twice.times(sign);
-        }
+        assert!(worth.times(1_000_000) >= costs.times(margin), "{} is not content in {hops:?}", offer.agent);
     }
-    let welfare = welfare.product(&Exact::ratio(1, 2 * PPB).unwrap());
-    assert_eq!(ring.welfare_minor, welfare.floor("").unwrap());
 }
