@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
+from hms_a2a import _check_genetic as genetic
 from hms_a2a import _check_graph as graph
 from hms_a2a import _check_proof as proofs
+from hms_a2a import _check_value as worth
 from hms_a2a import _wire as wire
 from hms_a2a._check_parts import unique
 from hms_a2a._errors import BadWire
@@ -83,7 +85,7 @@ def _open(message: wire.Open) -> None:
 
 
 def _accept(message: wire.Accept) -> None:
-    _valuation(message.valuation, "valuation")
+    worth.valuation(message.valuation, "valuation")
     unique((holding.good for holding in message.holdings), "holdings")
 
 
@@ -105,58 +107,12 @@ def _shown(message: wire.Shown) -> None:
 # --- what goods are worth -------------------------------------------------------------------------------------------
 
 
-def _bounds(bounds: wire.Bounds, field: str) -> None:
-    if bounds.lo < 0:
-        raise BadWire(f"{field}.lo", "must not be negative")
-    if bounds.lo > bounds.hi:
-        raise BadWire(field, f"lo {bounds.lo} exceeds hi {bounds.hi}")
-
-
-def _margin(margin_ppm: int, field: str) -> None:
-    if not 0 <= margin_ppm <= 1000 * PPM:
-        raise BadWire(field, "a margin is 0 to 1000000000 ppm")
-
-
-def _outlook(outlook: wire.Outlook, field: str) -> None:
-    if outlook.rate is not None and outlook.rate < 0:
-        raise BadWire(f"{field}.rate", "must not be negative")
-    for name, value in (("risk_aversion", outlook.risk_aversion), ("arrival", outlook.arrival)):
-        if value is not None and not 0 <= value <= 1:
-            raise BadWire(f"{field}.{name}", "must be from 0 to 1")
-    if outlook.weights is not None:
-        w = outlook.weights
-        parts = (w.economic_ppm, w.social_ppm, w.environmental_ppm, w.security_ppm)
-        if sum(parts) != PPM or not all(0 <= part <= PPM for part in parts):
-            raise BadWire(f"{field}.weights", "weights must be 0 to 1000000 ppm each and sum to 1000000")
-
-
-def _valuation(valuation: wire.Valuation, field: str) -> None:
-    _outlook(valuation.outlook, f"{field}.outlook")
-    _margin(valuation.margin_ppm, f"{field}.margin_ppm")
-    unique((stated.good for stated in valuation.values), f"{field}.values")
-    unique((stated.good for stated in valuation.costs), f"{field}.costs")
-    for index, stated in enumerate(valuation.values):
-        place = f"{field}.values[{index}]"
-        if (stated.value is None) == (stated.dimensions is None):
-            raise BadWire(place, "give either value or dimensions, not both and not neither")
-        if stated.value is not None:
-            _bounds(stated.value, f"{place}.value")
-        if stated.dimensions is not None:
-            by = stated.dimensions
-            _bounds(by.economic, f"{place}.dimensions.economic")
-            _bounds(by.social, f"{place}.dimensions.social")
-            _bounds(by.environmental, f"{place}.dimensions.environmental")
-            _bounds(by.security, f"{place}.dimensions.security")
-    for index, cost in enumerate(valuation.costs):
-        _bounds(cost.cost, f"{field}.costs[{index}].cost")
-
-
 def _valuations(message: wire.ValueRequest | wire.AnalyzeRequest | wire.Bargain) -> None:
     with _under("terms."):
         _terms(message.terms)
     unique((stated.party for stated in message.valuations), "valuations")
     for index, stated in enumerate(message.valuations):
-        _valuation(stated.valuation, f"valuations[{index}].valuation")
+        worth.valuation(stated.valuation, f"valuations[{index}].valuation")
 
 
 def _analyze(message: wire.AnalyzeRequest) -> None:
@@ -300,8 +256,8 @@ def _market(market: wire.Market) -> None:
     for index, spec in enumerate(market.goods):
         if spec.reference_price is not None and spec.reference_price <= 0:
             raise BadWire(f"goods[{index}].reference_price", "must be positive")
-    _bounds(market.band, "band")
-    _margin(market.margin_ppm, "margin_ppm")
+    worth.bounds(market.band, "band")
+    worth.margin(market.margin_ppm, "margin_ppm")
     _ring_length(market.max_ring)
     for field in ("clear_every_ms", "time_limit_ms", "accept_within_ms"):
         if getattr(market, field) == 0:
@@ -325,7 +281,7 @@ def _ring_length(max_ring: int) -> None:
 def _offer(offer: wire.Intent | wire.Offer) -> None:
     unique((give.good for give in offer.gives), "gives")
     for index, give in enumerate(offer.gives):
-        _bounds(give.cost, f"gives[{index}].cost")
+        worth.bounds(give.cost, f"gives[{index}].cost")
     if len(offer.wants) > MAX_GOODS:
         raise BadWire("wants", f"at most {MAX_GOODS} wants")
     least_cost: dict[str, Fraction] = {give.good: give.cost.lo for give in offer.gives}
@@ -335,7 +291,7 @@ def _offer(offer: wire.Intent | wire.Offer) -> None:
         seen = set()
         for at, alternative in enumerate(want.any_of):
             place = f"wants[{index}].any_of[{at}]"
-            _bounds(alternative.value, f"{place}.value")
+            worth.bounds(alternative.value, f"{place}.value")
             if alternative.good in seen:
                 raise BadWire(place, f"{alternative.good} stands twice")
             seen.add(alternative.good)
@@ -343,8 +299,8 @@ def _offer(offer: wire.Intent | wire.Offer) -> None:
             if cost is not None and alternative.value.hi > cost:
                 reason = f"{alternative.good} is also given: it must be worth no more than it costs"
                 raise BadWire(f"{place}.value", reason)
-    _margin(offer.margin_ppm, "margin_ppm")
-    _outlook(offer.outlook, "outlook")
+    worth.margin(offer.margin_ppm, "margin_ppm")
+    worth.outlook(offer.outlook, "outlook")
 
 
 def _clear(message: wire.Clear) -> None:
@@ -353,7 +309,7 @@ def _clear(message: wire.Clear) -> None:
         raise BadWire("offers", f"at most {MAX_INTENTS} offers")
     _ring_length(message.max_ring)
     graph.chain_length(message)
-    _margin(message.margin_ppm, "margin_ppm")
+    worth.margin(message.margin_ppm, "margin_ppm")
     if message.time_limit_ms == 0:
         raise BadWire("time_limit_ms", "must be positive")
     seen = set()
@@ -364,7 +320,7 @@ def _clear(message: wire.Clear) -> None:
             seen.add(offer.agent)
             _offer(offer)
     if message.band is not None:
-        _bounds(message.band, "band")
+        worth.bounds(message.band, "band")
 
 
 def _clearing(message: wire.Clearing) -> None:
@@ -465,6 +421,8 @@ _rule(wire.Clearing, _clearing)
 _rule(wire.Net, graph.net)
 _rule(wire.PlanRoadmap, graph.roadmap)
 _rule(wire.AnalyzeNetwork, graph.network)
+_rule(wire.Evolve, genetic.evolve)
+_rule(wire.Epoch, genetic.epoch)
 _rule(wire.Claim, proofs.claim)
 _rule(wire.Certificate, proofs.certificate)
 _rule(wire.Counterexample, proofs.counterexample)

@@ -7,6 +7,7 @@
 
 mod divisions;
 mod evidence;
+mod evolutions;
 mod examples;
 mod faults;
 mod infix;
