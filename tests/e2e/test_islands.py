@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,10 +14,9 @@ import pytest
 from hms_a2a import _codec as codec
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
-from real_bus import HMS, find_hms
+from nodes import answered, nodes_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from nats.aio.client import Client
@@ -62,70 +58,6 @@ def request(**more: object) -> dict[str, Any]:
     return asked | {"epoch_generations": 10} | more
 
 
-class Nodes:
-    """`hms node --cores genetic` processes on one broker."""
-
-    def __init__(self, broker: Broker, folder: Path) -> None:
-        find_hms()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "HMS_"))}
-        self._environment = kept | {"NATS_URL": broker.url, "HMS_HOME": str(folder)}
-        self._log = (folder / "nodes.log").open("wb")
-        self.running: list[subprocess.Popen[bytes]] = []
-        subprocess.run([str(HMS), "provision"], env=self._environment, check=True, capture_output=True)
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """One more, once it serves."""
-        command = [str(HMS), "node", "--cores", "genetic"]
-        node = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, stderr=self._log)
-        assert node.stdout is not None
-        assert node.stdout.readline(), "the node says nothing"
-        self.running.append(node)
-        return node
-
-    def ask(self, job: str, asked: dict[str, Any], within_ms: int = 120_000) -> subprocess.Popen[str]:
-        """`hms call genetic.evolve --job`, under way."""
-        command = [str(HMS), "call", "genetic.evolve", "-", "--job", job, "--json", "--timeout-ms", str(within_ms)]
-        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        calling = subprocess.Popen(command, env=self._environment, text=True, **pipes)
-        assert calling.stdin is not None
-        calling.stdin.write(json.dumps(asked))
-        calling.stdin.close()
-        calling.stdin = None
-        return calling
-
-    def call(self, what: str, asked: dict[str, Any], *more: str) -> str:
-        """`hms call`, to its end."""
-        command = [str(HMS), "call", what, "-", "--json", *more]
-        options: dict[str, Any] = {"env": self._environment, "input": json.dumps(asked), "capture_output": True}
-        done = subprocess.run(command, text=True, timeout=120, **options)
-        assert done.returncode == 0, done.stderr
-        return str(done.stdout)
-
-    def end(self) -> None:
-        for node in self.running:
-            node.kill()
-            node.wait()
-            assert node.stdout is not None
-            node.stdout.close()
-        self._log.close()
-
-
-@contextmanager
-def nodes_on(broker: Broker, folder: Path) -> Iterator[Nodes]:
-    nodes = Nodes(broker, folder)
-    try:
-        yield nodes
-    finally:
-        nodes.end()
-
-
-def answered(calling: subprocess.Popen[str]) -> str:
-    """What it prints at its end."""
-    out, err = calling.communicate(timeout=150)
-    assert calling.returncode == 0, err
-    return out
-
-
 async def taken(client: Client) -> dict[str, int]:
     """How many epochs each instance has been asked for."""
     inbox = client.new_inbox()
@@ -158,15 +90,15 @@ async def checkpoints(client: Client, job: str) -> int:
 
 async def test_a_node_that_is_killed_is_replaced_and_its_epoch_repeated_exactly(broker: Broker, tmp_path: Path) -> None:
     asked = request()
-    with nodes_on(broker, tmp_path) as nodes:
+    with nodes_on(broker, tmp_path, "genetic") as nodes:
         nodes.start()
-        undisturbed = answered(nodes.ask("undisturbed", asked))
+        undisturbed = answered(nodes.ask("genetic.evolve", "undisturbed", asked))
         assert json.loads(undisturbed)["front"]
         # In one process without a bus: the same bytes.
         assert nodes.call("genetic.evolve", asked, "--local") == undisturbed
         client = await nats.connect(broker.url)
         alone = set(await taken(client))
-        calling = nodes.ask("killed", asked)
+        calling = nodes.ask("genetic.evolve", "killed", asked)
         # The first node has the search before the other is there to be asked for it: the victim is a worker alone.
         end = time.monotonic() + 60
         while not await checkpoints(client, "killed"):
@@ -184,11 +116,11 @@ async def test_a_node_that_is_killed_is_replaced_and_its_epoch_repeated_exactly(
 
 async def test_whoever_is_asked_again_goes_on_where_a_killed_one_was(broker: Broker, tmp_path: Path) -> None:
     asked = request()
-    with nodes_on(broker, tmp_path) as nodes:
+    with nodes_on(broker, tmp_path, "genetic") as nodes:
         first = nodes.start()
-        undisturbed = answered(nodes.ask("undisturbed", asked))
+        undisturbed = answered(nodes.ask("genetic.evolve", "undisturbed", asked))
         client = await nats.connect(broker.url)
-        calling = nodes.ask("heir", asked, within_ms=2_000)
+        calling = nodes.ask("genetic.evolve", "heir", asked, within_ms=2_000)
         end = time.monotonic() + 60
         while await checkpoints(client, "heir") < ISLANDS:
             assert time.monotonic() < end, "no checkpoints"
@@ -196,7 +128,7 @@ async def test_whoever_is_asked_again_goes_on_where_a_killed_one_was(broker: Bro
         first.wait()
         before = await checkpoints(client, "heir")
         nodes.start()
-        assert answered(nodes.ask("heir", asked)) == undisturbed
+        assert answered(nodes.ask("genetic.evolve", "heir", asked)) == undisturbed
         assert ISLANDS <= before < await checkpoints(client, "heir") == ISLANDS * 20
         calling.communicate(timeout=30)
         await client.close()
@@ -204,7 +136,7 @@ async def test_whoever_is_asked_again_goes_on_where_a_killed_one_was(broker: Bro
 
 async def test_a_search_is_watched_cancelled_and_bounded_by_its_deadline(broker: Broker, tmp_path: Path) -> None:
     long = msgspec.msgpack.encode({"type": "genetic.evolve"} | request(evaluations=50_000_000))
-    with nodes_on(broker, tmp_path) as nodes:
+    with nodes_on(broker, tmp_path, "genetic") as nodes:
         nodes.start()
         client = await nats.connect(broker.url)
         told = await client.subscribe(subjects.job_progress("watched"))
@@ -236,9 +168,9 @@ async def test_a_search_is_watched_cancelled_and_bounded_by_its_deadline(broker:
 
 async def test_a_large_result_is_an_object_that_anyone_can_fetch(broker: Broker, tmp_path: Path) -> None:
     large = request(population=2_000, evaluations=20_000, islands=2)
-    with nodes_on(broker, tmp_path) as nodes:
+    with nodes_on(broker, tmp_path, "genetic") as nodes:
         nodes.start()
-        shown = json.loads(answered(nodes.ask("large", large)))
+        shown = json.loads(answered(nodes.ask("genetic.evolve", "large", large)))
         if "kept" not in shown:
             pytest.fail(f"the answer has only {len(shown['front'])} terms")
         client = await nats.connect(broker.url)
