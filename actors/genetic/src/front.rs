@@ -25,32 +25,89 @@ pub(crate) fn by_costs(a: &[f64], b: &[f64]) -> Ordering {
     a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
+/// Members of a front that are compared at once.
+const BLOCK: usize = 8;
+
+/// A front as it grows.
+struct Front {
+    members: Vec<usize>,
+    /// Its members' costs but the first, a block of members after another, and in a block an objective after another:
+    /// side by side they are compared without a branch for each. Where a block has no member yet it is infinite.
+    blocks: Vec<f64>,
+}
+
+impl Front {
+    const EMPTY: Self = Self { members: Vec::new(), blocks: Vec::new() };
+
+    /// Numbers in a block, for members with so many costs but the first.
+    fn stride(rest: &[f64]) -> usize {
+        BLOCK * rest.len().max(1)
+    }
+
+    fn push(&mut self, member: usize, costs: &[f64]) {
+        let rest = costs.get(1..).unwrap_or_default();
+        let (stride, place) = (Self::stride(rest), self.members.len() % BLOCK);
+        if place == 0 {
+            self.blocks.resize(self.blocks.len() + stride, f64::INFINITY);
+        }
+        let block = self.blocks.rchunks_exact_mut(stride).next().unwrap_or_default();
+        for (column, cost) in block.chunks_exact_mut(BLOCK).zip(rest) {
+            if let Some(free) = column.get_mut(place) {
+                *free = *cost;
+            }
+        }
+        self.members.push(member);
+    }
+
+    /// Whether a member is nowhere above these costs; all members come before them in the order of costs, so their first
+    /// needs no look.
+    fn beats(&self, costs: &[f64]) -> bool {
+        let rest = costs.get(1..).unwrap_or_default();
+        self.blocks.rchunks_exact(Self::stride(rest)).any(|block| {
+            let mut above = [0_u64; BLOCK];
+            for (column, cost) in block.chunks_exact(BLOCK).zip(rest) {
+                for (above, other) in above.iter_mut().zip(column) {
+                    *above |= u64::from(other > cost);
+                }
+            }
+            above.contains(&0)
+        })
+    }
+}
+
 /// Parts the members into fronts: nobody in the first is dominated, nobody in the next by any but the first, and so on,
 /// until at least `enough` are placed. Within a front they stand in the order of their costs.
 ///
 /// In the order of costs only an earlier one can dominate a later one, so each is compared with those that stand already
-/// in a front, the last first (efficient non-dominated sort, Zhang and others 2015).
+/// in a front, the last first; and whom a front dominates each front before it does (efficient non-dominated sort, Zhang
+/// and others 2015).
 pub(crate) fn fronts(everyone: &Rows<Individual>, members: &[usize], enough: usize) -> Vec<Vec<usize>> {
     let mut order = members.to_vec();
-    order.sort_by(|a, b| by_costs(&everyone[*a].costs, &everyone[*b].costs).then(a.cmp(b)));
-    let mut fronts: Vec<Vec<usize>> = Vec::new();
+    order.sort_unstable_by(|a, b| by_costs(&everyone[*a].costs, &everyone[*b].costs).then(a.cmp(b)));
+    let mut fronts: Vec<Front> = Vec::new();
+    let mut before: Option<(&[f64], usize)> = None;
     for member in order {
-        let costs = &everyone[member].costs;
-        let beaten = |front: &Vec<usize>| front.iter().rev().any(|other| dominates(&everyone[*other].costs, costs));
-        match fronts.iter_mut().find(|front| !beaten(front)) {
-            Some(front) => front.push(member),
-            None => fronts.push(vec![member]),
+        let costs = everyone[member].costs.as_slice();
+        let at = match before {
+            // Equals stand side by side, and in one front.
+            Some((same, at)) if same == costs => at,
+            _ => fronts.partition_point(|front| front.beats(costs)),
+        };
+        if at == fronts.len() {
+            fronts.push(Front::EMPTY);
         }
+        if let Some(front) = fronts.get_mut(at) {
+            front.push(member, costs);
+        }
+        before = Some((costs, at));
     }
     let mut placed = 0;
-    let needed = fronts.iter().take_while(|front| {
+    let needed = fronts.into_iter().map(|front| front.members).take_while(|front| {
         let before = placed;
         placed += front.len();
         before < enough
     });
-    let needed = needed.count();
-    fronts.truncate(needed);
-    fronts
+    needed.collect()
 }
 
 /// Sets each member's distance from its neighbours: the sides of the box around it that holds no other, each as a share
