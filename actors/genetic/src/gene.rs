@@ -78,14 +78,14 @@ fn power(base: f64, exponent: f64) -> f64 {
     product
 }
 
-/// The root of this degree: by square roots where the degree is a power of two, as the common crossover's is.
+/// The root of this degree: by square roots where the degree is a power of two, as the common crossover's is; else by
+/// the logarithm, whose error the degree divides, so that a power in full precision would gain nothing.
 fn root(base: f64, degree: f64) -> f64 {
-    let (mut left, mut root) = (degree, base);
-    while left >= 2.0 {
-        left /= 2.0;
-        root = libm::sqrt(root);
+    let whole = degree as u32;
+    if !whole.is_power_of_two() || (f64::from(whole) - degree).abs() > 0.0 {
+        return libm::exp(libm::log(base) / degree);
     }
-    if (left - 1.0).abs() > 0.0 { libm::pow(base, 1.0 / degree) } else { root }
+    (0..whole.trailing_zeros()).fold(base, |root, _| libm::sqrt(root))
 }
 
 /// How genomes vary.
@@ -145,13 +145,17 @@ impl Variation {
             return;
         }
         let drawn = chance.unit();
-        let spread = |room: f64| {
+        let base = |room: f64| {
             let alpha = 2.0 - 1.0 / power(1.0 + 2.0 * room / apart, self.crossover_eta + 1.0);
-            let base = if drawn <= 1.0 / alpha { drawn * alpha } else { 1.0 / (2.0 - drawn * alpha) };
-            root(base, self.crossover_eta + 1.0)
+            if drawn <= 1.0 / alpha { drawn * alpha } else { 1.0 / (2.0 - drawn * alpha) }
         };
-        let near_low = gene.nearest(0.5 * (low + high - spread(low - lo) * apart));
-        let near_high = gene.nearest(0.5 * (low + high + spread(hi - high) * apart));
+        let spread = |base: f64| root(base, self.crossover_eta + 1.0);
+        let (below, above) = (base(low - lo), base(hi - high));
+        let down = spread(below);
+        // Between ends that are far from both parents they are the same, and roots take time.
+        let up = if below.to_bits() == above.to_bits() { down } else { spread(above) };
+        let near_low = gene.nearest(0.5 * (low + high - down * apart));
+        let near_high = gene.nearest(0.5 * (low + high + up * apart));
         (*a, *b) = if chance.happens(0.5) { (near_low, near_high) } else { (near_high, near_low) };
     }
 
