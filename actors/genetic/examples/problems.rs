@@ -208,7 +208,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             print(
                 &json!({ "parties": figures.parties, "ends": figures.ends, "lots": figures.lots, "gives": figures.gives,
                 "takes": figures.takes,
-                "bounds": figures.bounds.iter().map(|(most, lanes)| json!([*most as i64, lanes])).collect::<Vec<_>>() }),
+                "bounds": figures.bounds.iter().map(|(most, lanes)| json!([most, lanes])).collect::<Vec<_>>() }),
             );
         }
         (Some("request"), _) => print(&json!({ "sought": sought()? })),

@@ -43,8 +43,19 @@ struct Lane {
 /// Transfers that together move at most so much.
 #[derive(Debug, Clone, PartialEq)]
 struct Bound {
-    most: i128,
-    lanes: Vec<usize>,
+    most: i64,
+    /// What the least of all these transfers comes to.
+    least: i128,
+    lanes: Vec<Bounded>,
+}
+
+/// A transfer under a bound.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bounded {
+    lane: usize,
+    /// Its least, in lots.
+    least: i64,
+    lot: i64,
 }
 
 /// A deal that is sought.
@@ -200,13 +211,14 @@ impl Deal {
             Gene::Whole { lo, hi } => (*lo, *hi),
             Gene::Real { .. } => (0, 0),
         };
+        let bound = |bound: &Bound| (bound.most, bound.lanes.iter().map(|bounded| bounded.lane).collect());
         Figures {
             parties: self.parties.len(),
             ends: self.genes.iter().map(ends).collect(),
             lots: self.lanes.iter().map(|lane| lane.lot).collect(),
             gives: self.lanes.iter().map(|lane| (lane.gives.party, lane.gives.central, lane.gives.worst)).collect(),
             takes: self.lanes.iter().map(|lane| (lane.takes.party, lane.takes.central, lane.takes.worst)).collect(),
-            bounds: self.bounds.iter().map(|bound| (bound.most, bound.lanes.clone())).collect(),
+            bounds: self.bounds.iter().map(bound).collect(),
         }
     }
 }
@@ -225,7 +237,7 @@ pub struct Figures {
     /// Who takes, and what a lot is worth to it: at central values, and at worst.
     pub takes: Vec<(usize, f64, f64)>,
     /// At most so many minor units over these transfers.
-    pub bounds: Vec<(i128, Vec<usize>)>,
+    pub bounds: Vec<(i64, Vec<usize>)>,
 }
 
 fn transfer(movable: &Movable, quantity: Quantity) -> Transfer {
@@ -240,8 +252,12 @@ fn transfer(movable: &Movable, quantity: Quantity) -> Transfer {
 }
 
 fn gene(movable: &Movable, lot: i64) -> Gene {
-    let least = i64::try_from((i128::from(movable.least) + i128::from(lot) - 1) / i128::from(lot)).unwrap_or(0);
-    Gene::Whole { lo: least, hi: movable.most.get() / lot }
+    Gene::Whole { lo: least(movable, lot), hi: movable.most.get() / lot }
+}
+
+/// The least that may be moved, in lots.
+fn least(movable: &Movable, lot: i64) -> i64 {
+    i64::try_from((i128::from(movable.least) + i128::from(lot) - 1) / i128::from(lot)).unwrap_or(0)
 }
 
 #[allow(clippy::cast_precision_loss)] // at most 2⁵³
@@ -257,11 +273,19 @@ fn bounds(cap: &Cap, transfers: &[Movable]) -> Vec<Bound> {
         let own = |movable: &Movable| {
             movable.good == cap.good && cap.party == *if gives { &movable.from } else { &movable.to }
         };
-        transfers.iter().enumerate().filter(|(_, movable)| own(movable)).map(|(at, _)| at).collect::<Vec<_>>()
+        let bounded = |(lane, movable): (usize, &Movable)| {
+            let lot = movable.lot.map_or(1, Quantity::get);
+            Bounded { lane, least: least(movable, lot), lot }
+        };
+        transfers.iter().enumerate().filter(|(_, movable)| own(movable)).map(bounded).collect::<Vec<_>>()
+    };
+    let bound = |most: Quantity, lanes: Vec<Bounded>| {
+        let least = lanes.iter().map(|bounded| i128::from(bounded.least) * i128::from(bounded.lot)).sum();
+        Bound { most: most.get(), least, lanes }
     };
     [(cap.gives, true), (cap.takes, false)]
         .into_iter()
-        .filter_map(|(most, gives)| Some(Bound { most: i128::from(most?.get()), lanes: lanes(gives) }))
+        .filter_map(|(most, gives)| Some(bound(most?, lanes(gives))))
         .filter(|bound| !bound.lanes.is_empty())
         .collect()
 }
@@ -279,27 +303,20 @@ impl Problem for Deal {
     /// exceeds another.
     #[allow(clippy::cast_precision_loss)] // at most 2⁵³
     fn repair(&self, genome: &mut [f64]) {
-        for bound in &self.bounds {
-            let at = |lane: &usize| {
-                let (gene, lane_) = (self.genes.get(*lane)?, self.lanes.get(*lane)?);
-                let Gene::Whole { lo, .. } = gene else { return None };
-                Some((i128::from(*lo), i128::from(lane_.lot)))
+        for Bound { most, least, lanes } in &self.bounds {
+            let quantity = |bounded: &Bounded| {
+                i128::from(genome.get(bounded.lane).map_or(0, |lots| *lots as i64)) * i128::from(bounded.lot)
             };
-            let (mut whole, mut least) = (0_i128, 0_i128);
-            for lane in &bound.lanes {
-                let Some((lo, lot)) = at(lane) else { continue };
-                whole += genome.get(*lane).map_or(0, |lots| *lots as i128) * lot;
-                least += lo * lot;
-            }
-            if whole <= bound.most {
+            let whole: i128 = lanes.iter().map(quantity).sum();
+            if whole <= i128::from(*most) {
                 continue;
             }
-            let (room, above) = ((bound.most - least).max(0), (whole - least).max(1));
-            for lane in &bound.lanes {
-                let Some((lo, _)) = at(lane) else { continue };
-                if let Some(lots) = genome.get_mut(*lane) {
-                    // 2⁵³ lots over 2⁶³ minor units fit 128 bits.
-                    *lots = (lo + (*lots as i128 - lo) * room / above) as f64;
+            let (room, above) = ((i128::from(*most) - least).max(0), (whole - least).max(1));
+            for bounded in lanes {
+                if let Some(lots) = genome.get_mut(bounded.lane) {
+                    // 2⁵³ lots over 2⁶³ minor units fit 128 bits, and what is left of the lots fits 64.
+                    let more = i128::from(*lots as i64 - bounded.least) * room / above;
+                    *lots = (bounded.least + more as i64) as f64;
                 }
             }
         }
