@@ -151,19 +151,53 @@ fn solve(rows: &[Vec<f64>]) -> Option<Vec<f64>> {
     sound.then_some(solution)
 }
 
-/// The direction that a normalised point is nearest to, and how far it is from it, squared.
-fn nearest(point: &[f64], directions: &[Vec<f64>]) -> (usize, f64) {
-    let squared = |of: &[f64]| of.iter().map(|x| x * x).sum::<f64>();
-    let length = squared(point);
-    let mut best = (0, f64::INFINITY);
-    for (at, direction) in directions.iter().enumerate() {
-        let along: f64 = point.iter().zip(direction).map(|(a, b)| a * b).sum();
-        let distance = length - along * along / squared(direction);
-        if distance < best.1 {
-            best = (at, distance);
-        }
+/// Directions side by side: a row for each objective, so that a point is held against many at once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Directions {
+    rows: Vec<Vec<f64>>,
+    squared: Vec<f64>,
+}
+
+impl Directions {
+    pub(crate) fn of(directions: &[Vec<f64>]) -> Self {
+        let objectives = directions.first().map_or(0, Vec::len);
+        let row = |objective| directions.iter().filter_map(|direction| direction.get(objective).copied()).collect();
+        Self { rows: (0..objectives).map(row).collect(), squared: directions.iter().map(|of| squared(of)).collect() }
     }
-    best
+
+    pub(crate) fn len(&self) -> usize {
+        self.squared.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.squared.is_empty()
+    }
+
+    /// The direction that a normalised point is nearest to, and how far it is from it, squared. `room` is overwritten.
+    fn nearest(&self, point: &[f64], room: &mut Vec<f64>) -> (usize, f64) {
+        room.clear();
+        room.resize(self.len(), 0.0);
+        for (x, row) in point.iter().zip(&self.rows) {
+            room.iter_mut().zip(row).for_each(|(along, share)| *along += x * share);
+        }
+        let length = squared(point);
+        room.iter_mut().zip(&self.squared).for_each(|(along, squared)| *along = length - *along * *along / squared);
+        // The least of every eighth, at once, and of those the least.
+        let mut least = [f64::INFINITY; 8];
+        for some in room.chunks(least.len()) {
+            least.iter_mut().zip(some).for_each(|(least, distance)| *least = lesser(*least, *distance));
+        }
+        let least = least.into_iter().fold(f64::INFINITY, lesser);
+        (room.iter().position(|distance| *distance <= least).unwrap_or(0), least)
+    }
+}
+
+fn lesser(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+fn squared(of: &[f64]) -> f64 {
+    of.iter().map(|x| x * x).sum()
 }
 
 /// Chooses `survive` of those in `fronts`, of which all but the last fit whole.
@@ -171,7 +205,7 @@ pub(crate) fn survivors(
     everyone: &Rows<Individual>,
     fronts: &[Vec<usize>],
     survive: usize,
-    directions: &[Vec<f64>],
+    directions: &Directions,
     frame: &mut Frame,
     chance: &mut Chance,
 ) -> Vec<usize> {
@@ -184,12 +218,14 @@ pub(crate) fn survivors(
         chosen.extend(last);
         return chosen;
     }
-    let niche = |one: usize| {
+    let (mut point, mut room) = (Vec::new(), Vec::new());
+    let mut niche = |one: usize| {
         let costs = everyone[one].costs.iter().zip(frame.ideal.iter().zip(nadir.iter()));
-        let point: Vec<f64> = costs
-            .map(|(cost, (ideal, nadir))| (cost - ideal) / if nadir > ideal { nadir - ideal } else { 1e-12 })
-            .collect();
-        nearest(&point, directions)
+        point.clear();
+        point.extend(
+            costs.map(|(cost, (ideal, nadir))| (cost - ideal) / if nadir > ideal { nadir - ideal } else { 1e-12 }),
+        );
+        directions.nearest(&point, &mut room)
     };
     let mut counts: Rows<usize> = Rows(vec![0; directions.len()]);
     for one in &chosen {
@@ -269,7 +305,8 @@ mod tests {
         let everyone: Rows<Individual> = points.iter().map(|costs| individual(costs, 0.0)).collect();
         let all: Vec<usize> = (0..points.len()).collect();
         let fronts = front::fronts(&everyone, &all, 6);
-        let kept = survivors(&everyone, &fronts, 6, &directions(3, 2), &mut Frame::default(), &mut Chance::of(1, 0, 0));
+        let directions = Directions::of(&directions(3, 2));
+        let kept = survivors(&everyone, &fronts, 6, &directions, &mut Frame::default(), &mut Chance::of(1, 0, 0));
         assert_eq!(kept.len(), 6);
         assert!((50..55).all(|one| kept.contains(&one)), "{kept:?}");
     }

@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::front::{self, dominates};
 use crate::gene::Variation;
 use crate::problem::{Individual, Problem};
-use crate::reference::{Frame, survivors};
+use crate::reference::{Directions, Frame, survivors};
 use crate::rows::Rows;
 
 /// Objectives beyond which survivors are kept near reference directions.
@@ -24,7 +24,7 @@ pub struct Search<'a> {
     problem: &'a dyn Problem,
     variation: Variation,
     size: usize,
-    directions: Vec<Vec<f64>>,
+    directions: Directions,
     frame: Frame,
     everyone: Rows<Individual>,
     evaluations: u64,
@@ -49,6 +49,7 @@ impl<'a> Search<'a> {
             let genome = problem.genes().iter().map(|gene| gene.drawn(chance)).collect();
             everyone.push(Individual::born(problem, genome));
         }
+        let directions = Directions::of(&directions);
         let mut search =
             Self { problem, variation, size, directions, frame: Frame::default(), everyone, evaluations: 0 };
         search.count(drawn);
