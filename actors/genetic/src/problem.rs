@@ -35,6 +35,11 @@ impl Individual {
     /// A genome, repaired and evaluated.
     pub fn born(problem: &dyn Problem, mut genome: Vec<f64>) -> Self {
         problem.repair(&mut genome);
+        Self::of(problem, genome)
+    }
+
+    /// A genome that was repaired, evaluated.
+    pub(crate) fn of(problem: &dyn Problem, genome: Vec<f64>) -> Self {
         let mut costs = vec![0.0; problem.objectives()];
         let violation = problem.evaluate(&genome, &mut costs);
         Self { genome, costs, violation, crowding: 0.0 }

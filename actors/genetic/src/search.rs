@@ -5,6 +5,7 @@
 //! no clock here, and no chance but the one that is passed in: the same start and the same chance give the same end.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::chance::Chance;
 use crate::front::{self, dominates};
@@ -76,7 +77,9 @@ impl<'a> Search<'a> {
     /// One generation; `stop` is asked before each child, and once it says so the generation is dropped and this is
     /// false.
     pub fn step(&mut self, chance: &mut Chance, stop: &mut dyn FnMut() -> bool) -> bool {
-        let mut known: HashSet<Vec<u64>> = self.everyone.iter().map(|one| bits(&one.genome)).collect();
+        let mut known: HashSet<Vec<u64>, BuildHasherDefault<Folded>> =
+            HashSet::with_capacity_and_hasher(self.everyone.len() + self.size, BuildHasherDefault::default());
+        known.extend(self.everyone.iter().map(|one| bits(&one.genome)));
         let mut born: Vec<Individual> = Vec::with_capacity(self.size);
         for _ in 0..ROUNDS {
             let missing = self.size.saturating_sub(born.len());
@@ -93,7 +96,7 @@ impl<'a> Search<'a> {
                 for mut genome in self.variation.children(self.problem.genes(), parents, chance) {
                     self.problem.repair(&mut genome);
                     if born.len() < self.size && known.insert(bits(&genome)) {
-                        born.push(Individual::born(self.problem, genome));
+                        born.push(Individual::of(self.problem, genome));
                     }
                 }
             }
@@ -187,4 +190,25 @@ fn either(a: usize, b: usize, chance: &mut Chance) -> usize {
 fn bits(genome: &[f64]) -> Vec<u64> {
     // −0 and 0 are one value.
     genome.iter().map(|value| (value + 0.0).to_bits()).collect()
+}
+
+/// A hash for genomes, which nobody chooses so as to make them meet: a multiplication a gene.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        for word in bytes.chunks(8) {
+            let mut whole = [0; 8];
+            whole.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
+            self.write_u64(u64::from_ne_bytes(whole));
+        }
+    }
+    fn write_u64(&mut self, word: u64) {
+        // The odd number nearest to 2⁶⁴ over the golden ratio.
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
 }
