@@ -198,11 +198,9 @@ struct Folded(u64);
 
 impl Hasher for Folded {
     fn write(&mut self, bytes: &[u8]) {
-        for word in bytes.chunks(8) {
-            let mut whole = [0; 8];
-            whole.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
-            self.write_u64(u64::from_ne_bytes(whole));
-        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.write_u64(u64::from_ne_bytes(*word)));
+        rest.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
     }
     fn write_u64(&mut self, word: u64) {
         // The odd number nearest to 2⁶⁴ over the golden ratio.
