@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 KEPT = ROOT / "target/bench"
 
 POPULATION = 100
@@ -108,7 +109,7 @@ def theirs(problem: str, seed: int) -> tuple[float, np.ndarray]:
 
 def told(*arguments: str) -> dict[str, Any]:
     """What our side's program prints."""
-    command = [os.environ.get("PROBLEMS", str(ROOT / "target/release/examples/problems")), *arguments]
+    command = [os.environ.get("PROBLEMS", str(BUILT / "examples/problems")), *arguments]
     read: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     return read
 
@@ -211,7 +212,7 @@ def compared(problem: str, done: list[dict[str, Any]]) -> dict[str, Any]:
 
 def islands(evaluations: int) -> dict[str, Any]:
     """Two islands on two processors against one, for the same evaluations, by turns."""
-    hms = os.environ.get("HMS", str(ROOT / "target/release/hms"))
+    hms = os.environ.get("HMS", str(BUILT / "hms"))
     took: dict[int, list[float]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder, bus(hms, folder) as url:
         request = told("request")
