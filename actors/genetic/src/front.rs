@@ -1,4 +1,4 @@
-//! Dominance, fronts, and how crowded they are.
+//! Dominance and fronts.
 //!
 //! Constraint domination as NSGA-II has it: what breaks no constraint beats what does; of two that do, the one that does
 //! so less wins; and only among those that break none the objectives decide.
@@ -110,37 +110,6 @@ pub(crate) fn fronts(everyone: &Rows<Individual>, members: &[usize], enough: usi
     needed.collect()
 }
 
-/// Sets each member's distance from its neighbours: the sides of the box around it that holds no other, each as a share
-/// of the front's width. Those at the ends are infinitely far.
-#[allow(clippy::cast_precision_loss)] // objectives are few
-pub(crate) fn crowd(everyone: &mut Rows<Individual>, front: &[usize]) {
-    let objectives = front.first().map_or(0, |first| everyone[*first].costs.len());
-    for member in front {
-        everyone[*member].crowding = 0.0;
-    }
-    let mut order = front.to_vec();
-    for objective in 0..objectives {
-        let cost = |everyone: &Rows<Individual>, member: usize| -> f64 {
-            everyone[member].costs.get(objective).copied().unwrap_or(0.0)
-        };
-        order.sort_by(|a, b| cost(everyone, *a).total_cmp(&cost(everyone, *b)).then(a.cmp(b)));
-        let (Some(first), Some(last)) = (order.first().copied(), order.last().copied()) else { return };
-        let width = cost(everyone, last) - cost(everyone, first);
-        for end in [first, last] {
-            everyone[end].crowding = f64::INFINITY;
-        }
-        if width <= 0.0 {
-            continue;
-        }
-        for around in order.windows(3) {
-            if let [before, member, after] = around {
-                let side = (cost(everyone, *after) - cost(everyone, *before)) / width;
-                everyone[*member].crowding += side / objectives as f64;
-            }
-        }
-    }
-}
-
 /// Everyone who breaks no constraint and whom nobody dominates, in the order of costs, the same costs once.
 #[must_use]
 pub fn best(everyone: &[Individual]) -> Vec<&Individual> {
@@ -221,15 +190,6 @@ pub(crate) mod tests {
             let found: Vec<Vec<f64>> = best(&everyone.0).iter().map(|one| one.costs.clone()).collect();
             prop_assert_eq!(found, expected);
         }
-    }
-
-    #[test]
-    fn the_crowding_distance_by_hand() {
-        let mut everyone = crowd_of(&[vec![0.0, 4.0], vec![1.0, 2.0], vec![2.0, 1.0], vec![4.0, 0.0]]);
-        crowd(&mut everyone, &[0, 1, 2, 3]);
-        assert!(everyone[0].crowding.is_infinite() && everyone[3].crowding.is_infinite());
-        assert!((everyone[1].crowding - (2.0 / 4.0 + 3.0 / 4.0) / 2.0).abs() < 1e-12);
-        assert!((everyone[2].crowding - (3.0 / 4.0 + 2.0 / 4.0) / 2.0).abs() < 1e-12);
     }
 
     #[test]

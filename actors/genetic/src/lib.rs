@@ -18,6 +18,7 @@
 //! clock but the one that is passed in.
 
 pub mod chance;
+mod crowding;
 pub mod deal;
 pub mod front;
 pub mod gene;

@@ -6,7 +6,7 @@
 
 use crate::chance::Chance;
 use crate::problem::Individual;
-use crate::rows::Rows;
+use crate::rows::{Rows, least};
 
 /// Directions that are spread evenly over the simplex: every way to part `divisions` among the objectives (Das and
 /// Dennis 1998).
@@ -182,18 +182,8 @@ impl Directions {
         }
         let length = squared(point);
         room.iter_mut().zip(&self.squared).for_each(|(along, squared)| *along = length - *along * *along / squared);
-        // The least of every eighth, at once, and of those the least.
-        let mut least = [f64::INFINITY; 8];
-        for some in room.chunks(least.len()) {
-            least.iter_mut().zip(some).for_each(|(least, distance)| *least = lesser(*least, *distance));
-        }
-        let least = least.into_iter().fold(f64::INFINITY, lesser);
-        (room.iter().position(|distance| *distance <= least).unwrap_or(0), least)
+        least(room).and_then(|at| Some((at, *room.get(at)?))).unwrap_or((0, f64::INFINITY))
     }
-}
-
-fn lesser(a: f64, b: f64) -> f64 {
-    if b < a { b } else { a }
 }
 
 fn squared(of: &[f64]) -> f64 {

@@ -48,3 +48,15 @@ impl<T> IndexMut<usize> for Rows<T> {
         &mut self.0[row]
     }
 }
+
+/// Where the least number stands, the first of equals; what is not a number counts for nothing. The least of every
+/// eighth is found at once, and of those the least.
+pub(crate) fn least(of: &[f64]) -> Option<usize> {
+    let lesser = |a: f64, b: f64| if b < a { b } else { a };
+    let mut eight = [f64::INFINITY; 8];
+    for some in of.chunks(eight.len()) {
+        eight.iter_mut().zip(some).for_each(|(least, one)| *least = lesser(*least, *one));
+    }
+    let least = eight.into_iter().fold(f64::INFINITY, lesser);
+    of.iter().position(|one| *one <= least)
+}

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::chance::Chance;
+use crate::crowding::least_crowded;
 use crate::front::{self, dominates};
 use crate::gene::Variation;
 use crate::problem::{Individual, Problem};
@@ -167,17 +168,13 @@ impl<'a> Search<'a> {
     fn least_crowded(&mut self, fronts: &[Vec<usize>], places: usize, chance: &mut Chance) -> Vec<usize> {
         let mut kept = Vec::with_capacity(places);
         for front in fronts {
-            front::crowd(&mut self.everyone, front);
-            let left = places.saturating_sub(kept.len());
-            if front.len() <= left {
-                kept.extend(front);
-                continue;
-            }
             let mut order = front.clone();
-            // Among equals chance decides.
-            chance.shuffle(&mut order);
-            order.sort_by(|a, b| self.everyone[*b].crowding.total_cmp(&self.everyone[*a].crowding));
-            kept.extend(order.into_iter().take(left));
+            let left = places.saturating_sub(kept.len());
+            if left < order.len() {
+                // Among equals chance decides.
+                chance.shuffle(&mut order);
+            }
+            kept.extend(least_crowded(&mut self.everyone, &order, left));
         }
         kept
     }
