@@ -3,13 +3,18 @@
 //! # Design
 //!
 //! A [`deal`] becomes a [`problem`]: the quantities of its transfers are [`gene`]s, every party's gain is an objective,
-//! that everybody is satisfied is a constraint. The [`search`] is NSGA-II, and beyond three objectives NSGA-III
-//! ([`reference`]); [`front`] says who dominates whom. [`island`]s are populations that evolve apart; an epoch of one is a
-//! function of its request, so that a search spread over a bus, killed here and repeated there, ends with the same
-//! bytes. [`hypervolume`] measures how far it got.
+//! that everybody is satisfied is a constraint. The [`search`] is NSGA-II, which drops the crowded one at a time, and
+//! beyond three objectives NSGA-III ([`mod@reference`]); [`front`] says who dominates whom. [`island`]s are populations
+//! that evolve apart; an epoch of one is a function of its request, so that a search spread over a bus, killed here and
+//! repeated there, ends with the same bytes. [`hypervolume`] measures how far it got.
 //!
-//! The search is our own. `moors` 0.2.11 was read, not yet measured; what is missing there is what this is about: bounds in the crossover, polynomial mutation, whole numbers, an epoch that can be stopped and
-//! taken up again elsewhere, and powers that are the same on every machine.
+//! The search is our own, by measurement against `moors` 0.2.11 (population 100, 400 generations, 15 seeds). As it comes,
+//! with its crossover and Gaussian mutation at the better of two widths, it takes 3.1 to 4.1 times as long and reaches
+//! 0.998 (ZDT1), 0.987 (ZDT4), 0.968 (DTLZ2) and 0.641 (DTLZ7) of the hypervolume. With the operators of [`gene`] put in it
+//! reaches 0.998, 1.000, 0.986 and 0.996 in 3.4 to 4.9 times the time: it evaluates parents again in every generation. Its
+//! NSGA-III subtracts the ideal point twice, and on a deal of five parties panicked with 13 seeds of 15. What is missing
+//! besides is what this is about: ends for each gene, whole numbers, an epoch that can be stopped and taken up again
+//! elsewhere, and powers that are the same on every machine.
 //!
 //! # What it refuses
 //!
