@@ -2,10 +2,10 @@
 
 Both sides have the same operators (simulated binary crossover, polynomial mutation, their indices and probabilities),
 population, generations and reference points, all pinned below; a deal of five parties is solved by NSGA-III on both,
-with the same reference directions and the same repair, all else by NSGA-II. What counts is the hypervolume of the final
-front, computed for both by one function. Each problem is run with many seeds, ours and pymoo's taking turns, and the
-two samples are compared by the Mann-Whitney test: *worse* is said when chance alone would explain it in less than 1 %
-of cases.
+with the same reference directions and the same repair, all else by NSGA-II: pymoo's as it comes, which drops the
+crowded together, and ours, which drops them one at a time. What counts is the hypervolume of the final front, computed
+for both by one function. Each problem is run with many seeds, ours and pymoo's taking turns, and the two samples are
+compared by the Mann-Whitney test: *worse* is said when chance alone would explain it in less than 1 % of cases.
 
 Then two islands on two processors are measured against one, on a bus of their own, for the same number of evaluations.
 
