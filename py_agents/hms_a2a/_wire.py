@@ -806,6 +806,8 @@ class Mended(enum.StrEnum):
     """Only fractions of minor units were found to satisfy everyone."""
     INFEASIBLE = "infeasible"
     """Nothing within the room satisfies everyone; the multipliers prove it."""
+    STOPPED = "stopped"
+    """The call's time ended, or its job was cancelled, before terms that satisfy everyone were found or ruled out."""
 
 
 class Change(Record, frozen=True, kw_only=True):
@@ -1038,14 +1040,22 @@ class Balancing(Record, frozen=True, kw_only=True):
 
 
 class CoreFinding(Record, frozen=True, kw_only=True):
-    """What is known of the core."""
+    """What is known of the core: the shares are `stable`; or a coalition is `blocking` them; or neither is known, and
+    `bound_minor` says by how much they could be blocked at most.
+    """
 
     stable: bool
-    """Whether the shares are in the core: no coalition could do better alone, and nothing is left over."""
+    """Whether the shares are in the core, proved: no coalition could do better alone, and nothing is left over."""
     blocking: Coalition | None = None
-    """A coalition that could do better alone: the one with the largest excess, the smallest of several, first by id."""
+    """A coalition that could do better alone: the one with the largest excess that is known, the smallest of several;
+    of up to 16 players, the first of those in the order of sets as binary numbers.
+    """
     excess_minor: Int64
-    """Its worth less what its members get; of a stable allocation, the largest of any coalition's, at most 0."""
+    """Its worth less what its members get; without one, the largest such excess that is known of any coalition."""
+    bound_minor: Int64 | None = None
+    """Where the search was cut short by its limits, by the deadline or by a cancellation: no coalition's excess is
+    larger than this. Left out where none is larger than `excess_minor`.
+    """
     balanced: list[Balancing] = msgspec.field(default_factory=list)
     """Where no allocation is in the core: a balanced collection of coalitions whose weighted worths sum to more than
     all players together are worth (Bondareva and Shapley).

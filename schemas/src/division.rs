@@ -94,6 +94,8 @@ pub enum Mended {
     Fractional,
     /// Nothing within the room satisfies everyone; the multipliers prove it.
     Infeasible,
+    /// The call's time ended, or its job was cancelled, before terms that satisfy everyone were found or ruled out.
+    Stopped,
 }
 
 /// A transfer whose quantity changes.
@@ -423,16 +425,22 @@ pub struct Balancing {
     pub weight: Ratio,
 }
 
-/// What is known of the core.
+/// What is known of the core: the shares are `stable`; or a coalition is `blocking` them; or neither is known, and
+/// `bound_minor` says by how much they could be blocked at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoreFinding {
-    /// Whether the shares are in the core: no coalition could do better alone, and nothing is left over.
+    /// Whether the shares are in the core, proved: no coalition could do better alone, and nothing is left over.
     pub stable: bool,
-    /// A coalition that could do better alone: the one with the largest excess, the smallest of several, first by id.
+    /// A coalition that could do better alone: the one with the largest excess that is known, the smallest of several;
+    /// of up to 16 players, the first of those in the order of sets as binary numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocking: Option<Coalition>,
-    /// Its worth less what its members get; of a stable allocation, the largest of any coalition's, at most 0.
+    /// Its worth less what its members get; without one, the largest such excess that is known of any coalition.
     pub excess_minor: i64,
+    /// Where the search was cut short by its limits, by the deadline or by a cancellation: no coalition's excess is larger
+    /// than this. Left out where none is larger than `excess_minor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_minor: Option<i64>,
     /// Where no allocation is in the core: a balanced collection of coalitions whose weighted worths sum to more than
     /// all players together are worth (Bondareva and Shapley).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

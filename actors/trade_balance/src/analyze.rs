@@ -7,19 +7,30 @@ use terms::{TermsError, Worth, appraise, welfare_minor};
 
 use crate::SERVICE;
 use crate::mend::mend;
+use crate::patience::{Monotonic, Patience, Stopwatch};
 
 /// Says who gains what, transfer by transfer, what those who are not satisfied lack, and which least change of the
-/// terms would satisfy everyone.
+/// terms would satisfy everyone. Where time ends before that is known, the rest is answered, and that it ended.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Analyze;
+pub struct Analyze<S = Monotonic> {
+    stopwatch: S,
+}
 
-impl Core for Analyze {
+impl<S: Stopwatch> Analyze<S> {
+    /// A core that tells the time by `stopwatch`.
+    pub fn with(stopwatch: S) -> Self {
+        Self { stopwatch }
+    }
+}
+
+impl<S: Stopwatch> Core for Analyze<S> {
     const SERVICE: &'static str = SERVICE;
     const VERB: &'static str = "analyze";
     type Request = AnalyzeRequest;
     type Reply = AnalyzeReply;
 
-    fn handle(&self, request: AnalyzeRequest, _: &Call) -> Result<AnalyzeReply, ErrorReply> {
+    fn handle(&self, request: AnalyzeRequest, call: &Call) -> Result<AnalyzeReply, ErrorReply> {
+        let patience = Patience::of_call(self.stopwatch.start(), call);
         let worths = appraise(&request.terms, &request.valuations)?;
         // Of several that gain as little, the first by id; the contract has terms name two parties at least.
         let least =
@@ -34,7 +45,7 @@ impl Core for Analyze {
         let mend = if unsatisfied.is_empty() {
             None
         } else {
-            Some(mend(&request.terms, &request.valuations, request.room.as_ref())?)
+            Some(mend(&request.terms, &request.valuations, request.room.as_ref(), &patience)?)
         };
         Ok(AnalyzeReply {
             win_win: unsatisfied.is_empty(),
@@ -75,7 +86,9 @@ mod tests {
             states("kenya", kenya_margin, &[("oil", "25", "27")], &[("tea", "9", "21/2")]),
             states("angola", 0, &[("tea", "31/3", "31/3")], &[("oil", "20", "20")]),
         ];
-        Analyze.handle(AnalyzeRequest { terms: barter(100, 50), valuations, room: None }, &Call::default()).unwrap()
+        <Analyze>::default()
+            .handle(AnalyzeRequest { terms: barter(100, 50), valuations, room: None }, &Call::default())
+            .unwrap()
     }
 
     #[test]

@@ -12,7 +12,9 @@
 //! [`ledger`] is the state of one book and its decisions, without the log it is written in: whoever hosts it
 //! reads entries, asks for verdicts, writes, and puts what was written back.
 //!
-//! Nothing here does I/O, takes a clock or knows of a bus. What does not fit 64 bits is refused (422, rule
+//! Dividing and mending may take long: they end shortly before the caller's deadline, and when their job is cancelled.
+//!
+//! Nothing here does I/O, takes a clock (a [`Stopwatch`] is passed in) or knows of a bus. What does not fit 64 bits is refused (422, rule
 //! `overflow`).
 
 mod agreement;
@@ -26,6 +28,7 @@ pub mod ledger;
 mod mend;
 mod moves;
 mod path;
+mod patience;
 mod programme;
 mod value;
 mod whole;
@@ -38,6 +41,7 @@ pub use divide::Divide;
 pub use history::History;
 pub use keeper::{LEDGER, Ledger, LedgerAsk};
 pub use path::Path;
+pub use patience::{Monotonic, Stopwatch};
 pub use value::Value;
 
 /// The service that the stateless cores answer under.

@@ -14,6 +14,7 @@ use schemas::{ErrorReply, deal::Terms};
 use terms::{Exact, TermsError, is_win_win};
 
 use crate::moves::{Kind, Moves};
+use crate::patience::Patience;
 use crate::programme::{Column, Optimum, Programme, Relation, Verdict};
 use crate::whole::{candidates, is_sound};
 
@@ -30,8 +31,13 @@ fn usual_room(terms: &Terms) -> Room {
     Room { spans: spans.collect(), payment: None }
 }
 
-/// Mends terms that do not satisfy everyone.
-pub(crate) fn mend(terms: &Terms, valuations: &[PartyValuation], room: Option<&Room>) -> Result<Mend, ErrorReply> {
+/// Mends terms that do not satisfy everyone, as far as patience goes.
+pub(crate) fn mend(
+    terms: &Terms,
+    valuations: &[PartyValuation],
+    room: Option<&Room>,
+    patience: &Patience,
+) -> Result<Mend, ErrorReply> {
     let usual;
     let room = match room {
         Some(room) => room,
@@ -41,22 +47,24 @@ pub(crate) fn mend(terms: &Terms, valuations: &[PartyValuation], room: Option<&R
         }
     };
     let moves = Moves::of(terms, valuations, room)?;
-    let optimum = match changes(&moves, None).solve() {
+    let optimum = match changes(&moves, None).solve(patience) {
         Verdict::Optimal(optimum) => optimum,
-        Verdict::Infeasible(multipliers) => return infeasible(&moves, &multipliers),
-        Verdict::Unbounded | Verdict::Stopped => return Err(stopped()),
+        Verdict::Infeasible(multipliers) => return infeasible(&moves, &multipliers, patience),
+        Verdict::Stopped if patience.is_over() => return Ok(nothing(Mended::Stopped)),
+        Verdict::Unbounded | Verdict::Stopped => return Err(patience.ended()),
     };
     // The programme's gain is what the change counts, negative.
     let bound = -&optimum.value;
-    let mut found = best_whole(&moves, &optimum)?;
+    let mut found = best_whole(&moves, &optimum, patience)?;
     if found.is_none()
-        && let Verdict::Optimal(roomy) = changes(&moves, Some(&rounding_loss(&moves))).solve()
+        && let Verdict::Optimal(roomy) = changes(&moves, Some(&rounding_loss(&moves))).solve(patience)
     {
-        found = best_whole(&moves, &roomy)?;
+        found = best_whole(&moves, &roomy, patience)?;
     }
     let bound_minor = Some(bound.ceil("the least change")?);
     let Some((counts, whole)) = found else {
-        return Ok(Mend { bound_minor, ..nothing(Mended::Fractional) });
+        let outcome = if patience.is_over() { Mended::Stopped } else { Mended::Fractional };
+        return Ok(Mend { bound_minor, ..nothing(outcome) });
     };
     let (changed, payments) = moves.applied(&whole);
     // Who is no longer a party gains nothing and gives nothing.
@@ -92,11 +100,6 @@ fn nothing(outcome: Mended) -> Mend {
         balance: None,
         most: None,
     }
-}
-
-/// What is said when a programme was given up: it has never been seen.
-pub(crate) fn stopped() -> ErrorReply {
-    ErrorReply::refused("stopped", "the linear programme was given up; ask with less room")
 }
 
 /// The programme of the least change, each move being what it was, more what it grows, less what it shrinks; where
@@ -144,7 +147,7 @@ pub(crate) fn rounding_loss(moves: &Moves) -> Vec<Exact> {
 }
 
 /// Of the whole amounts next to an optimum that satisfy everyone, those that change least, and what that counts.
-fn best_whole(moves: &Moves, optimum: &Optimum) -> Result<Option<(Exact, Vec<i64>)>, TermsError> {
+fn best_whole(moves: &Moves, optimum: &Optimum, patience: &Patience) -> Result<Option<(Exact, Vec<i64>)>, TermsError> {
     let pairs = optimum.amounts.chunks_exact(2);
     let amounts: Vec<Exact> = moves
         .moves
@@ -156,7 +159,7 @@ fn best_whole(moves: &Moves, optimum: &Optimum) -> Result<Option<(Exact, Vec<i64
         })
         .collect();
     let mut best: Option<(Exact, Vec<i64>)> = None;
-    for whole in candidates(moves, &amounts)? {
+    for whole in candidates(moves, &amounts, patience)? {
         if !is_sound(moves, &whole) {
             continue;
         }
@@ -173,11 +176,11 @@ fn best_whole(moves: &Moves, optimum: &Optimum) -> Result<Option<(Exact, Vec<i64
 }
 
 /// The certificate: multipliers that sum to 1, and the most that the weighted slacks reach within the room.
-fn infeasible(moves: &Moves, multipliers: &[Exact]) -> Result<Mend, ErrorReply> {
+fn infeasible(moves: &Moves, multipliers: &[Exact], patience: &Patience) -> Result<Mend, ErrorReply> {
     let of_parties = multipliers.iter().take(moves.parties.len());
     let mut sum = Exact::zero();
     of_parties.clone().for_each(|multiplier| sum += multiplier);
-    let scale = sum.inverse().ok_or_else(stopped)?;
+    let scale = sum.inverse().ok_or_else(|| patience.ended())?;
     let balance = multipliers.get(moves.parties.len()).cloned();
     let mut most = Exact::zero();
     let mut weights = Vec::new();
@@ -199,7 +202,7 @@ fn infeasible(moves: &Moves, multipliers: &[Exact]) -> Result<Mend, ErrorReply> 
     }
     let most = most.product(&scale);
     if !most.is_negative() {
-        return Err(stopped());
+        return Err(patience.ended());
     }
     let most = Some(most.to_ratio().ok_or(TermsError::Overflow("what the slacks reach"))?);
     let balance =

@@ -6,6 +6,7 @@ use schemas::AgentId;
 use terms::{Exact, TermsError};
 
 use crate::moves::{Kind, Moves};
+use crate::patience::Patience;
 
 /// Steps of one unit that a repair takes, for each thing that moves.
 const REPAIR_STEPS: usize = 8;
@@ -51,8 +52,8 @@ enum Rounding {
 }
 
 /// The ways to make amounts whole, nearest first, each mended where it can be so that every party is satisfied.
-/// Payments stay as balanced as they were.
-pub(crate) fn candidates(moves: &Moves, amounts: &[Exact]) -> Result<Vec<Vec<i64>>, TermsError> {
+/// Payments stay as balanced as they were. Where patience ends, they are as they were rounded.
+pub(crate) fn candidates(moves: &Moves, amounts: &[Exact], patience: &Patience) -> Result<Vec<Vec<i64>>, TermsError> {
     let mut found: Vec<Vec<i64>> = Vec::new();
     for rounding in [Rounding::Nearest, Rounding::Down, Rounding::Up] {
         let mut whole = Vec::with_capacity(amounts.len());
@@ -65,7 +66,7 @@ pub(crate) fn candidates(moves: &Moves, amounts: &[Exact]) -> Result<Vec<Vec<i64
             whole.push(rounded.clamp(moved.least, moved.most));
         }
         round_payments(moves, amounts, &mut whole)?;
-        mend(moves, &mut whole);
+        mend(moves, &mut whole, patience);
         if !found.contains(&whole) {
             found.push(whole);
         }
@@ -121,13 +122,16 @@ fn lack(slack: &Exact) -> Exact {
 
 /// Moves quantities a unit at a time, each time the one that leaves the parties lacking least, until none lacks
 /// anything or nothing helps.
-fn mend(moves: &Moves, whole: &mut [i64]) {
+fn mend(moves: &Moves, whole: &mut [i64], patience: &Patience) {
     let mut slacks: Vec<Exact> = moves.parties.iter().map(|party| party.slack.at_whole(whole)).collect();
     if !slacks.iter().any(Exact::is_negative) {
         return;
     }
     let touched: Vec<Vec<(usize, Exact)>> = (0..moves.moves.len()).map(|index| moves.entries(index, None)).collect();
     for _ in 0..REPAIR_STEPS * moves.moves.len() {
+        if patience.is_over() {
+            return;
+        }
         // How much less is lacked, by which move, to how many units.
         let mut best: Option<(Exact, usize, i64, i64)> = None;
         for ((index, moved), touched) in moves.moves.iter().enumerate().zip(&touched) {

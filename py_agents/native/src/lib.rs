@@ -33,8 +33,8 @@ use self::table::{Entry, core};
 fn cores() -> Vec<Entry> {
     vec![
         core(|| trade_balance::Value),
-        core(|| trade_balance::Analyze),
-        core(|| trade_balance::Divide),
+        core(<trade_balance::Analyze>::default),
+        core(<trade_balance::Divide>::default),
         core(|| trade_balance::Balance),
         core(|| trade_balance::Path),
         core(|| trade_balance::CertificatePrices),

@@ -364,8 +364,8 @@ fn evidence(said: &Value) -> Outcome<Value> {
 fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
     match kind {
         "trade_balance.value" => handled(&trade_balance::Value, body),
-        "trade_balance.analyze" => handled(&trade_balance::Analyze, body),
-        "trade_balance.divide" => handled(&trade_balance::Divide, body),
+        "trade_balance.analyze" => handled(&<trade_balance::Analyze>::default(), body),
+        "trade_balance.divide" => handled(&<trade_balance::Divide>::default(), body),
         "trade_balance.balance" => handled(&trade_balance::Balance, body),
         "trade_balance.path" => handled(&trade_balance::Path, body),
         "trade_balance.price" => handled(&trade_balance::CertificatePrices, body),

@@ -224,12 +224,12 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
             Core::TradeBalance => service
                 .described("What terms are worth, how gains are divided, and what transfers sum to")
                 .core(Limits::default(), || trade_balance::Value)
-                .core(Limits { max_body_bytes: MAX_BODY_BYTES, ..dividing() }, || trade_balance::Analyze)
+                .core(Limits { max_body_bytes: MAX_BODY_BYTES, ..dividing() }, <trade_balance::Analyze>::default)
                 .core(Limits::default(), || trade_balance::Balance)
                 .core(Limits::default(), || trade_balance::Path)
                 .core(Limits::default(), || trade_balance::CertificatePrices)
                 .core(Limits::default(), || trade_balance::AgreementReturn)
-                .core(dividing(), || trade_balance::Divide),
+                .core(dividing(), <trade_balance::Divide>::default),
             Core::Graph => {
                 let limits = Limits {
                     admission: CLEARINGS,

@@ -9,6 +9,7 @@ use terms::{Exact, TermsError};
 
 use super::figures::{gini_ppm, least_satisfied, nash_mean, nash_product};
 use super::{shapley, stability};
+use crate::patience::Patience;
 use crate::whole::largest_remainder;
 
 /// Orders that are sampled where nobody says how many.
@@ -18,6 +19,17 @@ const USUAL_CONFIDENCE_PPM: i64 = 950_000;
 
 /// A set of players, bit by bit.
 pub(super) type Mask = u128;
+
+/// The players of a set, in their order.
+pub(super) fn players_of(mut mask: Mask) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let player = mask.trailing_zeros() as usize;
+        (mask != 0).then(|| {
+            mask &= mask - 1;
+            player
+        })
+    })
+}
 
 /// What sets of players are worth. A cost counts negative.
 pub(super) struct Function<'a> {
@@ -30,13 +42,14 @@ pub(super) struct Function<'a> {
 
 impl<'a> Function<'a> {
     /// Reads a game.
-    pub(super) fn of(game: &'a Game) -> Result<Self, ErrorReply> {
+    pub(super) fn of(game: &'a Game, patience: &Patience) -> Result<Self, ErrorReply> {
         let places: BTreeMap<&AgentId, usize> = game.players.iter().zip(0..).collect();
         let mut listed = BTreeMap::new();
         for (index, coalition) in game.coalitions.iter().enumerate() {
             let bad = |field: String, reason: String| {
                 ErrorReply::new(Code::BadMessage, reason).at_field(&format!("game.coalitions[{index}].{field}"))
             };
+            patience.check()?;
             let mut mask: Mask = 0;
             for (at, member) in coalition.members.iter().enumerate() {
                 let Some(place) = places.get(member) else {
@@ -149,12 +162,12 @@ impl<'a> Function<'a> {
 }
 
 /// Each player's mean contribution.
-pub(super) fn shapley(game: &Game, request: &Divide) -> Result<Divided, ErrorReply> {
+pub(super) fn shapley(game: &Game, request: &Divide, patience: &Patience) -> Result<Divided, ErrorReply> {
     if !game.allocation.is_empty() {
         let reason = "an allocation is asked about by the rule core";
         return Err(ErrorReply::new(Code::BadMessage, reason).at_field("game.allocation"));
     }
-    let function = Function::of(game)?;
+    let function = Function::of(game, patience)?;
     let (values, sampled) = if function.players() <= MAX_EXACT_PLAYERS {
         (shapley::exact(&function), None)
     } else if let Some(values) = shapley::closed(&function) {
@@ -162,8 +175,8 @@ pub(super) fn shapley(game: &Game, request: &Divide) -> Result<Divided, ErrorRep
     } else {
         let samples = request.samples.unwrap_or(USUAL_SAMPLES);
         let confidence_ppm = request.confidence_ppm.unwrap_or(USUAL_CONFIDENCE_PPM);
-        let sampled = shapley::sampled(&function, request.seed, samples, confidence_ppm);
-        (sampled.means, Some((samples, sampled.within)))
+        let sampled = shapley::sampled(&function, request.seed, samples, confidence_ppm, patience)?;
+        (sampled.means, Some((sampled.orders, sampled.within)))
     };
     let shares = rounded(&function, &values)?;
     let table = (function.players() <= MAX_EXACT_PLAYERS).then(|| function.table());
@@ -180,8 +193,8 @@ pub(super) fn shapley(game: &Game, request: &Divide) -> Result<Divided, ErrorRep
 }
 
 /// Whether an allocation is in the core; without one, an allocation that is, or the proof that none is.
-pub(super) fn core(game: &Game) -> Result<Divided, ErrorReply> {
-    let function = Function::of(game)?;
+pub(super) fn core(game: &Game, patience: &Patience) -> Result<Divided, ErrorReply> {
+    let function = Function::of(game, patience)?;
     if function.players() > MAX_EXACT_PLAYERS {
         let reason = format!("the core is decided for at most {MAX_EXACT_PLAYERS} players");
         return Err(ErrorReply::refused("too_many_players", reason).at_field("game.players"));
@@ -193,7 +206,7 @@ pub(super) fn core(game: &Game) -> Result<Divided, ErrorReply> {
         let finding = stability::finding(&function, &table, &shares)?;
         return report(Rule::Core, &function, &shares, Some(finding));
     }
-    let found = stability::allocation(&function, &table)?;
+    let found = stability::allocation(&function, &table, patience)?;
     let shares = rounded(&function, &found.values)?;
     let mut finding = stability::finding(&function, &table, &shares)?;
     finding.balanced = found.balanced;

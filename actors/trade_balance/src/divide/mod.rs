@@ -21,6 +21,8 @@
 //! | `proportional` | pot, bargain | gains in proportion to weights; who can take no more is left behind | Kalai, 1977 |
 //! | `shapley` | game | mean contribution over all orders; sampled beyond 16 players | Shapley, 1953; Castro, Gómez and Tejada, 2009 |
 //! | `core` | game | whether any coalition could do better alone | Gillies, 1959; Bondareva, 1963; Shapley, 1967 |
+//!
+//! What may take long obeys the call's deadline and cancellation ([`crate::patience`]).
 
 mod bargain;
 mod figures;
@@ -37,25 +39,38 @@ use schemas::division::{Divide as Request, Divided, Rule};
 use schemas::{Code, ErrorReply};
 
 use crate::SERVICE;
+use crate::patience::{Monotonic, Patience, Stopwatch};
 
 /// Divides a pot, the gains of a bargain, or the worth of a game.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Divide;
+pub struct Divide<S = Monotonic> {
+    stopwatch: S,
+}
 
-impl Core for Divide {
+impl<S: Stopwatch> Divide<S> {
+    /// A core that tells the time by `stopwatch`.
+    pub fn with(stopwatch: S) -> Self {
+        Self { stopwatch }
+    }
+}
+
+impl<S: Stopwatch> Core for Divide<S> {
     const SERVICE: &'static str = SERVICE;
     const VERB: &'static str = "divide";
     type Request = Request;
     type Reply = Divided;
 
-    fn handle(&self, request: Request, _: &Call) -> Result<Divided, ErrorReply> {
+    fn handle(&self, request: Request, call: &Call) -> Result<Divided, ErrorReply> {
+        let patience = Patience::of_call(self.stopwatch.start(), call);
         match (&request.pot, &request.bargain, &request.game, request.rule) {
-            (Some(pot), None, None, Rule::Leximin | Rule::Nash | Rule::Proportional) => pot::divide(request.rule, pot),
-            (None, Some(bargain), None, Rule::Leximin | Rule::Nash | Rule::Proportional) => {
-                bargain::divide(request.rule, bargain)
+            (Some(pot), None, None, Rule::Leximin | Rule::Nash | Rule::Proportional) => {
+                pot::divide(request.rule, pot, &patience)
             }
-            (None, None, Some(game), Rule::Shapley) => game::shapley(game, &request),
-            (None, None, Some(game), Rule::Core) => game::core(game),
+            (None, Some(bargain), None, Rule::Leximin | Rule::Nash | Rule::Proportional) => {
+                bargain::divide(request.rule, bargain, &patience)
+            }
+            (None, None, Some(game), Rule::Shapley) => game::shapley(game, &request, &patience),
+            (None, None, Some(game), Rule::Core) => game::core(game, &patience),
             (Some(_), None, None, _) | (None, Some(_), None, _) | (None, None, Some(_), _) => {
                 let reason =
                     "shapley and core are rules for a game; leximin, nash and proportional for a pot or a bargain";

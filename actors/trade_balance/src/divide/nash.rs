@@ -10,8 +10,8 @@ use clarabel::solver::{
 use schemas::ErrorReply;
 use terms::Exact;
 
-use crate::mend::stopped;
 use crate::moves::{Kind, Moves};
+use crate::patience::Patience;
 
 /// The least part of its best that a party is taken to gain; at the optimum of n parties none gains less than 1/n.
 const LEAST_PART: f64 = 1e-6;
@@ -34,7 +34,7 @@ impl Rows {
 
 /// In which proportion parties gain where the product of their gains is largest: a number for each, 1 for who can gain
 /// nothing.
-pub(super) fn proportion(moves: &Moves, best: &[Exact]) -> Result<Vec<Exact>, ErrorReply> {
+pub(super) fn proportion(moves: &Moves, best: &[Exact], patience: &Patience) -> Result<Vec<Exact>, ErrorReply> {
     let gaining: Vec<usize> =
         best.iter().enumerate().filter(|(_, best)| **best > Exact::zero()).map(|(index, _)| index).collect();
     let mut parts = vec![Exact::from(1); best.len()];
@@ -95,6 +95,7 @@ pub(super) fn proportion(moves: &Moves, best: &[Exact]) -> Result<Vec<Exact>, Er
         cones.push(SupportedConeT::ExponentialConeT());
     }
 
+    patience.check()?;
     let width = columns + lines.len();
     let mut objective = vec![0.0; columns];
     objective.resize(width, -1.0);
@@ -102,18 +103,18 @@ pub(super) fn proportion(moves: &Moves, best: &[Exact]) -> Result<Vec<Exact>, Er
         rows.entries.into_iter().map(|(row, column, entry)| (row, (column, entry))).unzip();
     let matrix = CscMatrix::new_from_triplets(rows.right.len(), width, at_rows, at_columns, values);
     let settings: DefaultSettings<f64> =
-        DefaultSettingsBuilder::default().verbose(false).max_iter(200).build().map_err(|_| stopped())?;
+        DefaultSettingsBuilder::default().verbose(false).max_iter(200).build().map_err(|_| patience.ended())?;
     let mut solver =
         DefaultSolver::new(&CscMatrix::zeros((width, width)), &objective, &matrix, &rows.right, &cones, settings)
-            .map_err(|_| stopped())?;
+            .map_err(|_| patience.ended())?;
     solver.solve();
     if !matches!(solver.solution.status, SolverStatus::Solved | SolverStatus::AlmostSolved) {
-        return Err(stopped());
+        return Err(patience.ended());
     }
     for (index, (base, units)) in gaining.into_iter().zip(lines) {
         let at = |column: usize| solver.solution.x.get(column).copied().unwrap_or(0.0).clamp(0.0, 1.0);
         let gain = units.iter().map(|(column, unit)| unit * at(*column)).sum::<f64>() + base;
-        let part = Exact::from_f64(gain.clamp(LEAST_PART, 1.0)).ok_or_else(stopped)?;
+        let part = Exact::from_f64(gain.clamp(LEAST_PART, 1.0)).ok_or_else(|| patience.ended())?;
         if let (Some(place), Some(best)) = (parts.get_mut(index), best.get(index)) {
             *place = part.product(best);
         }

@@ -5,10 +5,11 @@ use schemas::{AgentId, Code, ErrorReply};
 use terms::{Exact, TermsError};
 
 use super::figures::{gini_ppm, least_satisfied, nash_mean, nash_product};
+use crate::patience::Patience;
 use crate::whole::largest_remainder;
 
 /// Divides a pot: everyone's least first, then what is left by the rule.
-pub(super) fn divide(rule: Rule, pot: &Pot) -> Result<Divided, ErrorReply> {
+pub(super) fn divide(rule: Rule, pot: &Pot, patience: &Patience) -> Result<Divided, ErrorReply> {
     let sum = |numbers: &mut dyn Iterator<Item = i64>| numbers.map(i128::from).sum::<i128>();
     let least = sum(&mut pot.claimants.iter().map(|claimant| claimant.least_minor));
     let left = i128::from(pot.amount_minor) - least;
@@ -29,7 +30,7 @@ pub(super) fn divide(rule: Rule, pot: &Pot) -> Result<Divided, ErrorReply> {
             let total = sum(&mut best.iter().copied());
             best.iter().map(|best| part(*best, left, total)).collect()
         }
-        _ => in_proportion(&weights(rule, pot), &best, left),
+        _ => in_proportion(&weights(rule, pot), &best, left, patience)?,
     };
     let ids: Vec<&AgentId> = pot.claimants.iter().map(|claimant| &claimant.party).collect();
     let gains = largest_remainder(&gains, left, &[], &ids)?;
@@ -87,13 +88,15 @@ fn weights(rule: Rule, pot: &Pot) -> Vec<Exact> {
     pot.claimants.iter().enumerate().map(weight).collect()
 }
 
-/// Gains in proportion to weights that sum to `left`; who has its best gets no more, and the others go on.
-fn in_proportion(weights: &[Exact], best: &[i64], left: i64) -> Vec<Exact> {
+/// Gains in proportion to weights that sum to `left`; who has its best gets no more, and the others go on. Weights of
+/// ten thousand unlike denominators sum to ratios of a hundred thousand digits, so that this too may take long.
+fn in_proportion(weights: &[Exact], best: &[i64], left: i64, patience: &Patience) -> Result<Vec<Exact>, ErrorReply> {
     // Those are full first whose best is least for their weight.
     let mut order: Vec<(Exact, usize)> = Vec::with_capacity(weights.len());
     let mut gains = vec![Exact::zero(); weights.len()];
     let mut weighing = Exact::zero();
     for (index, (weight, best)) in weights.iter().zip(best).enumerate() {
+        patience.check()?;
         if let Some(inverse) = weight.inverse() {
             order.push((inverse.times(*best), index));
             weighing += weight;
@@ -102,6 +105,7 @@ fn in_proportion(weights: &[Exact], best: &[i64], left: i64) -> Vec<Exact> {
     order.sort();
     let mut rest = Exact::from(left);
     for (level, index) in order {
+        patience.check()?;
         let (Some(weight), Some(inverse)) = (weights.get(index), weighing.inverse()) else { continue };
         let even = rest.product(&inverse);
         let gain = weight.product(&even.min(level));
@@ -111,5 +115,5 @@ fn in_proportion(weights: &[Exact], best: &[i64], left: i64) -> Vec<Exact> {
             *place = gain;
         }
     }
-    gains
+    Ok(gains)
 }

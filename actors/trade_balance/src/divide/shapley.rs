@@ -7,11 +7,16 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use schemas::ErrorReply;
 use schemas::division::GameKind;
 use schemas::limit::PPM;
 use terms::Exact;
 
-use super::game::{Function, Mask};
+use super::game::{Function, Mask, players_of};
+use crate::patience::Patience;
+
+/// Fewer orders than this say nothing of how far their mean may be off.
+const LEAST_ORDERS: u32 = 2;
 
 /// The exact value, for as many players as a table of all sets has bits for.
 pub(super) fn exact(function: &Function<'_>) -> Vec<Exact> {
@@ -40,12 +45,16 @@ pub(super) fn closed(function: &Function<'_>) -> Option<Vec<Exact>> {
     match function.game.kind {
         // Each agreement's worth is split evenly among its members.
         GameKind::Agreements => {
+            // What each player's agreements are worth, by how many members they have: whole numbers.
+            let mut sums = vec![vec![0_i128; values.len() + 1]; values.len()];
             for (mask, worth) in &function.listed {
-                let share = Exact::ratio(*worth, mask.count_ones().into())?;
-                for (index, value) in values.iter_mut().enumerate() {
-                    if mask & (1 << index) != 0 {
-                        *value += &share;
-                    }
+                for player in players_of(*mask) {
+                    *sums.get_mut(player)?.get_mut(mask.count_ones() as usize)? += i128::from(*worth);
+                }
+            }
+            for (value, sums) in values.iter_mut().zip(sums) {
+                for (sum, members) in sums.into_iter().zip(0_i64..).skip(1) {
+                    *value += &Exact::wide(sum).product(&Exact::ratio(1, members)?);
                 }
             }
         }
@@ -69,15 +78,24 @@ pub(super) fn closed(function: &Function<'_>) -> Option<Vec<Exact>> {
 
 /// Means of sampled contributions.
 pub(super) struct Sampled {
+    /// How many orders were drawn.
+    pub(super) orders: u32,
     /// By player; they sum to what all players together are worth.
     pub(super) means: Vec<Exact>,
     /// Half the width of the interval around each.
     pub(super) within: Vec<Exact>,
 }
 
-/// Draws orders of the players and takes the mean of what each adds where it comes.
+/// Draws orders of the players and takes the mean of what each adds where it comes. Where patience ends, those drawn by
+/// then have to do.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn sampled(function: &Function<'_>, seed: u64, samples: u32, confidence_ppm: i64) -> Sampled {
+pub(super) fn sampled(
+    function: &Function<'_>,
+    seed: u64,
+    samples: u32,
+    confidence_ppm: i64,
+    patience: &Patience,
+) -> Result<Sampled, ErrorReply> {
     let players = function.players();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..players).collect();
@@ -85,7 +103,11 @@ pub(super) fn sampled(function: &Function<'_>, seed: u64, samples: u32, confiden
     // Mean and squared distances from it, by Welford's recurrence: floats, as they only say how wide an interval is.
     let mut spread = vec![(0.0_f64, 0.0_f64); players];
     let mut largest = 0.0_f64;
+    let mut orders = 0;
     for drawn in 1..=samples {
+        if patience.is_over() {
+            break;
+        }
         // Fisher and Yates.
         for last in (1..players).rev() {
             order.swap(last, below(&mut random, last + 1));
@@ -103,16 +125,24 @@ pub(super) fn sampled(function: &Function<'_>, seed: u64, samples: u32, confiden
                 largest = largest.max((added as f64).abs());
             }
         }
+        orders = drawn;
     }
-    let count = f64::from(samples);
+    if orders < LEAST_ORDERS {
+        return Err(patience.ended());
+    }
+    let count = f64::from(orders);
     let z = quantile(0.5 + confidence_ppm as f64 / PPM as f64 / 2.0);
     let within = spread.iter().map(|(_, squares)| {
         let deviation = (squares / (count - 1.0)).sqrt();
         let half = z * deviation / count.sqrt() + largest * z * z / (2.0 * count);
         Exact::from_f64(half).unwrap_or_else(Exact::zero)
     });
-    let part = Exact::ratio(1, samples.into()).unwrap_or_else(Exact::zero);
-    Sampled { within: within.collect(), means: sums.iter().map(|sum| Exact::wide(*sum).product(&part)).collect() }
+    let part = Exact::ratio(1, orders.into()).unwrap_or_else(Exact::zero);
+    Ok(Sampled {
+        orders,
+        within: within.collect(),
+        means: sums.iter().map(|sum| Exact::wide(*sum).product(&part)).collect(),
+    })
 }
 
 /// A whole number below `end`, each as likely as the other but for one part in 2³².

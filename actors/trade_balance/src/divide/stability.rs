@@ -11,7 +11,7 @@ use schemas::{AgentId, ErrorReply};
 use terms::{Exact, TermsError};
 
 use super::game::{Function, Mask};
-use crate::mend::stopped;
+use crate::patience::Patience;
 use crate::programme::{Column, Programme, Relation, Start, Verdict};
 
 /// What is known of an allocation, the table saying what each set is worth.
@@ -54,6 +54,7 @@ pub(super) fn finding(function: &Function<'_>, table: &[i128], shares: &[i128]) 
         stable: excess <= 0 && left == 0,
         blocking: blocking.transpose()?,
         excess_minor: fits(excess.max(left))?,
+        bound_minor: None,
         balanced: Vec::new(),
     })
 }
@@ -73,7 +74,11 @@ pub(super) struct Allocation {
 
 /// The allocation that leaves no coalition short, if all players together are worth so much; else the one that leaves
 /// them all short of the same amount.
-pub(super) fn allocation(function: &Function<'_>, table: &[i128]) -> Result<Allocation, ErrorReply> {
+pub(super) fn allocation(
+    function: &Function<'_>,
+    table: &[i128],
+    patience: &Patience,
+) -> Result<Allocation, ErrorReply> {
     let players = function.players();
     let everyone = table.len() - 1;
     let mut programme = Programme::default();
@@ -95,11 +100,13 @@ pub(super) fn allocation(function: &Function<'_>, table: &[i128]) -> Result<Allo
         add(&mut programme, &mut coalitions, 1 << player);
     }
     let (optimum, prices) = loop {
-        let Verdict::Optimal(optimum) = programme.solve_from(&mut Start::default()) else { return Err(stopped()) };
+        let Verdict::Optimal(optimum) = programme.solve_from(&mut Start::default(), patience) else {
+            return Err(patience.ended());
+        };
         let prices: Vec<Exact> = optimum.prices.iter().map(|price| -price).collect();
         match shortest(table, &prices, everyone) {
             Some(mask) if !coalitions.contains(&mask) => add(&mut programme, &mut coalitions, mask),
-            Some(_) => return Err(stopped()),
+            Some(_) => return Err(patience.ended()),
             None => break (optimum, prices),
         }
     };

@@ -26,7 +26,7 @@ fn the_least_change_by_hand() {
     // Satisfied with 50 oil up to 1250/1100 − 1; with a fifth on top kenya wants 1320 and lacks 70. A unit less tea saves
     // 13.2 and counts (14 + 10)/2 = 12; a unit more oil brings 25 and counts (26 + 20)/2 = 23: by oil, 70·23/25 = 64.4, by
     // tea, 70·12/13.2 = 63.6…, so tea it is: 5.3 units, 6 in whole ones; and angola's 14·94 still covers 1000.
-    let mended = mend(&barter(100, 50), &sides(200_000), None).unwrap();
+    let mended = mend(&barter(100, 50), &sides(200_000), None, &Patience::endless()).unwrap();
     assert_eq!(mended.outcome, Mended::Changed);
     assert_eq!(mended.bound_minor, Some(64));
     assert!(mended.change_minor.unwrap() <= 72, "{mended:?}");
@@ -37,7 +37,7 @@ fn the_least_change_by_hand() {
 fn money_mends_what_quantities_may_not() {
     let payment = Some(Payment { good: good("usd"), most: 1000, due_unix_ms: None });
     let room = Room { spans: Vec::new(), payment };
-    let mended = mend(&barter(100, 50), &sides(200_000), Some(&room)).unwrap();
+    let mended = mend(&barter(100, 50), &sides(200_000), Some(&room), &Patience::endless()).unwrap();
     let paid = &mended.payments[0];
     assert_eq!((paid.from.as_str(), paid.to.as_str(), paid.quantity.get()), ("angola", "kenya", 70));
     assert_eq!((mended.change_minor, mended.bound_minor), (Some(70), Some(70)));
@@ -51,7 +51,7 @@ fn what_nobody_gains_from_cannot_be_mended() {
         states("kenya", 0, &[("oil", "20", "20")], &[("tea", "10", "10")]),
         states("angola", 0, &[("tea", "9", "9")], &[("oil", "21", "21")]),
     ];
-    let mended = mend(&barter(100, 50), &valuations, None).unwrap();
+    let mended = mend(&barter(100, 50), &valuations, None, &Patience::endless()).unwrap();
     assert_eq!(mended.outcome, Mended::Infeasible);
     adds_up(&barter(100, 50), &valuations, &usual_room(&barter(100, 50)), &mended);
 }
@@ -164,7 +164,7 @@ proptest! {
     #[test]
     fn mended_or_proved_beyond_mending((terms, valuations, room) in drawn()) {
         prop_assume!(!is_win_win(&terms, &valuations).unwrap());
-        let mended = mend(&terms, &valuations, Some(&room)).unwrap();
+        let mended = mend(&terms, &valuations, Some(&room), &Patience::endless()).unwrap();
         match mended.outcome {
             Mended::Changed => {
                 let changed = mended.terms.unwrap();
@@ -177,6 +177,7 @@ proptest! {
             }
             Mended::Fractional => prop_assert!(mended.bound_minor.is_some() && mended.terms.is_none()),
             Mended::Infeasible => adds_up(&terms, &valuations, &room, &mended),
+            Mended::Stopped => prop_assert!(false, "nobody stopped it"),
         }
     }
 }

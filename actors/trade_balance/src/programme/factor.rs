@@ -1,6 +1,7 @@
 //! A square matrix, factored: L·U with its rows in another order.
 
 use super::number::Number;
+use crate::patience::Patience;
 
 /// The factors of a matrix.
 pub(super) struct Factors<N> {
@@ -13,11 +14,11 @@ pub(super) struct Factors<N> {
 }
 
 impl<N: Number> Factors<N> {
-    /// Factors a matrix given by its columns' entries; `None` when it is singular.
+    /// Factors a matrix given by its columns' entries; `None` when it is singular, or patience ends before.
     ///
     /// The next pivot stands in the column with the fewest entries left: the matrices of this crate are nearly those
     /// of networks, and so they stay nearly as sparse as they were. Of its rows, the best to divide by.
-    pub(super) fn of(size: usize, entries: &[&[(usize, N)]]) -> Option<Self> {
+    pub(super) fn of(size: usize, entries: &[&[(usize, N)]], patience: &Patience) -> Option<Self> {
         let mut rows = vec![vec![N::nought(); size]; size];
         for (column, entries) in entries.iter().enumerate() {
             for (row, entry) in *entries {
@@ -65,6 +66,9 @@ impl<N: Number> Factors<N> {
             let pivot_row = done.last()?;
             let pivot = pivot_row.get(step)?;
             for row in rest {
+                if patience.is_over() {
+                    return None;
+                }
                 let Some(entry) = row.get(step).filter(|entry| !entry.is_nought()) else { continue };
                 let by = entry.over(pivot)?;
                 for (value, above) in row.iter_mut().zip(pivot_row).skip(step + 1) {

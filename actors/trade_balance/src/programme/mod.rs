@@ -15,7 +15,7 @@
 //! # What it refuses
 //!
 //! Columns without a lower end; no question of this crate has one. Programmes without end: [`Verdict::Stopped`] after
-//! [`MOST_STEPS`] steps for each row and column.
+//! [`MOST_STEPS`] steps for each row and column, and whenever patience ends.
 
 mod factor;
 mod number;
@@ -27,6 +27,7 @@ use terms::Exact;
 
 use self::number::Number;
 use self::simplex::{Basis, End, Simplex};
+use crate::patience::Patience;
 
 /// Steps of the simplex method for each row and column before it gives up; a dozen are many.
 const MOST_STEPS: usize = 200;
@@ -74,7 +75,7 @@ pub(crate) enum Verdict {
     Infeasible(Vec<Exact>),
     /// There is no best: the gain grows without end.
     Unbounded,
-    /// The search was given up.
+    /// The search was given up, or patience ended.
     Stopped,
 }
 
@@ -111,21 +112,21 @@ impl Programme {
     }
 
     /// Solves it.
-    pub(crate) fn solve(&self) -> Verdict {
-        self.solve_from(&mut Start::default())
+    pub(crate) fn solve(&self, patience: &Patience) -> Verdict {
+        self.solve_from(&mut Start::default(), patience)
     }
 
     /// Solves it from where a programme with as many rows and columns ended, and notes where this one did.
-    pub(crate) fn solve_from(&self, start: &mut Start) -> Verdict {
+    pub(crate) fn solve_from(&self, start: &mut Start, patience: &Patience) -> Verdict {
         let slacks = || Basis::of_slacks(self.columns.len(), self.rows.len());
         let from = start.0.take().filter(|basis| basis.fits(self.columns.len(), self.rows.len()));
         let (scaled, columns) = self.scaled();
-        let mut simplex = Simplex::new(scaled, columns, from.unwrap_or_else(slacks));
+        let mut simplex = Simplex::new(scaled, columns, from.unwrap_or_else(slacks), patience);
         let guided = match simplex.run(self.most_steps()) {
             End::Singular | End::Stopped => None,
             _ => Some(simplex.into_basis()),
         };
-        let decided = guided.and_then(|basis| self.decide(basis)).or_else(|| self.decide(slacks()));
+        let decided = guided.and_then(|basis| self.decide(basis, patience)).or_else(|| self.decide(slacks(), patience));
         let Some((verdict, basis)) = decided else { return Verdict::Stopped };
         start.0 = Some(basis);
         verdict
@@ -136,9 +137,9 @@ impl Programme {
     }
 
     /// Takes a basis up in exact arithmetic; `None` when it is none.
-    fn decide(&self, basis: Basis) -> Option<(Verdict, Basis)> {
+    fn decide(&self, basis: Basis, patience: &Patience) -> Option<(Verdict, Basis)> {
         let right = self.rows.iter().map(|(_, right)| right.clone()).collect();
-        let mut simplex = Simplex::new(right, self.exact_columns(), basis);
+        let mut simplex = Simplex::new(right, self.exact_columns(), basis, patience);
         let verdict = match simplex.run(self.most_steps()) {
             End::Singular => return None,
             End::Stopped => Verdict::Stopped,

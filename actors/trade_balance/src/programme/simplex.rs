@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::factor::Factors;
 use super::number::Number;
+use crate::patience::Patience;
 
 /// A column: a variable with its bounds, what it adds to the objective, and to each row.
 pub(super) struct Column<N> {
@@ -39,13 +40,15 @@ pub(super) enum End<N> {
     Optimal(Vec<N>),
     Infeasible(Vec<N>),
     Unbounded,
-    /// The basis is none.
+    /// The basis is none, or patience ended while it was factored.
     Singular,
     Stopped,
 }
 
 /// A run of the method.
-pub(super) struct Simplex<N> {
+pub(super) struct Simplex<'a, N> {
+    /// When to stop.
+    patience: &'a Patience,
     right: Vec<N>,
     columns: Vec<Column<N>>,
     basis: Basis,
@@ -62,9 +65,9 @@ enum Step<N> {
 /// Steps without progress before the first column that may enter does (Bland), so that none comes round again.
 const PATIENCE: usize = 20;
 
-impl<N: Number> Simplex<N> {
-    pub(super) fn new(right: Vec<N>, columns: Vec<Column<N>>, basis: Basis) -> Self {
-        Self { right, columns, basis, values: Vec::new() }
+impl<'a, N: Number> Simplex<'a, N> {
+    pub(super) fn new(right: Vec<N>, columns: Vec<Column<N>>, basis: Basis, patience: &'a Patience) -> Self {
+        Self { patience, right, columns, basis, values: Vec::new() }
     }
 
     pub(super) fn into_basis(self) -> Basis {
@@ -86,6 +89,9 @@ impl<N: Number> Simplex<N> {
     pub(super) fn run(&mut self, most_steps: usize) -> End<N> {
         let mut still = 0;
         for _ in 0..most_steps {
+            if self.patience.is_over() {
+                return End::Stopped;
+            }
             match self.step(still >= PATIENCE) {
                 None => return End::Singular,
                 Some(Step::Done(end)) => return end,
@@ -114,7 +120,7 @@ impl<N: Number> Simplex<N> {
             *is_basic.get_mut(*index)? = true;
             entries.push(&self.columns.get(*index)?.entries);
         }
-        let factors = Factors::of(rows, &entries)?;
+        let factors = Factors::of(rows, &entries, self.patience)?;
         let mut rest = self.right.clone();
         for (index, column) in self.columns.iter().enumerate() {
             let resting = self.resting(index)?;

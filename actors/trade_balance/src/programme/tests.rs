@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use terms::Exact;
 
 use super::{Column, Programme, Relation, Verdict};
+use crate::patience::Patience;
 
 fn whole(number: i64) -> Exact {
     Exact::from(number)
@@ -44,7 +45,7 @@ fn weighed(multipliers: &[Exact], (.., entries): &Drawn) -> Exact {
 }
 
 fn check(columns: &[Drawn], rows: &[(bool, i64)]) -> &'static str {
-    match programme(columns, rows).solve() {
+    match programme(columns, rows).solve(&Patience::endless()) {
         Verdict::Optimal(optimum) => {
             // Feasible.
             for ((least, most, ..), amount) in columns.iter().zip(&optimum.amounts) {
@@ -94,7 +95,9 @@ fn check(columns: &[Drawn], rows: &[(bool, i64)]) -> &'static str {
 fn by_hand() {
     // max 3x + 2y, x + y ≤ 4, x + 3y ≤ 6, x ≤ 3: (3, 1), 11. Rows are turned round.
     let columns = [(0, Some(3), 3, vec![-1, -1]), (0, None, 2, vec![-1, -3])];
-    let Verdict::Optimal(optimum) = programme(&columns, &[(false, -4), (false, -6)]).solve() else { panic!() };
+    let Verdict::Optimal(optimum) = programme(&columns, &[(false, -4), (false, -6)]).solve(&Patience::endless()) else {
+        panic!()
+    };
     assert_eq!((optimum.value, optimum.amounts), (whole(11), vec![whole(3), whole(1)]));
     assert_eq!(check(&columns, &[(false, -4), (false, -6)]), "optimal");
     assert_eq!(check(&columns, &[(false, -4), (false, 1)]), "infeasible");

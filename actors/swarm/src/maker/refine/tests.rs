@@ -14,7 +14,7 @@ use crate::fixtures::{NOW, agent, cleared, give, market, ring, want};
 /// A bus with the cores that divide and evolve.
 async fn town() -> (Arc<dyn Port>, [Running; 2]) {
     let port: Arc<dyn Port> = Arc::new(Memory::new(NOW));
-    let divide = Service::new("trade_balance", "0").core(Limits::default(), || trade_balance::Divide);
+    let divide = Service::new("trade_balance", "0").core(Limits::default(), <trade_balance::Divide>::default);
     let evolve = Service::new("genetic", "0").core(Limits::default(), genetic::Evolve::default);
     let running = [divide.start(port.clone()).await.unwrap(), evolve.start(port.clone()).await.unwrap()];
     (port, running)

@@ -178,7 +178,7 @@ proptest! {
 
         // Read as agreements, the sum over sets and the even split are the same.
         let agreements = game(GameKind::Agreements, 3, &listed);
-        let function = super::super::game::Function::of(&agreements).unwrap();
+        let function = super::super::game::Function::of(&agreements, &crate::patience::Patience::endless()).unwrap();
         prop_assert_eq!(Some(super::super::shapley::exact(&function)), super::super::shapley::closed(&function));
     }
 

@@ -1,6 +1,7 @@
 //! Divisions: published examples, laws, and refusals.
 
 mod laws;
+mod patience;
 mod refusals;
 mod textbook;
 
@@ -20,7 +21,7 @@ pub(super) fn request(rule: Rule) -> Request {
 
 pub(super) fn ask(request: Request) -> Result<Divided, ErrorReply> {
     schemas::body::Check::check(&request).map_err(schemas::body::DecodeError::from)?;
-    Divide.handle(request, &Call::default())
+    <Divide>::default().handle(request, &Call::default())
 }
 
 pub(super) fn claimant(party: &str, least_minor: i64, most_minor: Option<i64>) -> Claimant {

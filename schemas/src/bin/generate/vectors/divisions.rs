@@ -53,7 +53,7 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
         ),
     ]);
     let shares = json!([{ "party": "egypt", "amount_minor": -50, "gain_minor": 240, "given_minor": 310, "best_minor": 480, "within_minor": 3, "satisfied": true }]);
-    let core = json!({ "stable": false, "blocking": { "members": ["egypt", "kenya"], "worth_minor": 90 }, "excess_minor": 30,
+    let core = json!({ "stable": false, "blocking": { "members": ["egypt", "kenya"], "worth_minor": 90 }, "excess_minor": 30, "bound_minor": 40,
         "balanced": [{ "members": ["egypt", "kenya"], "weight": "1/2" }] });
     Ok(vec![
         (
