@@ -49,6 +49,12 @@ impl Patience {
         Self::of_call(Box::new(|| Duration::ZERO), &Call::default())
     }
 
+    /// Patience that has ended.
+    #[cfg(test)]
+    pub(crate) fn ended_already() -> Self {
+        Self { limit: Some(Duration::ZERO), ..Self::endless() }
+    }
+
     fn is_cancelled(&self) -> bool {
         self.job.as_ref().is_some_and(|job| job.watcher.is_stopped())
     }

@@ -180,7 +180,7 @@ pub(super) fn shapley(game: &Game, request: &Divide, patience: &Patience) -> Res
     };
     let shares = rounded(&function, &values)?;
     let table = (function.players() <= MAX_EXACT_PLAYERS).then(|| function.table());
-    let finding = table.map(|table| stability::finding(&function, &table, &shares)).transpose()?;
+    let finding = table.map(|table| stability::finding(&function, Some(&table), &shares, patience)).transpose()?;
     let mut divided = report(Rule::Shapley, &function, &shares, finding)?;
     if let Some((samples, within)) = sampled {
         divided.samples = Some(samples);
@@ -195,20 +195,17 @@ pub(super) fn shapley(game: &Game, request: &Divide, patience: &Patience) -> Res
 /// Whether an allocation is in the core; without one, an allocation that is, or the proof that none is.
 pub(super) fn core(game: &Game, patience: &Patience) -> Result<Divided, ErrorReply> {
     let function = Function::of(game, patience)?;
-    if function.players() > MAX_EXACT_PLAYERS {
-        let reason = format!("the core is decided for at most {MAX_EXACT_PLAYERS} players");
-        return Err(ErrorReply::refused("too_many_players", reason).at_field("game.players"));
-    }
-    let table = function.table();
+    let table = (function.players() <= MAX_EXACT_PLAYERS).then(|| function.table());
+    let table = table.as_deref();
     if !game.allocation.is_empty() {
         let shares: Vec<i128> =
             game.allocation.iter().map(|amount| i128::from(*amount) * i128::from(function.sign())).collect();
-        let finding = stability::finding(&function, &table, &shares)?;
+        let finding = stability::finding(&function, table, &shares, patience)?;
         return report(Rule::Core, &function, &shares, Some(finding));
     }
-    let found = stability::allocation(&function, &table, patience)?;
+    let found = stability::allocation(&function, table, patience)?;
     let shares = rounded(&function, &found.values)?;
-    let mut finding = stability::finding(&function, &table, &shares)?;
+    let mut finding = stability::finding(&function, table, &shares, patience)?;
     finding.balanced = found.balanced;
     report(Rule::Core, &function, &shares, Some(finding))
 }

@@ -20,7 +20,7 @@
 //! | `nash` | pot, bargain | the product of gains (to the power of the weights, in a pot) as large as can be | Nash, 1950; Kalai, 1977 |
 //! | `proportional` | pot, bargain | gains in proportion to weights; who can take no more is left behind | Kalai, 1977 |
 //! | `shapley` | game | mean contribution over all orders; sampled beyond 16 players | Shapley, 1953; Castro, Gómez and Tejada, 2009 |
-//! | `core` | game | whether any coalition could do better alone | Gillies, 1959; Bondareva, 1963; Shapley, 1967 |
+//! | `core` | game | whether any coalition could do better alone; beyond 16 players by the game's structure ([`separation`]) | Gillies, 1959; Bondareva, 1963; Shapley, 1967 |
 //!
 //! What may take long obeys the call's deadline and cancellation ([`crate::patience`]).
 
@@ -29,8 +29,10 @@ mod figures;
 mod game;
 mod nash;
 mod pot;
+mod separation;
 mod shapley;
 mod stability;
+mod structure;
 #[cfg(test)]
 mod tests;
 

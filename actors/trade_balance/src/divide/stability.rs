@@ -4,64 +4,77 @@
 //! (Bondareva and Shapley). The largest worth of such a collection is a linear programme with a row for each player and
 //! a column for each coalition. Few coalitions ever matter, so it starts with the players alone and is given, each time,
 //! the coalition that its prices leave shortest, until they leave none short: then the prices are an allocation that
-//! nobody can better, if all players together are worth so much.
+//! nobody can better, if all players together are worth so much. Many games have a structure that names an allocation
+//! ([`structure`]) or the shortest coalition ([`super::separation`]) without a look at every set.
 
 use schemas::division::{Balancing, Coalition, CoreFinding};
 use schemas::{AgentId, ErrorReply};
 use terms::{Exact, TermsError};
 
-use super::game::{Function, Mask};
+use super::game::{Function, Mask, players_of};
+use super::separation::{Aim, Worst, worst};
+use super::structure;
 use crate::patience::Patience;
 use crate::programme::{Column, Programme, Relation, Start, Verdict};
 
-/// What is known of an allocation, the table saying what each set is worth.
-pub(super) fn finding(function: &Function<'_>, table: &[i128], shares: &[i128]) -> Result<CoreFinding, ErrorReply> {
-    let mut gets = vec![0_i128; table.len()];
-    let mut worst: Option<(i128, u32, usize)> = None;
-    let everyone = table.len() - 1;
-    for mask in 1..table.len() {
-        let player = mask.trailing_zeros() as usize;
-        let sum =
-            gets.get(mask & (mask - 1)).copied().unwrap_or_default() + shares.get(player).copied().unwrap_or_default();
-        if let Some(place) = gets.get_mut(mask) {
-            *place = sum;
-        }
-        if mask == everyone {
-            continue;
-        }
-        let excess = table.get(mask).copied().unwrap_or_default() - sum;
-        let size = mask.count_ones();
-        if worst.is_none_or(|(most, least, _)| excess > most || (excess == most && size < least)) {
-            worst = Some((excess, size, mask));
-        }
-    }
+/// Prices fit 62 bits; of those, as many say fractions of a unit as are free, and this many at most.
+const PRICE_BITS: f64 = 62.0;
+const FRACTION_BITS: f64 = 20.0;
+
+/// What is known of shares: of few players from the worth of every set, of many by the game's structure.
+pub(super) fn finding(
+    function: &Function<'_>,
+    table: Option<&[i128]>,
+    shares: &[i128],
+    patience: &Patience,
+) -> Result<CoreFinding, ErrorReply> {
+    let worst = match table {
+        Some(table) => worst_of(table, shares),
+        None => worst(function, shares, 1, Aim::Largest, patience),
+    };
     let fits = |number: i128| i64::try_from(number).map_err(|_| TermsError::Overflow("an excess"));
-    let all = gets.get(everyone).copied().unwrap_or_default();
     // What all of them could have beyond their shares; of shares that nobody could pay, the lack.
-    let left = table.get(everyone).copied().unwrap_or_default() - all;
-    let excess = worst.map_or(0, |(excess, ..)| excess);
+    let left = function.worth(function.everyone()) - shares.iter().sum::<i128>();
+    let (excess, bound) = worst.map_or((0, 0), |worst| (worst.excess, worst.bound));
     let blocking = match worst {
-        Some((excess, _, mask)) if excess > 0 && excess >= left => Some(mask),
-        _ if left > 0 => Some(everyone),
+        Some(worst) if excess > 0 && excess >= left => Some(worst.coalition),
+        _ if left > 0 => Some(function.everyone()),
         _ => None,
     };
     let sign = i128::from(function.sign());
     let blocking = blocking.map(|mask| -> Result<Coalition, ErrorReply> {
-        let worth = table.get(mask).copied().unwrap_or_default() * sign;
-        Ok(Coalition { members: members(function, mask as Mask), worth_minor: fits(worth)? })
+        Ok(Coalition { members: members(function, mask), worth_minor: fits(function.worth(mask) * sign)? })
     });
+    let known = excess.max(left);
     Ok(CoreFinding {
-        stable: excess <= 0 && left == 0,
+        stable: bound <= 0 && left == 0,
         blocking: blocking.transpose()?,
-        excess_minor: fits(excess.max(left))?,
-        bound_minor: None,
+        excess_minor: fits(known)?,
+        bound_minor: if bound > known { Some(fits(bound)?) } else { None },
         balanced: Vec::new(),
     })
 }
 
-fn members(function: &Function<'_>, mask: Mask) -> Vec<AgentId> {
-    let players = function.game.players.iter().enumerate();
-    players.filter(|(index, _)| mask & (1 << index) != 0).map(|(_, player)| player.clone()).collect()
+/// Of the sets in a table, neither nobody nor everyone, the one that shares leave shortest.
+fn worst_of(table: &[i128], shares: &[i128]) -> Option<Worst> {
+    let mut gets = vec![0_i128; table.len()];
+    let mut worst: Option<(i128, u32, usize)> = None;
+    for mask in 1..table.len() - 1 {
+        let player = mask.trailing_zeros() as usize;
+        let sum =
+            gets.get(mask & (mask - 1)).copied().unwrap_or_default() + shares.get(player).copied().unwrap_or_default();
+        *gets.get_mut(mask)? = sum;
+        let (excess, size) = (table.get(mask)? - sum, mask.count_ones());
+        if worst.is_none_or(|(most, least, _)| excess > most || (excess == most && size < least)) {
+            worst = Some((excess, size, mask));
+        }
+    }
+    worst.map(|(excess, _, mask)| Worst { coalition: mask as Mask, excess, bound: excess })
+}
+
+/// A set's players by their names.
+pub(super) fn members(function: &Function<'_>, mask: Mask) -> Vec<AgentId> {
+    players_of(mask).filter_map(|player| function.game.players.get(player).cloned()).collect()
 }
 
 /// An allocation.
@@ -72,67 +85,98 @@ pub(super) struct Allocation {
     pub(super) balanced: Vec<Balancing>,
 }
 
-/// The allocation that leaves no coalition short, if all players together are worth so much; else the one that leaves
-/// them all short of the same amount.
+impl Allocation {
+    /// In the core.
+    pub(super) fn stable(values: Vec<Exact>) -> Self {
+        Self { values, balanced: Vec::new() }
+    }
+
+    /// What each needs so that no coalition is short, less evenly what all together are worth short of that.
+    pub(super) fn evenly_short(needs: &[Exact], all: i128, balanced: Vec<Balancing>) -> Self {
+        let mut beyond = Exact::wide(all);
+        needs.iter().for_each(|need| beyond += &-need);
+        let share = Exact::ratio(1, i64::try_from(needs.len()).unwrap_or(i64::MAX)).unwrap_or_else(Exact::zero);
+        let each = beyond.product(&share);
+        Self { values: needs.iter().map(|need| need + &each).collect(), balanced }
+    }
+}
+
+/// The allocation that leaves no coalition short, if all players together are worth so much; else, with the proof that
+/// none is in the core, the one that leaves those that are known to be short short of the same amount.
 pub(super) fn allocation(
     function: &Function<'_>,
-    table: &[i128],
+    table: Option<&[i128]>,
     patience: &Patience,
 ) -> Result<Allocation, ErrorReply> {
+    if let Some(allocation) = structure::allocation(function) {
+        return Ok(allocation);
+    }
     let players = function.players();
-    let everyone = table.len() - 1;
+    let all = function.worth(function.everyone());
     let mut programme = Programme::default();
     for _ in 0..players {
         programme.row(Relation::Equal, Exact::from(1));
     }
-    let mut coalitions: Vec<usize> = Vec::new();
-    let add = |programme: &mut Programme, coalitions: &mut Vec<usize>, mask: usize| {
-        let rows = (0..players).filter(|player| mask & (1 << player) != 0);
+    let mut coalitions: Vec<Mask> = Vec::new();
+    let add = |programme: &mut Programme, coalitions: &mut Vec<Mask>, mask: Mask| {
         programme.column(Column {
             least: Exact::zero(),
             most: None,
-            gain: Exact::wide(table.get(mask).copied().unwrap_or_default()),
-            entries: rows.map(|row| (row, Exact::from(1))).collect(),
+            gain: Exact::wide(function.worth(mask)),
+            entries: players_of(mask).map(|row| (row, Exact::from(1))).collect(),
         });
         coalitions.push(mask);
     };
     for player in 0..players {
         add(&mut programme, &mut coalitions, 1 << player);
     }
-    let (optimum, prices) = loop {
-        let Verdict::Optimal(optimum) = programme.solve_from(&mut Start::default(), patience) else {
+    let mut start = Start::default();
+    let (optimum, needs) = loop {
+        let Verdict::Optimal(optimum) = programme.solve_from(&mut start, patience) else {
             return Err(patience.ended());
         };
-        let prices: Vec<Exact> = optimum.prices.iter().map(|price| -price).collect();
-        match shortest(table, &prices, everyone) {
+        let needs: Vec<Exact> = optimum.prices.iter().map(|price| -price).collect();
+        let short = match table {
+            Some(table) => shortest(table, &needs).map(|mask| mask as Mask),
+            // Of many players, a proof that there is none is worth more than the most even lack.
+            None if optimum.value > Exact::wide(all) => None,
+            None => short(function, &needs, patience)?,
+        };
+        patience.check()?;
+        match short {
             Some(mask) if !coalitions.contains(&mask) => add(&mut programme, &mut coalitions, mask),
             Some(_) => return Err(patience.ended()),
-            None => break (optimum, prices),
+            None => break (optimum, needs),
         }
     };
-    let all = Exact::wide(table.get(everyone).copied().unwrap_or_default());
-    // What all are worth beyond what the coalitions need, or lack of it, evenly.
-    let share = Exact::ratio(1, i64::try_from(players).unwrap_or(i64::MAX)).unwrap_or_else(Exact::zero);
-    let beyond = &all - &optimum.value;
-    let each = beyond.product(&share);
-    let values = prices.iter().map(|price| price + &each).collect();
     let mut balanced = Vec::new();
-    if beyond.is_negative() {
+    if optimum.value > Exact::wide(all) {
         for (mask, weight) in coalitions.iter().zip(&optimum.amounts) {
             if *weight != Exact::zero() {
                 let weight = weight.to_ratio().ok_or(TermsError::Overflow("a balancing weight"))?;
-                balanced.push(Balancing { members: members(function, *mask as Mask), weight });
+                balanced.push(Balancing { members: members(function, *mask), weight });
             }
         }
     }
-    Ok(Allocation { values, balanced })
+    Ok(Allocation::evenly_short(&needs, all, balanced))
+}
+
+/// A coalition that is short even where each price is rounded up to a fraction of a unit, if one was found.
+fn short(function: &Function<'_>, needs: &[Exact], patience: &Patience) -> Result<Option<Mask>, ErrorReply> {
+    // As fine as fits.
+    let largest = needs.iter().map(|need| need.to_f64().abs()).fold(1.0, f64::max);
+    let parts = 1_i64 << (PRICE_BITS - largest.log2().ceil()).clamp(0.0, FRACTION_BITS) as u32;
+    let paid = needs.iter().map(|need| need.times(parts).ceil("a price").map(i128::from));
+    let paid = paid.collect::<Result<Vec<_>, TermsError>>()?;
+    let worst = worst(function, &paid, parts.into(), Aim::Positive, patience);
+    Ok(worst.filter(|worst| worst.excess > 0).map(|worst| worst.coalition))
 }
 
 /// The coalition that prices leave shortest, other than all players.
-fn shortest(table: &[i128], prices: &[Exact], everyone: usize) -> Option<usize> {
+fn shortest(table: &[i128], prices: &[Exact]) -> Option<usize> {
     let mut gets = vec![Exact::zero(); table.len()];
     let mut worst: Option<(Exact, usize)> = None;
-    for mask in 1..everyone {
+    for mask in 1..table.len() - 1 {
         let player = mask.trailing_zeros() as usize;
         let sum = gets.get(mask & (mask - 1))? + prices.get(player)?;
         let lacks = &Exact::wide(*table.get(mask)?) - &sum;

@@ -116,10 +116,11 @@ impl Programme {
         self.solve_from(&mut Start::default(), patience)
     }
 
-    /// Solves it from where a programme with as many rows and columns ended, and notes where this one did.
+    /// Solves it from where a programme with as many rows, and these columns or the first of them, ended, and notes where
+    /// this one did.
     pub(crate) fn solve_from(&self, start: &mut Start, patience: &Patience) -> Verdict {
         let slacks = || Basis::of_slacks(self.columns.len(), self.rows.len());
-        let from = start.0.take().filter(|basis| basis.fits(self.columns.len(), self.rows.len()));
+        let from = start.0.take().and_then(|basis| basis.widened(self.columns.len(), self.rows.len()));
         let (scaled, columns) = self.scaled();
         let mut simplex = Simplex::new(scaled, columns, from.unwrap_or_else(slacks), patience);
         let guided = match simplex.run(self.most_steps()) {

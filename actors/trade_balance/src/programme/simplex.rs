@@ -29,9 +29,19 @@ impl Basis {
         Self { basic: (columns..columns + rows).collect(), is_high: vec![false; columns + rows] }
     }
 
-    /// Whether it is one of a programme with so many columns and rows.
-    pub(super) fn fits(&self, columns: usize, rows: usize) -> bool {
-        self.basic.len() == rows && self.is_high.len() == columns + rows
+    /// The same vertex of a programme with so many columns and rows, the columns that are new standing at their least;
+    /// `None` where it is none of such a programme.
+    pub(super) fn widened(mut self, columns: usize, rows: usize) -> Option<Self> {
+        let had = self.is_high.len().checked_sub(rows)?;
+        if self.basic.len() != rows || had > columns {
+            return None;
+        }
+        let more = columns - had;
+        for index in self.basic.iter_mut().filter(|index| **index >= had) {
+            *index += more;
+        }
+        self.is_high.splice(had..had, std::iter::repeat_n(false, more));
+        Some(self)
     }
 }
 

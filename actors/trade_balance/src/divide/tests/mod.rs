@@ -1,6 +1,7 @@
 //! Divisions: published examples, laws, and refusals.
 
 mod laws;
+mod many;
 mod patience;
 mod refusals;
 mod textbook;

@@ -187,6 +187,16 @@ fn the_largest_pot_and_games_end_by_their_deadline() {
     let sampled = heeded("Shapley of the largest vote", largest_vote(Rule::Shapley), 400).unwrap();
     assert!(sampled.samples.unwrap() < MAX_SAMPLES, "as many orders as there was time for");
     assert_eq!(sampled.total_minor, 1);
+    for kind in [GameKind::Listed, GameKind::Agreements] {
+        let _ = heeded(&format!("the core of the largest {kind:?}"), largest_game(kind, Rule::Core), 2_000);
+        let even = vec![1_000_000; MAX_GAME_PLAYERS];
+        let mut given = largest_game(kind, Rule::Core);
+        given.game.as_mut().unwrap().allocation = even;
+        let finding = heeded(&format!("an allocation in the largest {kind:?}"), given, 2_000).unwrap().core.unwrap();
+        assert!(finding.stable || finding.blocking.is_some() || finding.bound_minor.is_some());
+    }
+    let vote = heeded("an allocation by votes", largest_vote(Rule::Core), 5_000).unwrap().core.unwrap();
+    assert!(vote.blocking.is_some(), "a winner is worth all, and is paid two thirds");
     let agreed = heeded("Shapley of the most agreements", largest_game(GameKind::Agreements, Rule::Shapley), 60_000);
     assert!(agreed.unwrap().samples.is_none());
 }

@@ -89,7 +89,6 @@ fn games() {
     assert_eq!(refused(play(Rule::Shapley, numbers(GameKind::Gloves, &[2], None, None))), is(400, "", "game.numbers"));
     let given = Game { allocation: vec![1], ..game(GameKind::Listed, 2, &[]) };
     assert_eq!(refused(play(Rule::Core, given)), is(400, "", "game.allocation"));
-    assert_eq!(refused(play(Rule::Core, game(GameKind::Listed, 17, &[]))), is(422, "too_many_players", "game.players"));
     assert_eq!(refused(play(Rule::Shapley, game(GameKind::Listed, 129, &[]))), is(400, "", "game.players"));
     let rich = game(GameKind::Agreements, 2, &[("a", i64::MAX), ("b", i64::MAX)]);
     assert_eq!(refused(play(Rule::Shapley, rich)), is(422, "overflow", ""));
