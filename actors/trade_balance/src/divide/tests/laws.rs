@@ -155,6 +155,68 @@ proptest! {
         for (one, other) in one.terms.unwrap().transfers.iter().zip(&other.terms.unwrap().transfers) {
             prop_assert!((one.quantity.get() - other.quantity.get()).abs() <= 1, "{} {}", one.quantity, other.quantity);
         }
+        // Nash's product is found in floats: what the coarser answer gains, the finer one does to a hundred-thousandth.
+        let (one, other) = (trade(Rule::Nash, &barter, 1).unwrap(), trade(Rule::Nash, &barter, 7).unwrap());
+        for (one, other) in gains(&one).iter().zip(gains(&other).iter().zip([1, 7])) {
+            let (other, scale) = other;
+            let unit = 1_000 * scale + one.abs() * scale / 100_000;
+            prop_assert!((one * scale - other).abs() <= unit, "{} {} {}", one, other, scale);
+        }
+    }
+
+    /// Nothing is left on the table: with money that all count alike, the gains sum to the most that any quantities bring,
+    /// to the worth of a unit of each good.
+    #[test]
+    fn a_bargain_is_efficient(barter in barters()) {
+        let barter = Barter { payment: Some(100_000_000), ..barter };
+        let Barter { values: [oil, tea], costs: [tea_cost, oil_cost], most: [most_tea, most_oil], .. } = barter;
+        let most = (tea - tea_cost).max(0) * most_tea + (oil - oil_cost).max(0) * most_oil;
+        for rule in RULES {
+            let sum: i64 = gains(&trade(rule, &barter, 1).unwrap()).iter().sum();
+            prop_assert!(sum <= most && sum + tea + oil + tea_cost + oil_cost >= most, "{:?}: {} of {}", rule, sum, most);
+        }
+    }
+
+    /// Names decide nothing but ties: with the parties' names exchanged, so are their gains.
+    #[test]
+    fn a_bargain_knows_no_names(barter in barters()) {
+        let barter = Barter { payment: Some(100_000_000), ..barter };
+        let Barter { values: [oil, tea], costs: [tea_cost, oil_cost], payment, most: [most_tea, most_oil] } = barter;
+        // Who was kenya and gave tea now gives what is called oil.
+        let mirrored =
+            Barter { values: [tea, oil], costs: [oil_cost, tea_cost], payment, most: [most_oil, most_tea] };
+        for rule in [Rule::Leximin, Rule::Proportional] {
+            let (one, other) = (trade(rule, &barter, 1).unwrap(), trade(rule, &mirrored, 1).unwrap());
+            let unit = 1 + oil.max(tea).max(tea_cost).max(oil_cost);
+            let [a, b] = [gains(&one), gains(&other)];
+            prop_assert!((a[0] - b[1]).abs() <= unit && (a[1] - b[0]).abs() <= unit, "{:?}: {:?} {:?}", rule, a, b);
+        }
+    }
+
+    /// Independence of irrelevant alternatives, Nash's own axiom: claims that are cut to what their holders get anyway
+    /// change nothing.
+    #[test]
+    fn nash_does_not_look_at_what_is_not_chosen((claims, amount) in pots(), keep in 0i64..1_000) {
+        let shares = divided(Rule::Nash, &claims, amount);
+        let cut: Vec<_> = claims.iter().zip(&shares)
+            .map(|((least, claim), share)| (*least, (share - least + keep).clamp(0, *claim))).collect();
+        prop_assert_eq!(divided(Rule::Nash, &cut, amount), shares);
+    }
+
+    /// Strong monotonicity (H. P. Young, Monotonic solutions of cooperative games, 1985): who adds more to any set, and
+    /// less to none, gets no less.
+    #[test]
+    fn who_adds_more_gets_no_less(
+        worths in proptest::collection::vec(-1_000_000i64..1_000_000, 7),
+        more in proptest::collection::vec(0i64..1_000_000, 4),
+    ) {
+        let sets = ["a", "b", "c", "ab", "ac", "bc", "abc"];
+        let before: Vec<_> = sets.into_iter().zip(worths.iter().copied()).collect();
+        let mut raised = more.into_iter();
+        let after: Vec<_> = before.iter()
+            .map(|(set, worth)| (*set, if set.contains('a') { worth + raised.next().unwrap() } else { *worth })).collect();
+        let value = |listed: &[(&str, i64)]| amounts(&play(Rule::Shapley, game(GameKind::Listed, 3, listed)).unwrap())[0];
+        prop_assert!(value(&after) + 1 >= value(&before));
     }
 
     /// Shapley's axioms: efficiency, symmetry, the null player, additivity; and the closed form is the sum over all sets.

@@ -1,6 +1,6 @@
 //! Published examples, with their sources.
 
-use schemas::division::{Claimant, GameKind, Rule};
+use schemas::division::{Claimant, Game, GameKind, Rule};
 
 use super::*;
 use crate::fixture::{states, terms, transfer};
@@ -177,4 +177,65 @@ fn agreements_are_split_evenly() {
     let divided = play(Rule::Shapley, game).unwrap();
     assert_eq!((amounts(&divided), divided.total_minor), (vec![40, 40, 17], 97));
     assert!(divided.core.unwrap().stable);
+}
+
+/// L. S. Shapley and M. Shubik, The assignment game I: the core, 1971: three houses and three buyers, the gains of trade
+/// between each pair. Together they are worth 16; the core is not empty, and what the paper's corners give is in it.
+#[test]
+fn houses_and_buyers() {
+    let gains = [[5, 8, 2], [7, 9, 6], [2, 3, 0]];
+    // The best matching of these houses with these buyers.
+    fn best(gains: &[[i64; 3]; 3], houses: &[usize], buyers: &[usize]) -> i64 {
+        let Some((house, rest)) = houses.split_first() else { return 0 };
+        let with = buyers.iter().map(|buyer| {
+            let others: Vec<usize> = buyers.iter().copied().filter(|other| other != buyer).collect();
+            gains[*house][*buyer] + best(gains, rest, &others)
+        });
+        with.chain([best(gains, rest, buyers)]).max().unwrap_or_default()
+    }
+    let sets: Vec<(String, i64)> = (1_u32..64)
+        .map(|set| {
+            let members: Vec<usize> = (0..6).filter(|player| set & (1 << player) != 0).collect();
+            let (houses, buyers): (Vec<usize>, Vec<usize>) = members.iter().partition(|player| **player < 3);
+            let buyers: Vec<usize> = buyers.iter().map(|buyer| buyer - 3).collect();
+            let name = members.iter().map(|player| char::from(b"abcdef"[*player])).collect();
+            (name, best(&gains, &houses, &buyers))
+        })
+        .collect();
+    let sets: Vec<(&str, i64)> = sets.iter().map(|(name, worth)| (name.as_str(), *worth)).collect();
+    let found = play(Rule::Core, game(GameKind::Listed, 6, &sets)).unwrap();
+    assert_eq!(found.total_minor, 16);
+    let is_stable = |allocation: [i64; 6]| {
+        let given = Game { allocation: allocation.to_vec(), ..game(GameKind::Listed, 6, &sets) };
+        play(Rule::Core, given).unwrap().core.unwrap().stable
+    };
+    // Best for the houses, best for the buyers, and a buyer's lowest share taken from it.
+    assert!(is_stable([5, 6, 1, 1, 3, 0]) && is_stable([3, 5, 0, 2, 5, 1]));
+    assert!(!is_stable([5, 6, 2, 0, 3, 0]));
+}
+
+/// L. S. Shapley, Cores of convex games, 1971: where agreements only add, each further member adds more to a larger set,
+/// and the value is in the core.
+#[test]
+fn the_value_of_a_convex_game_is_in_its_core() {
+    let convex = game(GameKind::Agreements, 4, &[("a", 4), ("ab", 60), ("bcd", 30), ("abcd", 12), ("cd", 2)]);
+    let value = play(Rule::Shapley, convex.clone()).unwrap();
+    assert_eq!(amounts(&value), [37, 43, 14, 14]);
+    assert!(value.core.unwrap().stable);
+    assert!(play(Rule::Core, convex).unwrap().core.unwrap().stable);
+}
+
+/// I. J. Curiel, M. Maschler and S. H. Tijs, Bankruptcy games, 1987: the core of an estate's game is every division that
+/// gives out the estate and nobody more than its claim.
+#[test]
+fn the_core_of_an_estate() {
+    let wives = |allocation: [i64; 3]| {
+        let estate = numbers(GameKind::Estate, &[100, 200, 300], Some(200), None);
+        play(Rule::Core, Game { allocation: allocation.to_vec(), ..estate }).unwrap().core.unwrap()
+    };
+    assert!(wives([50, 75, 75]).stable && wives([0, 0, 200]).stable && wives([100, 100, 0]).stable);
+    let greedy = wives([101, 99, 0]);
+    assert_eq!((greedy.blocking.unwrap().members.len(), greedy.excess_minor), (2, 1));
+    let found = play(Rule::Core, numbers(GameKind::Estate, &[100, 200, 300], Some(200), None)).unwrap();
+    assert_eq!((amounts(&found), found.core.unwrap().stable), (vec![33, 67, 100], true));
 }
