@@ -16,6 +16,9 @@ use crate::patience::Patience;
 /// The least part of its best that a party is taken to gain; at the optimum of n parties none gains less than 1/n.
 const LEAST_PART: f64 = 1e-6;
 
+/// Parts are taken to this fraction, far finer than whole units: what is computed from them in ratios stays short.
+const FRACTIONS: f64 = (1_u64 << 30) as f64;
+
 /// Rows of the programme, A·x + s = b with s in a cone.
 #[derive(Default)]
 struct Rows {
@@ -114,7 +117,8 @@ pub(super) fn proportion(moves: &Moves, best: &[Exact], patience: &Patience) -> 
     for (index, (base, units)) in gaining.into_iter().zip(lines) {
         let at = |column: usize| solver.solution.x.get(column).copied().unwrap_or(0.0).clamp(0.0, 1.0);
         let gain = units.iter().map(|(column, unit)| unit * at(*column)).sum::<f64>() + base;
-        let part = Exact::from_f64(gain.clamp(LEAST_PART, 1.0)).ok_or_else(|| patience.ended())?;
+        let part = Exact::from_f64((gain.clamp(LEAST_PART, 1.0) * FRACTIONS).round() / FRACTIONS)
+            .ok_or_else(|| patience.ended())?;
         if let (Some(place), Some(best)) = (parts.get_mut(index), best.get(index)) {
             *place = part.product(best);
         }
