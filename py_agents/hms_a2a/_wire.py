@@ -1501,8 +1501,9 @@ class TieBreak(enum.StrEnum):
     """What decides between sets of rings that reach the same objective."""
 
     FAIRNESS = "fairness"
-    """First as many agents as possible have a ring or a chain; then the least of what they gain, each measured against
-    the best that any one ring known to the search would give it, is as large as possible.
+    """First as many agents as possible have a ring or a chain; then the least of what they gain is as large as
+    possible, each measured against the most that one exchange could bring it by its own offer: all that one
+    alternative receives, for one lot given.
     """
 
 

@@ -4,8 +4,7 @@
 //! tournaments of two in which everybody takes part equally often. A child that is nobody new is made again. There is
 //! no clock here, and no chance but the one that is passed in: the same start and the same chance give the same end.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use crate::chance::Chance;
 use crate::crowding::least_crowded;
@@ -78,8 +77,8 @@ impl<'a> Search<'a> {
     /// One generation; `stop` is asked before each child, and once it says so the generation is dropped and this is
     /// false.
     pub fn step(&mut self, chance: &mut Chance, stop: &mut dyn FnMut() -> bool) -> bool {
-        let mut known: HashSet<Vec<u64>, BuildHasherDefault<Folded>> =
-            HashSet::with_capacity_and_hasher(self.everyone.len() + self.size, BuildHasherDefault::default());
+        let mut known: FxHashSet<Vec<u64>> =
+            FxHashSet::with_capacity_and_hasher(self.everyone.len() + self.size, FxBuildHasher);
         known.extend(self.everyone.iter().map(|one| bits(&one.genome)));
         let mut born: Vec<Individual> = Vec::with_capacity(self.size);
         for _ in 0..ROUNDS {
@@ -187,23 +186,4 @@ fn either(a: usize, b: usize, chance: &mut Chance) -> usize {
 fn bits(genome: &[f64]) -> Vec<u64> {
     // −0 and 0 are one value.
     genome.iter().map(|value| (value + 0.0).to_bits()).collect()
-}
-
-/// A hash for genomes, which nobody chooses so as to make them meet: a multiplication a gene.
-#[derive(Default)]
-struct Folded(u64);
-
-impl Hasher for Folded {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.write_u64(u64::from_ne_bytes(*word)));
-        rest.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-    fn write_u64(&mut self, word: u64) {
-        // The odd number nearest to 2⁶⁴ over the golden ratio.
-        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
 }
