@@ -142,11 +142,13 @@ lint: setup ## Formatting and lints, warnings being errors: rustfmt, clippy, ruf
 
 .PHONY: generate
 generate: setup ## Write what is generated from schemas/: JSON Schemas, vectors, Python types, subject table, AsyncAPI.
-	$(CARGO) run --quiet --package schemas --bin generate $(PROFILE)
+	$(CARGO) build --quiet --workspace --bin generate $(PROFILE)
+	target/release/generate
 
 .PHONY: check-generated
 check-generated: setup ## Fail where a generated file differs from what schemas/ says.
-	$(CARGO) run --quiet --package schemas --bin generate $(PROFILE) -- --check
+	$(CARGO) build --quiet --workspace --bin generate $(PROFILE)
+	target/release/generate --check
 
 .PHONY: clean
 clean: ## Remove what the targets above made, except downloads kept by cargo, pip and Go.
