@@ -36,8 +36,17 @@ pub use tokio::{join, select, sync};
 pub mod task {
     pub use tokio::{
         spawn,
-        task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking, yield_now},
+        task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking, spawn_local, yield_now},
     };
+
+    /// Computes beside everything else; on the single thread of [`simulate`](crate::simulate) here and now, so that the
+    /// order of things is the same each time.
+    ///
+    /// # Errors
+    /// When it panics on a thread of its own.
+    pub async fn aside<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+        if crate::stage::is_alone() { Ok(compute()) } else { spawn_blocking(compute).await }
+    }
 }
 
 /// Limits and rhythms, on the clock that [`simulate`](crate::simulate) lets jump.

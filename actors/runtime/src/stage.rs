@@ -8,6 +8,11 @@
 use actix::{Arbiter, ArbiterHandle, System};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+/// Whether everything runs on this one thread.
+pub(crate) fn is_alone() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
+}
+
 /// There is no actor system on this thread: call this from within [`run`](crate::run) or
 /// [`simulate`](crate::simulate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +29,7 @@ impl Stage {
     /// As many threads as asked for, or the system's own.
     pub(crate) fn new(threads: usize) -> Result<Self, NoSystem> {
         let system = System::try_current().ok_or(NoSystem)?;
-        let alone = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
-        if alone {
+        if is_alone() {
             return Ok(Self { owned: Vec::new(), handles: vec![system.arbiter().clone()] });
         }
         let owned: Vec<Arbiter> = (0..threads.max(1)).map(|_| Arbiter::new()).collect();

@@ -168,6 +168,7 @@ impl Gate {
     /// Waits so long for a search, and no longer.
     async fn within(&self, ms: u64, searching: Searching) -> Option<Found> {
         runtime::select! {
+            biased;
             found = searching => Some(found),
             () = self.port.sleep_ms(ms) => None,
         }
@@ -190,7 +191,7 @@ impl Gate {
             return (proving, Vec::new());
         }
         let (kernel, before) = (self.kernel.clone(), proving.clone());
-        let weighed = task::spawn_blocking(move || weigh(kernel.as_ref(), proving, results)).await;
+        let weighed = task::aside(move || weigh(kernel.as_ref(), proving, results)).await;
         weighed.unwrap_or_else(|error| {
             let mut proving = before;
             tracing::error!(%error, "the kernel fell over an answer");

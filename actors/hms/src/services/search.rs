@@ -204,12 +204,13 @@ async fn travel_together(port: Arc<dyn Port>, mut waiting: mpsc::UnboundedReceiv
     loop {
         let patience_ms = leave_unix_ms.saturating_sub(port.now_unix_ms()).max(0).unsigned_abs();
         runtime::select! {
+            biased;
+            Some(()) = asking.next() => {}
             next = waiting.recv() => match next {
                 Some(next) => gathered.push(next),
                 None if asking.is_empty() => return,
                 None => drop(asking.next().await),
             },
-            Some(()) = asking.next() => {}
             () = port.sleep_ms(patience_ms), if !gathered.is_empty() => {}
         }
         while gathered.len() < TOGETHER

@@ -435,6 +435,7 @@ impl<D: Hosted> Shared<D> {
         for mut back in awaited {
             let left_ms = until_unix_ms.saturating_sub(self.port.now_unix_ms()).max(0).unsigned_abs();
             tokio::select! {
+                biased;
                 what = &mut back => came.extend(what),
                 () = self.port.sleep_ms(left_ms) => {
                     // Whoever comes from now on asks anew; who was just in time is heard.

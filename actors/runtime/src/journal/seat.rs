@@ -76,6 +76,7 @@ impl Seat {
         // On this thread, where the actor system is that services are started in.
         let work = actix::spawn(sitter.sit(candidacy, ended));
         tokio::select! {
+            biased;
             _ = holds.wait_for(|holds| *holds) => {}
             () = port.sleep_ms(patience_ms) => {}
         }
@@ -108,6 +109,7 @@ where
         loop {
             let writer = self.writer.clone();
             tokio::select! {
+                biased;
                 timeout_ms = &mut ended => {
                     drop(candidacy);
                     let was_holding = self.running.is_some();

@@ -161,6 +161,7 @@ async fn pass_time(inner: Weak<Inner>, armed: Arc<Notify>) {
         match left_ms {
             Some(left_ms) => {
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
                     () = armed.notified() => {}
                 }

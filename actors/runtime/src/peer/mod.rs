@@ -14,7 +14,7 @@ mod actor;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -175,7 +175,7 @@ pub struct Host {
 /// The peers that have not ended.
 #[derive(Default)]
 struct Present {
-    peers: Mutex<HashMap<usize, Addr<PeerActor>>>,
+    peers: Mutex<BTreeMap<usize, Addr<PeerActor>>>,
     left: Notify,
 }
 
@@ -240,7 +240,7 @@ impl Drop for Host {
 }
 
 impl Present {
-    fn peers(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Addr<PeerActor>>> {
+    fn peers(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, Addr<PeerActor>>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
