@@ -402,18 +402,24 @@ impl<'a> Planner<'a> {
         }))
     }
 
-    /// Decides a declaration; gives its answer when nothing is to be written.
+    /// Decides a declaration; gives its answer when that doesn't depend on anything being written.
     fn declare(&mut self, asked: Asked) -> Option<(u64, Answer)> {
         let now_unix_ms = self.now_unix_ms;
+        // What this plan writes is not recorded yet, so what is decided on it is answered once it is.
+        let is_drafted = !self.planned.is_empty();
         let drafted = self.draft(&asked.book)?;
         let (event, declared) = match drafted.draft.decide_declare(&asked.agent, asked.signed.clone(), now_unix_ms) {
+            Ok(Declaration::Recorded(declared)) if is_drafted => {
+                self.declared.push((asked, Ok(declared)));
+                return None;
+            }
             Ok(Declaration::Recorded(declared)) => {
                 return Some((asked.number, Ok((Declared::TYPE, encode(&declared)))));
             }
             Ok(Declaration::Write { event, declared }) => (event, declared),
             // Too late is for good: a batch with this declaration that may still be on its way fails at the cursor that
             // is written first.
-            Err(refusal) if refusal.kind() == Code::Late => {
+            Err(refusal) if is_drafted || refusal.kind() == Code::Late => {
                 self.declared.push((asked, Err(refusal)));
                 return None;
             }

@@ -283,3 +283,25 @@ fn too_late_is_said_only_once_nothing_that_was_on_its_way_can_arrive() {
     assert_eq!(refusal.kind(), Code::Late);
     assert!(world.ledger.plan(NOW + 1).is_empty());
 }
+
+#[test]
+fn what_is_decided_on_what_a_plan_writes_is_answered_once_it_is_written() {
+    let mut world = World::new();
+    // The same declaration again, another of its id, and one that can't be after it: all before anything is written.
+    let first = world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
+    let again = world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
+    let other = world.declare("kenya", "k", NOW + 1, &[("tea", 11)]);
+    for _ in 0..2 {
+        assert!(!world.ledger.plan(NOW).is_empty());
+        assert!(world.ledger.answers().is_empty(), "nothing is recorded yet");
+        // Another ledger wrote first: it is decided again.
+        world.ledger.lost();
+    }
+    world.settle();
+    let answers: BTreeMap<u64, Answer> = world.ledger.answers().into_iter().collect();
+    assert!(answers[&first].is_ok() && answers[&first] == answers[&again], "{answers:?}");
+    assert_eq!(answers[&other].as_ref().unwrap_err().kind(), Code::Conflict);
+    let late = world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
+    assert!(world.ledger.plan(NOW).is_empty());
+    assert!(matches!(world.ledger.answers().as_slice(), [(number, Ok(_))] if *number == late), "it is recorded by now");
+}
