@@ -196,6 +196,8 @@ impl<D: Hosted> Handler<Ask<D>> for DeciderHost<D> {
 enum Again {
     /// Someone else wrote, or a refusal was due on a state that was not fresh: read first.
     Stale,
+    /// What was read was not all: whoever answered lags behind.
+    Lags,
     /// Nobody knows whether it was written.
     Unknown,
     /// It cannot be written or read now.
@@ -233,6 +235,7 @@ impl<D: Hosted> Shared<D> {
                     return Some(after);
                 }
                 Err(Again::Stale) => {}
+                Err(Again::Lags) => "a replica lags behind".clone_into(&mut trouble),
                 Err(Again::Unknown) => {
                     unsure = true;
                     "the outcome of a write is unknown".clone_into(&mut trouble);
@@ -326,7 +329,13 @@ impl<D: Hosted> Shared<D> {
             }
         }
         let Some(first) = records.first_mut() else {
-            return Ok((Folded { state, sequence }, answers));
+            // No compare-and-set will show whether this was all of the log, and what was read may be a replica's that
+            // lags: a refusal of what the log holds would be for good.
+            return match self.port.newest(D::STREAM, log).await {
+                Ok(newest) if newest <= sequence => Ok((Folded { state, sequence }, answers)),
+                Ok(_) => Err(Again::Lags),
+                Err(error) => Err(Again::Broken(error.to_string())),
+            };
         };
         first.expect_last_subject_seq = Some(sequence);
         let events = records.len();

@@ -15,6 +15,10 @@ use schemas::{
 
 use crate::port::{Followed, Message, Port, ReadError, Start, Stored};
 
+/// How often a key log is read that whoever answers doesn't know to its end, and the pause between, in milliseconds.
+const ATTEMPTS: u32 = 4;
+const PAUSE_MS: u64 = 50;
+
 /// The keys of everybody on the bus.
 #[derive(Clone)]
 pub struct Keys {
@@ -98,10 +102,23 @@ impl Keys {
         if self.look(is_current) {
             return Ok((sender, signed));
         }
-        // The follower may be behind: an agent moves right after it registered.
-        self.refresh(&name).await.map_err(|error| ErrorReply::new(Code::Internal, error.to_string()))?;
-        if self.look(is_current) {
-            return Ok((sender, signed));
+        // The follower may be behind: an agent moves right after it registered. And so may be whoever answers in its
+        // place, so it is no before that was all.
+        let unreadable = |error: ReadError| ErrorReply::new(Code::Internal, error.to_string());
+        let mut lags = true;
+        for _ in 0..ATTEMPTS {
+            let read = self.refresh(&name).await.map_err(unreadable)?.map_or(0, |(_, last)| last);
+            if self.look(is_current) {
+                return Ok((sender, signed));
+            }
+            lags = self.port.newest(stream::DEALS, &subject::key_log(&name)).await.map_err(unreadable)? > read;
+            if !lags {
+                break;
+            }
+            self.port.sleep_ms(PAUSE_MS).await;
+        }
+        if lags {
+            return Err(ErrorReply::new(Code::Internal, format!("{name}: its key log cannot be read to its end")));
         }
         let known = self.look(|ring| ring.current(name.as_str()).is_some());
         let reason = if known { "signed with another key than the agent's" } else { "the agent is not registered" };

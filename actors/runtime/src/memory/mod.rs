@@ -259,6 +259,10 @@ impl Port for Memory {
         self.read_from(stream, |log| log.last(subject).cloned())
     }
 
+    async fn newest(&self, stream: &str, subject: &str) -> Result<u64, ReadError> {
+        self.read_from(stream, |log| log.last(subject).map_or(0, |last| last.sequence))
+    }
+
     async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, ReadError> {
         self.read_from(stream, |log| log.get(sequence).cloned())
     }

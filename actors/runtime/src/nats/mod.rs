@@ -175,6 +175,10 @@ impl Port for Nats {
         self.read_last(stream, subject).await
     }
 
+    async fn newest(&self, stream: &str, subject: &str) -> Result<u64, ReadError> {
+        self.ask_newest(stream, subject).await
+    }
+
     async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, ReadError> {
         self.read_at(stream, sequence).await
     }

@@ -1,7 +1,8 @@
 //! Reading what is stored, without a consumer: direct get (ADR-31), many records to a request.
 //!
 //! Where a stream has replicas, any of them may answer, and one that lags answers with less. Whoever decides on
-//! what it read writes under compare-and-set, so a stale answer costs a conflict and never a wrong write.
+//! what it read writes under compare-and-set, so a stale answer costs a conflict and never a wrong write. Who writes
+//! nothing, since it says no, asks the stream's leader whether that was all.
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use tokio::time::Instant;
 use super::{Nats, append::ApiError, convert};
 use crate::port::{ReadError, Stored, StreamState, wire};
 
+/// JetStream's error code for a subject on which nothing is stored.
+const NO_MESSAGE: u64 = 10037;
 /// Records asked for in one request.
 const BATCH: usize = 512;
 
@@ -51,15 +54,31 @@ impl Nats {
         Ok(got.records.into_iter().next())
     }
 
-    pub(super) async fn state(&self, stream: &str) -> Result<StreamState, ReadError> {
+    /// The leader's own answer, which no replica gives in its place.
+    pub(super) async fn ask_newest(&self, stream: &str, subject: &str) -> Result<u64, ReadError> {
+        let mut got = self.ask_api("STREAM.MSG.GET", stream, &json!({"last_by_subj": subject})).await?;
+        match got.get_mut("error").map(Value::take) {
+            Some(error) if error.get("err_code").and_then(Value::as_u64) == Some(NO_MESSAGE) => Ok(0),
+            Some(error) => Err(refused(stream, &error)),
+            None => got
+                .pointer("/message/seq")
+                .and_then(Value::as_u64)
+                .ok_or_else(|| ReadError::Malformed("a message without its sequence".to_owned())),
+        }
+    }
+
+    async fn ask_api(&self, what: &str, stream: &str, ask: &Value) -> Result<Value, ReadError> {
         let deadline = Duration::from_millis(self.timeout_ms);
-        let everything = json!({});
-        let asked = self.jetstream.request::<_, _, Value>(format!("STREAM.INFO.{stream}"), &everything);
-        let mut info = match tokio::time::timeout(deadline, asked).await {
-            Err(_) => return Err(ReadError::TimedOut(self.timeout_ms)),
-            Ok(Err(_)) => return Err(ReadError::Unavailable(stream.to_owned())),
-            Ok(Ok(info)) => info,
-        };
+        let asked = self.jetstream.request::<_, _, Value>(format!("{what}.{stream}"), ask);
+        match tokio::time::timeout(deadline, asked).await {
+            Err(_) => Err(ReadError::TimedOut(self.timeout_ms)),
+            Ok(Err(_)) => Err(ReadError::Unavailable(stream.to_owned())),
+            Ok(Ok(answer)) => Ok(answer),
+        }
+    }
+
+    pub(super) async fn state(&self, stream: &str) -> Result<StreamState, ReadError> {
+        let mut info = self.ask_api("STREAM.INFO", stream, &json!({})).await?;
         if let Some(error) = info.get_mut("error").map(Value::take) {
             return Err(refused(stream, &error));
         }

@@ -14,6 +14,7 @@
 //! - **Request** gives at most one answer. A service's error reply is recognised here, once, for everybody.
 //! - **Append** is acknowledged: `Ok` means stored. Several records are one atomic batch, with consecutive
 //!   sequences and nothing in between.
+//! - **Read** may lag behind what was acknowledged; [`Port::newest`] says by how much.
 //! - **Follow** hands over every record in order, without gaps or duplicates, across reconnects.
 //! - **Work** hands each record to one worker at a time, at least once.
 //! - **Stand** elects one of all who stand for an office. It doesn't fence: two may think that they hold it.
@@ -119,6 +120,13 @@ pub trait Port: Send + Sync + 'static {
     /// # Errors
     /// [`ReadError`].
     async fn last(&self, stream: &str, subject: &str) -> Result<Option<Stored>, ReadError>;
+
+    /// The sequence of the last record on one subject (wildcards allowed), as whoever stores the next one knows it; 0
+    /// for none. What was acknowledged before counts, where any other reading may be answered by a replica that lags.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    async fn newest(&self, stream: &str, subject: &str) -> Result<u64, ReadError>;
 
     /// The record at a sequence.
     ///

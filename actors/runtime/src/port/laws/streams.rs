@@ -10,6 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
         batches_and_singles_interleave,
         nothing_stores_it,
         reading,
+        the_newest,
         the_last_value,
         limits,
         the_same_message_id,
@@ -146,6 +147,18 @@ async fn reading(port: Port_) {
     let one = port.get("READ", 7).await.unwrap().unwrap();
     assert_eq!((one.sequence, one.subject.as_str(), text(&one.body)), (7, "read.0", "7"));
     assert_eq!((port.get("READ", 0).await.unwrap(), port.get("READ", 2_401).await.unwrap()), (None, None));
+}
+
+async fn the_newest(port: Port_) {
+    stream(&port, "NEWEST", &["newest.*"], json!({})).await;
+    assert_eq!(port.newest("NEWEST", "newest.a").await, Ok(0));
+    for (subject, last) in [("newest.a", 1), ("newest.b", 2), ("newest.a", 3)] {
+        port.append("NEWEST", vec![Record::new(subject, "")]).await.unwrap();
+        assert_eq!(port.newest("NEWEST", subject).await, Ok(last));
+    }
+    assert_eq!(port.newest("NEWEST", "newest.b").await, Ok(2));
+    assert_eq!(port.newest("NEWEST", "newest.*").await, Ok(3));
+    assert_eq!(port.newest("NOWHERE", "newest.a").await, Err(ReadError::Unavailable("NOWHERE".to_owned())));
 }
 
 async fn the_last_value(port: Port_) {
