@@ -31,6 +31,8 @@ use super::{answer, bad_subject, gate::Gate};
 const TIMER_ACK_WAIT_MS: u64 = 30_000;
 /// Fired timers that are worked on at once, over all desks.
 const TIMERS_AT_ONCE: u64 = 256;
+/// How far our clock may be behind the broker's, in milliseconds.
+const CLOCKS_DIFFER_MS: i64 = 5_000;
 /// When a timer that could not be heeded comes again, in milliseconds.
 const TIMER_AGAIN_MS: u64 = 1_000;
 
@@ -88,10 +90,15 @@ impl DeskService {
     }
 
     /// Heeds timers as they fire, until the port is gone. Each is acknowledged after its effect.
-    ///
-    /// # Errors
-    /// When the consumer cannot be made.
-    pub async fn heed_timers(&self) -> Result<(), ReadError> {
+    pub async fn heed_timers(&self) {
+        // Who gave up would leave deals open for ever, and serve on as if nothing were.
+        while let Err(error) = self.try_to_heed_timers().await {
+            tracing::error!(%error, "timers are not heeded; trying again");
+            self.port.sleep_ms(TIMER_AGAIN_MS).await;
+        }
+    }
+
+    async fn try_to_heed_timers(&self) -> Result<(), ReadError> {
         let spec = WorkSpec {
             stream: stream::TIMERS.into(),
             durable: stream::TIMER_CONSUMER.into(),
@@ -104,6 +111,9 @@ impl DeskService {
             let desk = self.clone();
             runtime::spawn(async move {
                 let Ok(deal) = subject::parse_timer_due(&job.stored.subject) else { return job.term().await };
+                // By a clock behind the broker's it fired too early, and would be armed again for a time that has passed.
+                let fired_unix_ms = job.stored.time_unix_ms.min(desk.port.now_unix_ms() + CLOCKS_DIFFER_MS);
+                desk.port.sleep_until(fired_unix_ms).await;
                 let call = Call { now_unix_ms: desk.port.now_unix_ms(), ..Call::default() };
                 let first_due = job.stored.headers.get(header::DEADLINE).and_then(|at| at.parse().ok());
                 let due_unix_ms = first_due.unwrap_or(job.stored.time_unix_ms);

@@ -192,11 +192,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
                 let keys = Keys::follow(port.clone()).await?;
                 let desk = DeskService::start(port.clone(), keys, signer(store, *core)?, Arc::new(proof::Checker))?;
                 let timers = desk.clone();
-                runtime::spawn(async move {
-                    if let Err(error) = timers.heed_timers().await {
-                        tracing::error!(%error, "timers are not heeded");
-                    }
-                });
+                runtime::spawn(async move { timers.heed_timers().await });
                 let moves = DealVerb::ALL.map(|verb| {
                     EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)).fair_by(Claimant::Token(MOVER))
                 });
