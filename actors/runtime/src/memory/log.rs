@@ -25,6 +25,15 @@ pub(super) struct Log {
     pub(super) durables: HashMap<String, Durable>,
     /// Woken when there may be work.
     pub(super) work: Arc<Notify>,
+    /// What the disk hasn't got yet, in order; nothing where it has everything at once.
+    unsynced: Option<Vec<Change>>,
+}
+
+/// What was done to the records.
+#[derive(Debug)]
+enum Change {
+    Stored(u64),
+    Removed(Stored),
 }
 
 #[derive(Debug)]
@@ -65,7 +74,40 @@ impl Log {
             followers: Vec::new(),
             durables: HashMap::new(),
             work: Arc::default(),
+            unsynced: None,
         }
+    }
+
+    /// The disk has everything by now; from now on, if it is `lazy`, only what it is given by this.
+    pub(super) fn sync(&mut self, lazy: bool) {
+        self.unsynced = lazy.then(Vec::new);
+    }
+
+    /// Undoes what the disk hasn't got; the first sequence that is gone, if one is.
+    pub(super) fn lose_unsynced(&mut self) -> Option<u64> {
+        let before = self.last_seq;
+        for change in std::mem::take(self.unsynced.as_mut()?).into_iter().rev() {
+            match change {
+                Change::Stored(sequence) => {
+                    self.take_out(sequence);
+                    self.last_seq = sequence.saturating_sub(1);
+                }
+                Change::Removed(stored) => self.put_in(stored),
+            }
+        }
+        let last_seq = self.last_seq;
+        self.ids.retain(|_, (sequence, _)| *sequence <= last_seq);
+        for durable in self.durables.values_mut() {
+            durable.next_seq = durable.next_seq.min(last_seq.saturating_add(1));
+            durable.out.retain(|sequence, _| *sequence <= last_seq);
+            durable.again.retain(|sequence, _| *sequence <= last_seq);
+        }
+        (last_seq < before).then(|| last_seq.saturating_add(1))
+    }
+
+    /// Every record, in order.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Stored> {
+        self.records.values()
     }
 
     /// Whether a record may be stored, by everything but its expectation.
@@ -146,9 +188,10 @@ impl Log {
         if let Some(id) = stored.headers.get(wire::MSG_ID) {
             self.ids.insert(id.to_owned(), (stored.sequence, now_unix_ms));
         }
-        self.bytes = self.bytes.saturating_add(weight(&stored));
-        self.by_subject.entry(stored.subject.clone()).or_default().insert(stored.sequence);
-        self.records.insert(stored.sequence, stored.clone());
+        self.put_in(stored.clone());
+        if let Some(unsynced) = &mut self.unsynced {
+            unsynced.push(Change::Stored(stored.sequence));
+        }
         self.make_room(&stored);
         let entry = Followed::Entry(stored.clone());
         self.followers
@@ -177,8 +220,22 @@ impl Log {
         }
     }
 
+    fn put_in(&mut self, stored: Stored) {
+        self.bytes = self.bytes.saturating_add(weight(&stored));
+        self.by_subject.entry(stored.subject.clone()).or_default().insert(stored.sequence);
+        self.records.insert(stored.sequence, stored);
+    }
+
     /// Takes a record out.
     pub(super) fn remove(&mut self, sequence: u64) -> Option<Stored> {
+        let stored = self.take_out(sequence)?;
+        if let Some(unsynced) = &mut self.unsynced {
+            unsynced.push(Change::Removed(stored.clone()));
+        }
+        Some(stored)
+    }
+
+    fn take_out(&mut self, sequence: u64) -> Option<Stored> {
         let stored = self.records.remove(&sequence)?;
         self.bytes = self.bytes.saturating_sub(weight(&stored));
         if let Some(sequences) = self.by_subject.get_mut(&stored.subject) {

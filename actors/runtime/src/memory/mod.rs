@@ -8,13 +8,16 @@
 //! Time is an epoch plus tokio's clock. Under [`simulate`](crate::simulate) that clock jumps, so an hour passes in
 //! milliseconds, and everything happens in one order, the same each time.
 //!
-//! What it does not have: disks, networks, accounts. What is published is delivered at once.
+//! What it does not have: disks, networks, accounts. What is published is delivered at once. [`weather`] is what disks
+//! and networks do.
 
 mod config;
+pub mod dice;
 mod log;
 mod offices;
 mod routes;
 mod transform;
+pub mod weather;
 mod world;
 
 #[cfg(test)]

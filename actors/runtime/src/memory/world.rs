@@ -73,19 +73,58 @@ impl World {
         now_unix_ms: i64,
     ) -> Result<Vec<u64>, AppendError> {
         check_batch(&records)?;
-        for record in &records {
-            let mut headers = record.headers.clone().with(wire::EXPECTED_STREAM, stream.to_owned());
-            if let Some(last) = record.expect_last_subject_seq {
-                headers = headers.with(header::EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
-            }
-            self.routes.deliver(&Message {
-                subject: record.subject.clone(),
-                reply: None,
-                headers,
-                body: record.body.clone(),
-            });
-        }
+        self.phantoms(stream, &records);
         self.store(stream, records, now_unix_ms)
+    }
+
+    /// Records of a batch that breaks off: plain subscribers hear them, and nothing is stored.
+    pub(super) fn phantoms(&mut self, stream: &str, records: &[Record]) {
+        for record in records {
+            self.routes.deliver(&under_way(stream, record));
+        }
+    }
+
+    /// The disks have everything by now; from now on, if they are `lazy`, only what this gives them.
+    pub(super) fn sync(&mut self, lazy: bool) {
+        self.streams.values_mut().for_each(|log| log.sync(lazy));
+    }
+
+    /// Power fails: what the disks haven't got is gone. Gives the first sequence that is gone of each stream.
+    pub(super) fn lose_unsynced(&mut self, now_unix_ms: i64) -> Vec<(String, u64)> {
+        let lost = |(stream, log): (&String, &mut Log)| Some((stream.clone(), log.lose_unsynced()?));
+        let gone: Vec<_> = self.streams.iter_mut().filter_map(lost).collect();
+        if !gone.is_empty() {
+            self.arm_anew(now_unix_ms);
+        }
+        gone
+    }
+
+    /// Arms what happens by itself, from what is stored.
+    fn arm_anew(&mut self, now_unix_ms: i64) {
+        self.timers.clear();
+        let mut due = Vec::new();
+        for (stream, log) in &self.streams {
+            for stored in log.records() {
+                let sequence = stored.sequence;
+                let life_ms = stored.headers.get(header::TTL).and_then(ttl_ms).or(log.config.max_age_ms);
+                let end = life_ms.map(|life_ms| stored.time_unix_ms.saturating_add(life_ms));
+                due.extend(end.map(|at| (at, Due::Expiry { stream: stream.clone(), sequence })));
+                due.extend(
+                    schedule_at(&stored.headers).map(|at| (at, Due::Schedule { stream: stream.clone(), sequence })),
+                );
+            }
+            for (durable, state) in &log.durables {
+                due.extend(state.out.iter().map(|(sequence, (attempts, back_unix_ms))| {
+                    let (stream, durable) = (stream.clone(), durable.clone());
+                    (*back_unix_ms, Due::Return { stream, durable, sequence: *sequence, attempts: *attempts })
+                }));
+            }
+        }
+        // Durables are kept in no order.
+        due.sort();
+        for (at_unix_ms, due) in due {
+            self.arm(at_unix_ms.max(now_unix_ms), due);
+        }
     }
 
     fn store(&mut self, stream: &str, records: Vec<Record>, now_unix_ms: i64) -> Result<Vec<u64>, AppendError> {
@@ -306,6 +345,15 @@ impl World {
     fn stream_of(&self, subject: &str) -> Option<String> {
         self.streams.values().find(|log| log.config.captures(subject)).map(|log| log.config.name.clone())
     }
+}
+
+/// A record as it comes to the server.
+fn under_way(stream: &str, record: &Record) -> Message {
+    let mut headers = record.headers.clone().with(wire::EXPECTED_STREAM, stream.to_owned());
+    if let Some(last) = record.expect_last_subject_seq {
+        headers = headers.with(header::EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
+    }
+    Message { subject: record.subject.clone(), reply: None, headers, body: record.body.clone() }
 }
 
 /// The server's number for a refusal.
