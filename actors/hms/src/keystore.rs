@@ -64,6 +64,31 @@ pub struct KeyStore {
     dir: PathBuf,
 }
 
+/// Whoever has the keys that cores sign with.
+pub trait Keyholder: Send + Sync {
+    /// The account that signatures name.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    fn account(&self) -> Result<PublicKey, KeyError>;
+
+    /// Signs as `name`.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    fn signer(&self, name: &AgentId) -> Result<Signer, KeyError>;
+}
+
+impl Keyholder for KeyStore {
+    fn account(&self) -> Result<PublicKey, KeyError> {
+        Self::account(self)
+    }
+
+    fn signer(&self, name: &AgentId) -> Result<Signer, KeyError> {
+        Self::signer(self, name)
+    }
+}
+
 /// A key that was found or made.
 pub struct Key {
     /// The file that keeps it.

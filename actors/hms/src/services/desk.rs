@@ -7,7 +7,7 @@ use deal::{Ask, Desk};
 use futures::StreamExt;
 use runtime::{
     NoSystem,
-    journal::{DeciderHandle, DeciderHost, GroupCommit, Keys},
+    journal::{DeciderHandle, DeciderHost, GroupCommit, Hosted, Keys},
     port::{Message, Port, ReadError, WorkSpec},
     service::{Answer, Handler},
     sync::mpsc,
@@ -36,23 +36,38 @@ const CLOCKS_DIFFER_MS: i64 = 5_000;
 /// When a timer that could not be heeded comes again, in milliseconds.
 const TIMER_AGAIN_MS: u64 = 1_000;
 
+/// Whoever decides as a desk does: the desk, or in a test one that lacks something.
+pub trait Decides: Hosted<Move = Ask> {}
+impl<D: Hosted<Move = Ask>> Decides for D {}
+
 /// Answers moves, and looks at deals.
-#[derive(Clone)]
-pub struct DeskService {
+pub struct DeskService<D: Decides = Desk> {
     port: Arc<dyn Port>,
     keys: Keys,
-    desk: DeciderHandle<Desk>,
+    desk: DeciderHandle<D>,
 }
 
-impl DeskService {
+impl<D: Decides> Clone for DeskService<D> {
+    fn clone(&self) -> Self {
+        Self { port: self.port.clone(), keys: self.keys.clone(), desk: self.desk.clone() }
+    }
+}
+
+impl<D: Decides> DeskService<D> {
     /// Starts the desk's actor and the gate beside it; `signer` signs as `deal`, `kernel` decides on proofs.
     ///
     /// # Errors
     /// Outside of an actor system.
-    pub fn start(port: Arc<dyn Port>, keys: Keys, signer: Signer, kernel: Arc<dyn Kernel>) -> Result<Self, NoSystem> {
-        let writer = GroupCommit::start(port.clone(), Desk::STREAM);
+    pub fn start(
+        desk: D,
+        port: Arc<dyn Port>,
+        keys: Keys,
+        signer: Signer,
+        kernel: Arc<dyn Kernel>,
+    ) -> Result<Self, NoSystem> {
+        let writer = GroupCommit::start(port.clone(), D::STREAM);
         let (errands, to_run) = mpsc::unbounded_channel();
-        let desk = DeciderHost::start(Desk, port.clone(), writer, signer, errands)?;
+        let desk = DeciderHost::start(desk, port.clone(), writer, signer, errands)?;
         runtime::spawn(Gate::new(port.clone(), kernel, desk.clone()).run(to_run));
         Ok(Self { port, keys, desk })
     }
@@ -128,7 +143,7 @@ impl DeskService {
 }
 
 #[async_trait]
-impl Handler for DeskService {
+impl<D: Decides> Handler for DeskService<D> {
     async fn answer(&self, message: Message, call: Call) -> Result<Answer, ErrorReply> {
         answer(self.moved(message, call).await)
     }

@@ -28,7 +28,10 @@ use schemas::{
     subject,
 };
 
-use super::search::{Found, Provers, Searching};
+use super::{
+    desk::Decides,
+    search::{Found, Provers, Searching},
+};
 use crate::proofs;
 
 /// Deals whose claims are looked into at once; others wait their turn.
@@ -46,11 +49,10 @@ const FORESEEN_MS: u64 = 500;
 const PAUSE_MS: i64 = 200;
 
 /// Runs the desk's errands.
-#[derive(Clone)]
-pub struct Gate {
+pub struct Gate<D: Decides = Desk> {
     port: Arc<dyn Port>,
     kernel: Arc<dyn Kernel>,
-    desk: DeciderHandle<Desk>,
+    desk: DeciderHandle<D>,
     provers: Provers,
     /// What is being looked into, by the head of the deal's log: a timer that asks again needn't ask us.
     under_way: Arc<Mutex<HashSet<Hash>>>,
@@ -59,10 +61,22 @@ pub struct Gate {
 /// Evidence that the kernel has accepted.
 type Accepted = (Hash, Finding, Vec<u8>);
 
-impl Gate {
+impl<D: Decides> Clone for Gate<D> {
+    fn clone(&self) -> Self {
+        Self {
+            port: self.port.clone(),
+            kernel: self.kernel.clone(),
+            desk: self.desk.clone(),
+            provers: self.provers.clone(),
+            under_way: self.under_way.clone(),
+        }
+    }
+}
+
+impl<D: Decides> Gate<D> {
     /// A gate of this desk.
     #[must_use]
-    pub fn new(port: Arc<dyn Port>, kernel: Arc<dyn Kernel>, desk: DeciderHandle<Desk>) -> Self {
+    pub fn new(port: Arc<dyn Port>, kernel: Arc<dyn Kernel>, desk: DeciderHandle<D>) -> Self {
         Self { provers: Provers::of(port.clone()), port, kernel, desk, under_way: Arc::default() }
     }
 

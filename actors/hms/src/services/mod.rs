@@ -34,13 +34,13 @@ use schemas::{
 };
 
 use self::{
-    desk::DeskService,
+    desk::{Decides, DeskService},
     genetic::GeneticService,
     ledger::LedgerService,
     provers::{Prover, Provers},
     registry::RegistryService,
 };
-use crate::keystore::KeyStore;
+use crate::keystore::Keyholder;
 use trade_balance::{LEDGER, Ledger};
 
 /// The version that services show, which is the product's.
@@ -169,7 +169,7 @@ impl Cores {
 ///
 /// # Errors
 /// When a key or the log cannot be used, or a service cannot listen.
-pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], provers: &Provers) -> Result<Cores> {
+pub async fn start(port: Arc<dyn Port>, store: &dyn Keyholder, cores: &[Core], provers: &Provers) -> Result<Cores> {
     // The registry's key before any entry that it signs.
     for core in cores.iter().filter(|core| core.signs()) {
         publish_key(port.as_ref(), &signer(store, *core)?).await?;
@@ -190,17 +190,7 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
             }
             Core::Deal => {
                 let keys = Keys::follow(port.clone()).await?;
-                let desk = DeskService::start(port.clone(), keys, signer(store, *core)?, Arc::new(proof::Checker))?;
-                let timers = desk.clone();
-                runtime::spawn(async move { timers.heed_timers().await });
-                let moves = DealVerb::ALL.map(|verb| {
-                    EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)).fair_by(Claimant::Token(MOVER))
-                });
-                service.described("The desk: the conversation of deals").handler(
-                    moves,
-                    admitting(ADMISSION),
-                    move || desk.clone(),
-                )
+                desk_of(deal::Desk, port.clone(), keys, signer(store, *core)?)?
             }
             Core::Ledger => {
                 let keys = Keys::follow(port.clone()).await?;
@@ -272,7 +262,29 @@ pub async fn start(port: Arc<dyn Port>, store: &KeyStore, cores: &[Core], prover
     Ok(Cores { services, provers: proving, seat })
 }
 
-fn signer(store: &KeyStore, core: Core) -> Result<Signer> {
+/// Starts a desk alone, with this decider in its place.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_desk<D: Decides>(desk: D, port: Arc<dyn Port>, store: &dyn Keyholder) -> Result<Cores> {
+    publish_key(port.as_ref(), &signer(store, Core::Deal)?).await?;
+    let keys = Keys::follow(port.clone()).await?;
+    let service = desk_of(desk, port.clone(), keys, signer(store, Core::Deal)?)?;
+    Ok(Cores { services: vec![service.start(port).await?], provers: Vec::new(), seat: None })
+}
+
+/// The desk's service, with this desk in it; it heeds timers from now on.
+fn desk_of<D: Decides>(desk: D, port: Arc<dyn Port>, keys: Keys, signer: Signer) -> Result<Service> {
+    let desk = DeskService::start(desk, port, keys, signer, Arc::new(proof::Checker))?;
+    let timers = desk.clone();
+    runtime::spawn(async move { timers.heed_timers().await });
+    let moves = DealVerb::ALL
+        .map(|verb| EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)).fair_by(Claimant::Token(MOVER)));
+    let service = Service::new(Core::Deal.name(), VERSION).described("The desk: the conversation of deals");
+    Ok(service.handler(moves, admitting(ADMISSION), move || desk.clone()))
+}
+
+fn signer(store: &dyn Keyholder, core: Core) -> Result<Signer> {
     Ok(store.signer(&AgentId::parse(core.name())?)?)
 }
 
