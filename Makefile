@@ -121,6 +121,12 @@ faults: build ## Break a real bus at random for MINUTES=n (SEED=k), and check th
 	@mkdir -p target/faults
 	$(IN_VENV) $(BIN)/python -m tests.faults --minutes $(MINUTES) --seed $(SEED) --json target/faults/report.json
 
+SEEDS ?= 10000
+
+.PHONY: sim
+sim: build ## Simulate cores and agents in bad weather, SEEDS=n seeds; a failing one is made small and told.
+	target/release/hms sim --seeds $(SEEDS)
+
 SECONDS ?= 60
 NIGHTLY ?= +nightly
 

@@ -3,7 +3,8 @@
 //! One file a command, in [`command`]. Around them stand what several need: which bus is meant (`bus`), what a
 //! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), what a whole
 //! log is worth (`audit`), how a
-//! command ends (`exit`), what it reads (`input`) and what it prints (`output`). [`services`] puts the cores on a bus.
+//! command ends (`exit`), what it reads (`input`) and what it prints (`output`). [`services`] puts the cores on a bus;
+//! `sim` puts them on one in memory, in bad weather.
 //!
 //! Answers go to standard output and everything else to standard error, so that a pipe carries answers only.
 //! Exit codes are the same everywhere: 0 good; 1 the thing asked about is bad; 2 bad input; 64 wrong usage;
@@ -27,6 +28,7 @@ mod proofs;
 mod request;
 mod search;
 pub mod services;
+mod sim;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -12,6 +12,7 @@ mod market;
 mod node;
 mod prove;
 pub mod provision;
+mod sim;
 mod status;
 mod swarm;
 mod up;
@@ -45,6 +46,7 @@ pub enum Command {
     Market(market::Market),
     #[command(subcommand)]
     Swarm(swarm::Swarm),
+    Sim(sim::Sim),
     #[command(subcommand)]
     Dlq(dlq::Dlq),
     #[command(subcommand)]
@@ -60,6 +62,8 @@ impl Command {
             // Started once for each message that `nats sub --translate` shows: nothing is set up for it.
             Self::Decode(decode) => return decode.run(),
             Self::Up(_) | Self::Node(_) => LevelFilter::INFO,
+            // What cores complain of in a simulation is part of it.
+            Self::Sim(_) => LevelFilter::OFF,
             _ => LevelFilter::WARN,
         };
         log::start(format, level);
@@ -77,6 +81,7 @@ impl Command {
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
             Self::Swarm(swarm) => on_runtime(swarm.run()),
+            Self::Sim(sim) => sim.run(),
             Self::Dlq(dlq) => on_runtime(dlq.run()),
             Self::Backup(backup) => on_runtime(backup.run()),
             Self::Restore(restore) => on_runtime(restore.run()),
