@@ -13,10 +13,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
 use schemas::{header, signature::Sender};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -176,13 +172,6 @@ impl<T> Turns<T> {
             self.order.push_back(who);
         }
         item
-    }
-}
-
-impl<T: Send + 'static> Receiver<T> {
-    /// All of them, until nobody puts any in and all are out.
-    pub(super) fn stream(self) -> BoxStream<'static, T> {
-        stream::unfold(self, |mut receiver| async move { receiver.next().await.map(|item| (item, receiver)) }).boxed()
     }
 }
 

@@ -29,8 +29,9 @@ use schemas::{
     limit::PROGRESS_EVERY_MS,
     subject,
 };
+use tokio::sync::mpsc;
 
-use super::reply::{Outbox, Outgoing};
+use super::reply::Outgoing;
 use crate::port::{Message, Port, Subscription};
 
 /// How long a cancellation waits for its job, in milliseconds.
@@ -128,7 +129,12 @@ pub(super) struct Watched {
 
 impl Watched {
     /// What whoever works on it is told.
-    pub(super) fn job(&self, deadline_unix_ms: Option<i64>, port: &Arc<dyn Port>, replies: &Outbox) -> Job {
+    pub(super) fn job(
+        &self,
+        deadline_unix_ms: Option<i64>,
+        port: &Arc<dyn Port>,
+        replies: &mpsc::UnboundedSender<Outgoing>,
+    ) -> Job {
         let watcher = OnTheBus {
             stopped: Arc::clone(&self.stopped),
             deadline_unix_ms: deadline_unix_ms.unwrap_or(i64::MAX),
@@ -153,7 +159,7 @@ struct OnTheBus {
     reported_unix_ms: AtomicI64,
     progress: String,
     port: Arc<dyn Port>,
-    replies: Outbox,
+    replies: mpsc::UnboundedSender<Outgoing>,
 }
 
 impl Watcher for OnTheBus {
@@ -172,6 +178,7 @@ impl Watcher for OnTheBus {
 
     fn report(&self, kind: &'static str, body: Vec<u8>) {
         let message = Message::new(self.progress.clone(), body).with_headers(Headers::of_type(kind));
-        self.replies.send(Outgoing { message, place: None });
+        // The writer ends last of all.
+        let _ = self.replies.send(Outgoing { message, place: None });
     }
 }

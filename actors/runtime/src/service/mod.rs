@@ -1,7 +1,7 @@
 //! A service: cores and handlers behind subjects.
 //!
 //! ```text
-//! subscription → intake (permit or 429) → actor (decode, deadline, call) → the requester
+//! subscription → intake (permit or 429) → actor (decode, deadline, call) → one writer → the requester
 //! ```
 //!
 //! Members of a service's queue group share its requests, so running it twice is all there is to scaling it. It
@@ -47,17 +47,18 @@ use std::{
 };
 
 use actix::ArbiterHandle;
-use futures::stream::BoxStream;
 use schemas::{core::Core, limit::MAX_BODY_BYTES, subject};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinHandle},
+};
 use tracing::{info, warn};
 
 use self::{
     discovery::{Discovery, Identity},
-    fair::Places,
+    fair::{Places, Receiver},
     intake::{Crew, Worker},
     jobs::Jobs,
-    reply::Outbox,
     stats::Endpoint,
     trace::Spans,
     worker::{Admitted, Bench, CoreWorker, HandlerWorker},
@@ -135,14 +136,12 @@ impl EndpointSpec {
 }
 
 /// Puts one actor on a thread.
-type Hire = Box<dyn Fn(&ArbiterHandle, BoxStream<'static, Admitted>, Bench) + Send>;
+type Hire = Box<dyn Fn(&ArbiterHandle, Receiver<Admitted>, Bench) + Send>;
 
 struct CrewPlan {
     endpoints: Vec<EndpointSpec>,
     limits: Limits,
     hire: Hire,
-    /// Whether its one actor takes requests in itself.
-    has_inlet: bool,
 }
 
 /// Why a service did not start.
@@ -206,8 +205,7 @@ impl Service {
         let hire: Hire = Box::new(move |thread, requests, bench| {
             CoreWorker::start(thread, requests, Arc::clone(&factory), limit_bytes, bench);
         });
-        let has_inlet = limits.actors <= 1 && !limits.own_threads;
-        self.crews.push(CrewPlan { endpoints: vec![endpoint], limits, hire, has_inlet });
+        self.crews.push(CrewPlan { endpoints: vec![endpoint], limits, hire });
         self
     }
 
@@ -224,7 +222,7 @@ impl Service {
         let hire: Hire = Box::new(move |thread, requests, bench| {
             HandlerWorker::start(thread, requests, Arc::clone(&factory), limit_bytes, at_once, bench);
         });
-        self.crews.push(CrewPlan { endpoints: endpoints.into_iter().collect(), limits, hire, has_inlet: false });
+        self.crews.push(CrewPlan { endpoints: endpoints.into_iter().collect(), limits, hire });
         self
     }
 
@@ -241,7 +239,7 @@ impl Service {
             return Err(fault);
         }
         let id = port.unique_token();
-        let (replies, waiting) = Outbox::new(Arc::clone(&port));
+        let (replies, outgoing) = mpsc::unbounded_channel();
         let bench = Bench {
             port: Arc::clone(&port),
             service: self.name.as_str().into(),
@@ -261,7 +259,7 @@ impl Service {
                 endpoints: Vec::new(),
             }),
             stoppers: Vec::new(),
-            writer: tokio::spawn(waiting.write()),
+            writer: tokio::spawn(reply::write(Arc::clone(&port), outgoing)),
             heeding: None,
             jobs: Arc::clone(&bench.jobs),
             discovery: None,
@@ -312,34 +310,20 @@ impl Running {
             self.stages.push(Stage::new(actors)?);
         }
         let stage = if plan.limits.own_threads { self.stages.last() } else { self.stages.first() };
-        let threads: Vec<ArbiterHandle> = (0..actors)
-            .map(|n| stage.and_then(|stage| stage.of(n)).cloned().ok_or(NoSystem))
-            .collect::<Result<_, _>>()?;
-        let mut listening = Vec::new();
+        let mut workers = Vec::new();
+        for n in 0..actors {
+            let thread = stage.and_then(|stage| stage.of(n)).ok_or(NoSystem)?;
+            let (requests, queue) = fair::queue();
+            (plan.hire)(thread, queue, bench.clone());
+            workers.push(Worker { requests, load: Arc::new(AtomicUsize::new(0)) });
+        }
+        let crew = Arc::new(Crew { places: Arc::new(Places::new(plan.limits.admission)), workers });
         for spec in plan.endpoints {
             let queue = spec.queue_group.unwrap_or_else(|| service.to_owned());
             let subscription = self.port.subscribe(&spec.subject, Some(&queue)).await?;
             self.stoppers.push(subscription.stopper());
             let endpoint = Arc::new(Endpoint::new(spec.name, spec.subject, queue, spec.metadata, spec.claimant));
             endpoints.push(Arc::clone(&endpoint));
-            listening.push((subscription, endpoint));
-        }
-        let places = Arc::new(Places::new(plan.limits.admission));
-        if plan.has_inlet {
-            for ((subscription, endpoint), thread) in listening.into_iter().zip(&threads) {
-                let requests = intake::inlet(subscription, endpoint, Arc::clone(&places), bench.clone());
-                (plan.hire)(thread, requests, bench.clone());
-            }
-            return Ok(());
-        }
-        let mut workers = Vec::new();
-        for thread in &threads {
-            let (requests, queue) = fair::queue();
-            (plan.hire)(thread, queue.stream(), bench.clone());
-            workers.push(Worker { requests, load: Arc::new(AtomicUsize::new(0)) });
-        }
-        let crew = Arc::new(Crew { places, workers });
-        for (subscription, endpoint) in listening {
             tokio::spawn(intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone()));
         }
         Ok(())

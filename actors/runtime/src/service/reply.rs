@@ -1,25 +1,18 @@
 //! How a request ends: with an answer, with an error, or in the dead-letter queue.
 //!
-//! Each reply carries its admission permit until it is sent: what has been admitted and not yet answered is bounded,
-//! whatever the server does.
+//! All replies of a service go through one task that writes them, and each carries its admission permit until it
+//! is written: what has been admitted and not yet answered is bounded, whatever the server does.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicUsize,
-        Ordering::{Acquire, Release},
-    },
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{FutureExt, future::BoxFuture};
 use schemas::{
     Code, ErrorReply,
     body::{self, Message as Body},
     header::{self, Headers},
     subject,
 };
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use super::fair::Place;
@@ -53,67 +46,24 @@ pub(super) struct Outgoing {
     pub(super) place: Option<Place>,
 }
 
-impl Outgoing {
-    async fn send(self, port: Arc<dyn Port>) {
-        let Self { message, place } = self;
-        let to = message.subject.clone();
-        let sent = match port.publish(message).await {
-            Err(PublishError::TooLarge { size_bytes, limit_bytes }) => {
-                let text = format!("the answer has {size_bytes} bytes; the server takes {limit_bytes}");
-                error!(to, text);
-                port.publish(failure(to.clone(), &ErrorReply::new(Code::Internal, text))).await
+/// The one writer of a service. It ends when nobody is left who could give it something.
+pub(super) async fn write(port: Arc<dyn Port>, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
+    let mut batch = Vec::with_capacity(64);
+    while outgoing.recv_many(&mut batch, 64).await > 0 {
+        for Outgoing { message, place } in batch.drain(..) {
+            let to = message.subject.clone();
+            let sent = match port.publish(message).await {
+                Err(PublishError::TooLarge { size_bytes, limit_bytes }) => {
+                    let text = format!("the answer has {size_bytes} bytes; the server takes {limit_bytes}");
+                    error!(to, text);
+                    port.publish(failure(to.clone(), &ErrorReply::new(Code::Internal, text))).await
+                }
+                sent => sent,
+            };
+            if let Err(error) = sent {
+                warn!(to, %error, "a reply was not sent");
             }
-            sent => sent,
-        };
-        if let Err(error) = sent {
-            warn!(to, %error, "a reply was not sent");
-        }
-        drop(place);
-    }
-}
-
-/// Where replies go out: at once, from whatever thread, where the client takes them; where it makes them wait, or others
-/// wait already, by way of the service's one writer.
-#[derive(Clone)]
-pub(super) struct Outbox {
-    port: Arc<dyn Port>,
-    waiting: Arc<AtomicUsize>,
-    writer: mpsc::UnboundedSender<BoxFuture<'static, ()>>,
-}
-
-/// What waits to be sent.
-pub(super) struct Waiting {
-    queue: mpsc::UnboundedReceiver<BoxFuture<'static, ()>>,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl Outbox {
-    pub(super) fn new(port: Arc<dyn Port>) -> (Self, Waiting) {
-        let (writer, queue) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        (Self { port, waiting: Arc::clone(&waiting), writer }, Waiting { queue, waiting })
-    }
-
-    /// Sends, after all that one and the same thread has sent before.
-    pub(super) fn send(&self, outgoing: Outgoing) {
-        let mut sending = outgoing.send(Arc::clone(&self.port)).boxed();
-        // The client keeps time by its runtime, which threads that only compute do not have.
-        let may_send = self.waiting.load(Acquire) == 0 && Handle::try_current().is_ok();
-        if may_send && (&mut sending).now_or_never().is_some() {
-            return;
-        }
-        self.waiting.fetch_add(1, Release);
-        // The writer ends last of all.
-        let _ = self.writer.send(sending);
-    }
-}
-
-impl Waiting {
-    /// Sends, one after the other. Ends when nobody is left who could give it something.
-    pub(super) async fn write(mut self) {
-        while let Some(sending) = self.queue.recv().await {
-            sending.await;
-            self.waiting.fetch_sub(1, Release);
+            drop(place);
         }
     }
 }

@@ -15,26 +15,22 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler, WrapFuture};
 use async_trait::async_trait;
-use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::{self, BoxStream},
-};
+use futures::{FutureExt, future::BoxFuture, stream};
 use schemas::{
     Code, ErrorReply, body,
     core::{Call, Core},
     header::{self, Headers},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
 use tracing::{Instrument, Span, error, info_span};
 
 use super::{
-    fair::Place,
+    fair::{Place, Receiver},
     jobs::{Jobs, Watched},
-    reply::{self, Answer, Outbox, Outgoing},
+    reply::{self, Answer, Outgoing},
     stats::Endpoint,
     trace::{Spans, TraceParent},
 };
@@ -56,8 +52,7 @@ pub(super) struct Admitted {
     pub(super) message: Message,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) place: Place,
-    /// On which of several actors it counts.
-    pub(super) load: Option<Load>,
+    pub(super) load: Load,
     pub(super) job: Option<Watched>,
 }
 
@@ -85,7 +80,7 @@ impl Drop for Load {
 pub(super) struct Bench {
     pub(super) port: Arc<dyn Port>,
     pub(super) service: Arc<str>,
-    pub(super) replies: Outbox,
+    pub(super) replies: mpsc::UnboundedSender<Outgoing>,
     pub(super) spans: Arc<Spans>,
     pub(super) jobs: Arc<Jobs>,
 }
@@ -112,7 +107,7 @@ impl Bench {
         (span, call)
     }
 
-    /// Ends a request: counts it, and sends its reply or its remains.
+    /// Ends a request: counts it, and hands its reply or its remains to the writer.
     fn conclude(&self, admitted: Admitted, begun: Instant, outcome: Result<Answer, ErrorReply>) {
         let Admitted { mut message, endpoint, place, load, job } = admitted;
         endpoint.count_time(begun.elapsed());
@@ -126,7 +121,8 @@ impl Bench {
             (None, Err(error)) => reply::dead_letter(&self.service, &message, &error.to_string()),
         };
         drop((load, job));
-        self.replies.send(Outgoing { message, place: Some(place) });
+        // The writer ends last of all.
+        let _ = self.replies.send(Outgoing { message, place: Some(place) });
     }
 
     /// A panic as the requester sees it; what it said goes to the log only.
@@ -171,13 +167,13 @@ pub(super) struct CoreWorker<C, F> {
 impl<C: Core, F: Fn() -> C + Send + Sync + 'static> CoreWorker<C, F> {
     pub(super) fn start(
         thread: &actix::ArbiterHandle,
-        requests: BoxStream<'static, Admitted>,
+        requests: Receiver<Admitted>,
         factory: Arc<F>,
         limit_bytes: usize,
         bench: Bench,
     ) {
         Self::start_in_arbiter(thread, move |ctx| {
-            ctx.add_stream(requests);
+            ctx.add_stream(requests_of(requests));
             Self { core: None, factory, limit_bytes, bench }
         });
     }
@@ -221,7 +217,7 @@ pub(super) struct HandlerWorker<H, F> {
 impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> HandlerWorker<H, F> {
     pub(super) fn start(
         thread: &actix::ArbiterHandle,
-        requests: BoxStream<'static, Admitted>,
+        requests: Receiver<Admitted>,
         factory: Arc<F>,
         limit_bytes: usize,
         at_once: usize,
@@ -291,11 +287,12 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, 
     }
 }
 
-/// Requests, each with leave to be worked on, so that no more are under way than `at_once`.
-fn requests_with_leave(
-    requests: BoxStream<'static, Admitted>,
-    at_once: usize,
-) -> impl futures::Stream<Item = (Admitted, Leave)> {
+fn requests_of(requests: Receiver<Admitted>) -> impl futures::Stream<Item = Admitted> {
+    stream::unfold(requests, |mut requests| async move { requests.next().await.map(|admitted| (admitted, requests)) })
+}
+
+/// The same, each with leave to be worked on, so that no more are under way than `at_once`.
+fn requests_with_leave(requests: Receiver<Admitted>, at_once: usize) -> impl futures::Stream<Item = (Admitted, Leave)> {
     let leaves = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
     stream::unfold((requests, leaves), |(mut requests, leaves)| async move {
         // Leave first: what comes meanwhile waits in the queues, where turns are taken.
