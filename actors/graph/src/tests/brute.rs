@@ -170,7 +170,7 @@ pub(super) fn relaxation(request: &Request) -> f64 {
     model.solve().objective_value()
 }
 
-/// A walk in whole lots that contents everyone in it.
+/// A walk in whole lots that contents everyone in it and brings something.
 #[derive(Debug)]
 struct Choice {
     walk: Walk,
@@ -201,7 +201,9 @@ fn choose(request: &Request, walk: &Walk, quantities: &mut Vec<i64>, choices: &m
             }
             let is_served = request.objective == Objective::Served;
             let value = if is_served { walk.arrows.len() as i64 } else { sum.floor("").unwrap() };
-            choices.push(Choice { walk: walk.clone(), quantities: quantities.clone(), value });
+            if value > 0 {
+                choices.push(Choice { walk: walk.clone(), quantities: quantities.clone(), value });
+            }
         }
         return;
     };
