@@ -5,7 +5,6 @@ Each check raises `BadWire` with the field at fault and the reason.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +13,7 @@ from hms_a2a import _check_graph as graph
 from hms_a2a import _check_proof as proofs
 from hms_a2a import _check_value as worth
 from hms_a2a import _wire as wire
-from hms_a2a._check_parts import unique
+from hms_a2a._check_parts import under, unique
 from hms_a2a._errors import BadWire
 from hms_a2a._keys import is_public
 from hms_a2a._limits import (
@@ -38,7 +37,7 @@ from hms_a2a._limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
 
 M = TypeVar("M", bound=wire.Message)
@@ -100,7 +99,7 @@ def _text(text: str, field: str) -> None:
 
 def _shown(message: wire.Shown) -> None:
     if message.terms is not None:
-        with _under("terms."):
+        with under("terms."):
             _terms(message.terms)
 
 
@@ -108,7 +107,7 @@ def _shown(message: wire.Shown) -> None:
 
 
 def _valuations(message: wire.ValueRequest | wire.AnalyzeRequest | wire.Bargain) -> None:
-    with _under("terms."):
+    with under("terms."):
         _terms(message.terms)
     unique((stated.party for stated in message.valuations), "valuations")
     for index, stated in enumerate(message.valuations):
@@ -146,7 +145,7 @@ def _divide(message: wire.Divide) -> None:
         _pot(message.pot)
     if message.bargain is not None:
         bargain = message.bargain
-        with _under("bargain."):
+        with under("bargain."):
             _valuations(bargain)
         _room(bargain.room, bargain.terms, "bargain.room")
         unique((weight.party for weight in bargain.weights), "bargain.weights")
@@ -314,7 +313,7 @@ def _clear(message: wire.Clear) -> None:
         raise BadWire("time_limit_ms", "must be positive")
     seen = set()
     for index, offer in enumerate(message.offers):
-        with _under(f"offers[{index}]."):
+        with under(f"offers[{index}]."):
             if offer.agent in seen:
                 raise BadWire("agent", f"{offer.agent} stands twice")
             seen.add(offer.agent)
@@ -325,7 +324,7 @@ def _clear(message: wire.Clear) -> None:
 
 def _clearing(message: wire.Clearing) -> None:
     if message.request is not None:
-        with _under("request."):
+        with under("request."):
             _clear(message.request)
 
 
@@ -383,16 +382,7 @@ def _snapshot(pointer: wire.SnapshotPointer) -> None:
         raise BadWire("chunks", f"at most {MAX_SNAPSHOT_CHUNKS} chunks")
 
 
-# --- shared -----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _under(prefix: str) -> Iterator[None]:
-    """Puts a refusal's field under another."""
-    try:
-        yield
-    except BadWire as error:
-        raise BadWire(prefix + error.field, error.reason) from None
+# --- by type ----------------------------------------------------------------------------------------------------------
 
 
 _RULES: dict[type[wire.Message], Callable[[wire.Message], None]] = {}

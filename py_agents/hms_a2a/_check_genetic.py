@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hms_a2a import _check_value as worth
-from hms_a2a._check_parts import unique
+from hms_a2a._check_parts import under, unique
 from hms_a2a._errors import BadWire
 from hms_a2a._limits import (
     MAX_EVALUATIONS,
@@ -52,10 +52,8 @@ def evolve(message: wire.Evolve) -> None:
 
 def epoch(message: wire.Epoch) -> None:
     """Island and epoch are the search's, and genomes have its shape."""
-    try:
+    with under("evolve."):
         evolve(message.evolve)
-    except BadWire as error:
-        raise BadWire(f"evolve.{error.field}", error.reason) from None
     if message.island >= message.evolve.islands:
         raise BadWire("island", "no such island")
     if message.epoch >= -(-_generations(message.evolve) // message.evolve.epoch_generations):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hms_a2a._errors import BadWire
 from hms_a2a._limits import MAX_GOODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def unique(names: Iterable[str], field: str) -> None:
@@ -20,3 +21,12 @@ def unique(names: Iterable[str], field: str) -> None:
         if name in seen:
             raise BadWire(f"{field}[{index}]", f"{name} stands twice")
         seen.add(name)
+
+
+@contextmanager
+def under(prefix: str) -> Iterator[None]:
+    """Puts a refusal's field under another."""
+    try:
+        yield
+    except BadWire as error:
+        raise BadWire(prefix + error.field, error.reason) from None
