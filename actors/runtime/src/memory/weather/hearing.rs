@@ -151,18 +151,26 @@ async fn next_of(inner: &mut Option<Subscription>) -> Option<Message> {
     }
 }
 
+/// The next of what a process is handed, and where it came from. No more is handed to whoever is gone.
+async fn handed<S: Stream + Unpin>(own: &Exposed, mut inner: S) -> (S::Item, S) {
+    let item = tokio::select! {
+        biased;
+        () = own.life.over() => None,
+        item = inner.next() => item,
+    };
+    match item {
+        Some(item) => (item, inner),
+        None => {
+            drop(inner);
+            std::future::pending().await
+        }
+    }
+}
+
 /// The records of a stream: in order, none missing, some of them later.
 pub(super) fn following(own: Exposed, topic: String, inner: Follow) -> impl Stream<Item = Followed> + Send {
-    stream::unfold((own, topic, inner), |(own, topic, mut inner)| async move {
-        let item = tokio::select! {
-            biased;
-            () = own.life.over() => None,
-            item = inner.next() => item,
-        };
-        let Some(item) = item else {
-            drop(inner);
-            return std::future::pending().await;
-        };
+    stream::unfold((own, topic, inner), |(own, topic, inner)| async move {
+        let (item, inner) = handed(&own, inner).await;
         let (mut dice, fault) = own.sky.draw(own.process, &own.name, Operation::Follow, &topic);
         let lag_ms = if fault == Some(Fault::Slow) { dice.between(SLOW_MS.0, SLOW_MS.1) } else { 0 };
         let mut at = Instant::now() + own.sky.latency(&mut dice) + Duration::from_millis(lag_ms);
@@ -179,17 +187,8 @@ pub(super) fn following(own: Exposed, topic: String, inner: Follow) -> impl Stre
 
 /// Records to be worked on.
 pub(super) fn working(own: Exposed, topic: String, inner: Work) -> impl Stream<Item = Job> + Send {
-    stream::unfold((own, topic, inner), |(own, topic, mut inner)| async move {
-        let job = tokio::select! {
-            biased;
-            () = own.life.over() => None,
-            job = inner.next() => job,
-        };
-        let Some(job) = job else {
-            // No more is handed to whoever is gone.
-            drop(inner);
-            return std::future::pending().await;
-        };
+    stream::unfold((own, topic, inner), |(own, topic, inner)| async move {
+        let (job, inner) = handed(&own, inner).await;
         let (stored, attempts) = (job.stored.clone(), job.attempts);
         let acker = Settling { own: own.clone(), topic: topic.clone(), job: Mutex::new(Some(job)) };
         Some((Job::new(stored, attempts, Box::new(acker)), (own, topic, inner)))
@@ -206,15 +205,9 @@ struct Settling {
 #[async_trait]
 impl Acker for Settling {
     async fn settle(&self, verdict: Verdict) {
-        self.own.live().await;
-        let (mut dice, fault) = self.own.sky.draw(self.own.process, &self.own.name, Operation::Settle, &self.topic);
-        if fault == Some(Fault::DiesBefore) {
-            self.own.sky.kill(self.own.process);
-        }
-        self.own.live().await;
-        sleep(self.own.sky.latency(&mut dice)).await;
-        self.own.live().await;
-        if fault == Some(Fault::Lost) || self.own.sky.cut_off_until(self.own.process).is_some() {
+        let (mut dice, fault) = self.own.begin(Operation::Settle, &self.topic).await;
+        self.own.pass(&mut dice).await;
+        if fault == Some(Fault::Lost) || self.own.is_cut_off() {
             return;
         }
         let mut job = self.job.lock().await;
