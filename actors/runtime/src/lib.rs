@@ -10,6 +10,7 @@
 //! - [`service`]: cores and handlers behind subjects.
 //! - [`journal`]: deciders and fenced writers on their logs.
 //! - [`peer`]: agents in Rust, an actor each, thousands on a connection.
+//! - [`dice`]: numbers that depend on nothing but their seed.
 //! - [`broker`]: a `nats-server` of our own.
 //! - [`run`] and [`simulate`]: starting all of it, on threads or on a clock that jumps.
 //!
@@ -19,6 +20,7 @@
 //! [`task`], [`sync`] and [`time`] are what others need of the latter.
 
 pub mod broker;
+pub mod dice;
 pub mod journal;
 pub mod memory;
 pub mod nats;

@@ -1,10 +1,8 @@
 //! How bad the weather is in a run, and what strikes whole processes.
 
 use runtime::{
-    memory::{
-        dice::{Dice, number_of},
-        weather::{Climate, Fault, Odds, ProcessId, Weather},
-    },
+    dice::{Dice, number_of},
+    memory::weather::{Climate, Fault, Odds, ProcessId, Weather},
     time::{Duration, sleep},
 };
 

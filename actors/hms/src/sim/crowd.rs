@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runtime::{
-    memory::dice::{Dice, number_of},
+    dice::{Dice, number_of},
     peer::Host,
     port::Port,
 };

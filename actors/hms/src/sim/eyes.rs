@@ -6,10 +6,8 @@ use std::{
 };
 
 use runtime::{
-    memory::{
-        dice::{Dice, number_of},
-        weather::{FaultId, Notice, Observer, Weather},
-    },
+    dice::{Dice, number_of},
+    memory::weather::{FaultId, Notice, Observer, Weather},
     port::{Message, RequestError, Stored},
 };
 use schemas::{

@@ -1,14 +1,14 @@
 //! The cores, a process each, started again when they die, as a service manager would.
 
+use std::sync::Arc;
+
 use runtime::{
-    memory::{
-        dice::{Dice, number_of},
-        weather::{Exposed, ProcessId, Weather},
-    },
+    dice::{Dice, number_of},
+    memory::weather::{Exposed, ProcessId, Weather},
     select,
     task::{self, JoinHandle},
+    time::{Duration, sleep},
 };
-use std::sync::Arc;
 
 use super::{
     Plan, keys,
@@ -75,7 +75,7 @@ async fn keep(weather: Weather, process: ProcessId, core: Core, sabotage: Option
             }
         }
         weather.kill(process);
-        runtime::time::sleep(runtime::time::Duration::from_millis(dice.between(AGAIN_MS.0, AGAIN_MS.1))).await;
+        sleep(Duration::from_millis(dice.between(AGAIN_MS.0, AGAIN_MS.1))).await;
     }
 }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use runtime::{
-    memory::{
-        dice::{Dice, number_of},
-        weather::Weather,
-    },
+    dice::{Dice, number_of},
+    memory::weather::Weather,
     port::{Message, Port},
 };
 use schemas::{

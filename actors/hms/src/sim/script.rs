@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::join_all;
 use runtime::{
-    memory::dice::{Dice, number_of},
+    dice::{Dice, number_of},
     port::Port,
 };
 use schemas::{

@@ -12,7 +12,6 @@
 //! and networks do.
 
 mod config;
-pub mod dice;
 mod log;
 mod offices;
 mod routes;

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::dice::{mix, number_of};
+
 /// What a `traceparent` header says: `00-<trace>-<parent>-<flags>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TraceParent<'a> {
@@ -41,19 +43,13 @@ pub(super) struct Spans(AtomicU64);
 
 impl Spans {
     pub(super) fn seeded(seed: &str) -> Self {
-        // FNV-1a: only has to differ between instances.
-        let hash = seed
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Self(AtomicU64::new(hash))
+        // Only has to differ between instances.
+        Self(AtomicU64::new(number_of(seed)))
     }
 
     pub(super) fn next(&self) -> String {
-        // SplitMix64, a bijection of the counter.
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        format!("{:016x}", (z ^ (z >> 31)).max(1))
+        // A bijection of the counter.
+        format!("{:016x}", mix(self.0.fetch_add(1, Relaxed)).max(1))
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     hearing::{self, Listening},
 };
 use crate::{
-    memory::dice::Dice,
+    dice::Dice,
     port::{
         AppendError, BackupError, Candidacy, Follow, Link, Message, OfficeSpec, Port, ProvisionError, Provisioned,
         PublishError, ReadError, Record, RequestError, ServerInfo, Start, Stored, StreamState, Subscription, Work,
@@ -58,7 +58,7 @@ impl Exposed {
     }
 
     /// Begins an operation: its dice, and its fault if it has one.
-    async fn begin(&self, operation: Operation, on: &str) -> (Dice, Option<Fault>) {
+    pub(super) async fn begin(&self, operation: Operation, on: &str) -> (Dice, Option<Fault>) {
         self.live().await;
         let (dice, fault) = self.sky.draw(self.process, &self.name, operation, on);
         self.die_of(fault, Fault::DiesBefore).await;
@@ -66,12 +66,12 @@ impl Exposed {
     }
 
     /// On its way: a moment passes, and perhaps the process.
-    async fn pass(&self, dice: &mut Dice) {
+    pub(super) async fn pass(&self, dice: &mut Dice) {
         sleep(self.sky.latency(dice)).await;
         self.live().await;
     }
 
-    fn is_cut_off(&self) -> bool {
+    pub(super) fn is_cut_off(&self) -> bool {
         self.sky.cut_off_until(self.process).is_some()
     }
 

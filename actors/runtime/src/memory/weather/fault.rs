@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::memory::dice::Dice;
+use crate::dice::Dice;
 
 /// What a process does at its port: each is an await at which something may happen to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -42,8 +42,11 @@ pub use self::{
     exposed::Exposed,
     fault::{Fault, FaultId, Odds, Operation},
 };
-use super::{Memory, Operation as Entering, dice::Dice, dice::number_of};
-use crate::port::{AppendError, Message, Record, RequestError, Stored, wire};
+use super::{Memory, Operation as Entering};
+use crate::{
+    dice::{Dice, number_of},
+    port::{AppendError, Message, Record, RequestError, Stored, wire},
+};
 
 /// How long an append or a read waits for its answer, in milliseconds.
 const TIMEOUT_MS: u64 = crate::port::DEFAULT_TIMEOUT_MS;
