@@ -370,6 +370,29 @@ impl Move {
         }
     }
 
+    /// The verb that announces it.
+    #[must_use]
+    pub fn verb(&self) -> DealVerb {
+        match self {
+            Self::Open(_) => DealVerb::Open,
+            Self::Propose(_) => DealVerb::Propose,
+            Self::Counter(_) => DealVerb::Counter,
+            Self::Accept(_) => DealVerb::Accept,
+            Self::Reject(_) => DealVerb::Reject,
+            Self::Withdraw(_) => DealVerb::Withdraw,
+            Self::Confirm(_) => DealVerb::Confirm,
+        }
+    }
+
+    /// The body's type.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        fn of<T: Message>(_: &T) -> &'static str {
+            T::TYPE
+        }
+        each_move!(self, m => of(m))
+    }
+
     /// The move's id.
     #[must_use]
     pub fn move_id(&self) -> &MoveId {

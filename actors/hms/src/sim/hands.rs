@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use runtime::{
-    memory::{dice::Dice, weather::Exposed},
-    port::Port,
-};
+use runtime::{dice::Dice, memory::weather::Exposed, port::Port};
 use schemas::{
     AgentId, Code, ErrorReply, MarketId,
     body::{Message as Body, encode},
@@ -87,10 +84,9 @@ impl Hand {
 
     /// Makes a move in a deal; twice at the same time, if the dice say so.
     pub async fn moves(&self, ask: &Move, deal: &schemas::DealId, mut dice: Dice) -> Outcome<Moved> {
-        let verb = verb_of(ask);
-        let to = subject::deal_move(verb, self.id(), deal);
+        let to = subject::deal_move(ask.verb(), self.id(), deal);
         let (body, deadline_unix_ms) = (ask.encode(), ask.deadline_unix_ms());
-        let attempt = || self.insist::<Moved>(&to, kind_of(ask), &body, deadline_unix_ms);
+        let attempt = || self.insist::<Moved>(&to, ask.kind(), &body, deadline_unix_ms);
         if dice.happens(150_000) {
             let after_ms = dice.between(0, 300);
             let second = async {
@@ -136,30 +132,5 @@ impl Hand {
             pause_ms = (2 * pause_ms).min(PAUSE_MS.1);
         }
         Outcome::Unknown
-    }
-}
-
-fn verb_of(ask: &Move) -> DealVerb {
-    match ask {
-        Move::Open(_) => DealVerb::Open,
-        Move::Propose(_) => DealVerb::Propose,
-        Move::Counter(_) => DealVerb::Counter,
-        Move::Accept(_) => DealVerb::Accept,
-        Move::Reject(_) => DealVerb::Reject,
-        Move::Withdraw(_) => DealVerb::Withdraw,
-        Move::Confirm(_) => DealVerb::Confirm,
-    }
-}
-
-fn kind_of(ask: &Move) -> &'static str {
-    use schemas::deal::{Accept, Confirm, Counter, Open, Propose, Reject, Withdraw};
-    match ask {
-        Move::Open(_) => Open::TYPE,
-        Move::Propose(_) => Propose::TYPE,
-        Move::Counter(_) => Counter::TYPE,
-        Move::Accept(_) => Accept::TYPE,
-        Move::Reject(_) => Reject::TYPE,
-        Move::Withdraw(_) => Withdraw::TYPE,
-        Move::Confirm(_) => Confirm::TYPE,
     }
 }

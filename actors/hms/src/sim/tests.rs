@@ -61,7 +61,7 @@ fn a_failing_seed_is_made_small_and_tells_its_story() {
     let plan = plan(failed.seed, Some(Sabotage::CompareAndSet));
     let shrunk = shrink(&plan, &failed).unwrap().unwrap();
     assert_eq!(shrunk.report.broken.as_ref().unwrap().promise, failed.broken.as_ref().unwrap().promise);
-    assert!(shrunk.only.faults.len() <= failed.struck.len() && shrunk.only.deals.len() < 7);
+    assert!(shrunk.only.faults.len() <= failed.struck.len() && (shrunk.only.deals.len() as u64) < DEALS);
     assert!(!shrunk.report.story.is_empty());
     let again = shrink(&plan, &failed).unwrap().unwrap();
     assert_eq!(again.report.story, shrunk.report.story, "the same story each time");
