@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::body::{self, DecodeError, Message};
 use crate::error::ErrorReply;
@@ -71,6 +72,23 @@ pub trait Watcher: Send + Sync {
 
     /// Takes a report: a body's `type` and its bytes.
     fn report(&self, kind: &'static str, body: Vec<u8>);
+}
+
+/// Starts watches: the clock that is passed to a core which may compute for long. A test's stands still or jumps.
+pub trait Stopwatch: Send + 'static {
+    /// A watch that starts now: it says how much time has passed since.
+    fn start(&self) -> Box<dyn Fn() -> Duration>;
+}
+
+/// The machine's monotonic clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Monotonic;
+
+impl Stopwatch for Monotonic {
+    fn start(&self) -> Box<dyn Fn() -> Duration> {
+        let started = Instant::now();
+        Box::new(move || started.elapsed())
+    }
 }
 
 /// Answers one kind of request. Stateless: any replica may answer, so a queue group scales it.

@@ -36,45 +36,28 @@ pub mod search;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemas::ErrorReply;
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::evolution::{Cut, Epoch as EpochRequest, EpochDone, Evolve as Request, Evolved};
 
 use crate::island::Plan;
 
-/// Says how much time has passed since it was made.
-pub type Stopwatch = Box<dyn Fn() -> Duration>;
-
-/// A stopwatch on the machine's monotonic clock.
-#[must_use]
-pub fn monotonic() -> Stopwatch {
-    let started = Instant::now();
-    Box::new(move || started.elapsed())
-}
-
 /// Answers `genetic.evolve` in this place, island after island.
-#[derive(Debug, Clone, Copy)]
-pub struct Evolve {
-    stopwatch: fn() -> Stopwatch,
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evolve<S = Monotonic> {
+    stopwatch: S,
 }
 
-impl Default for Evolve {
-    fn default() -> Self {
-        Self { stopwatch: monotonic }
-    }
-}
-
-impl Evolve {
-    /// A core that tells the time by this.
-    #[must_use]
-    pub fn with(stopwatch: fn() -> Stopwatch) -> Self {
+impl<S: Stopwatch> Evolve<S> {
+    /// A core that tells the time by `stopwatch`.
+    pub fn with(stopwatch: S) -> Self {
         Self { stopwatch }
     }
 }
 
-impl Core for Evolve {
+impl<S: Stopwatch> Core for Evolve<S> {
     const SERVICE: &'static str = "genetic";
     const VERB: &'static str = "evolve";
     type Request = Request;
@@ -82,7 +65,7 @@ impl Core for Evolve {
 
     fn handle(&self, request: Request, call: &Call) -> Result<Evolved, ErrorReply> {
         let plan = Plan::read(&request)?;
-        let elapsed = (self.stopwatch)();
+        let elapsed = self.stopwatch.start();
         let limit = request.time_limit_ms.map(|ms| Duration::from_millis(ms.into()));
         let patience = call.deadline_unix_ms.map(|deadline| {
             Duration::from_millis(u64::try_from(deadline.saturating_sub(call.now_unix_ms)).unwrap_or(0))

@@ -7,13 +7,13 @@
 //! that costs little. With chains there is one component more, of what lies between a start and an end: a chain is a
 //! ring through *nothing*, and has a length of its own.
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::BTreeMap;
 
-use crate::table::{GoodId, Id, Table};
+use crate::strong;
+use crate::table::{GoodId, Table};
 
-/// Most ways looked at by the searches within a component.
-const EFFORT: usize = 20_000_000;
+/// Most ways looked at by the searches within components.
+const EFFORT: usize = 5_000_000;
 
 /// A way from good to good: somebody receives the first and gives the second.
 pub(crate) type Way = (GoodId, GoodId);
@@ -33,18 +33,7 @@ pub(crate) struct Lengths {
 pub(crate) fn on_rings(ways: &[Way], goods: usize, lengths: Lengths) -> Vec<bool> {
     let through_nothing = |way: &Way| Some(way.0) == lengths.nothing || Some(way.1) == lengths.nothing;
     let among_goods: Vec<Way> = ways.iter().copied().filter(|way| !through_nothing(way)).collect();
-    let component = components(&among_goods, goods);
-    let mut inside: Vec<Vec<Way>> = Vec::new();
-    for way in among_goods.iter().filter(|(from, to)| component[*from] == component[*to]) {
-        let at = component[way.0];
-        if inside.len() <= at {
-            inside.resize(at + 1, Vec::new());
-        }
-        if let Some(inside) = inside.get_mut(at) {
-            inside.push(*way);
-        }
-    }
-    let mut closed: Vec<Way> = inside.iter().flat_map(|ways| short_enough(ways, goods, lengths.ring)).collect();
+    let mut closed = short_enough(within_components(&among_goods, goods), goods, lengths.ring);
     if let Some(nothing) = lengths.nothing {
         closed.extend(on_chains(ways, goods, nothing, lengths.chain));
     }
@@ -52,87 +41,104 @@ pub(crate) fn on_rings(ways: &[Way], goods: usize, lengths: Lengths) -> Vec<bool
     ways.iter().map(|way| closed.binary_search(way).is_ok()).collect()
 }
 
-/// By good, the strongly connected component that it lies in.
-fn components(ways: &[Way], goods: usize) -> Table<GoodId, usize> {
-    let node = |good: GoodId| NodeIndex::<u32>::new(good.row());
-    let mut graph = DiGraph::<(), ()>::with_capacity(goods, ways.len());
-    for _ in 0..goods {
-        graph.add_node(());
-    }
-    for (from, to) in ways {
-        graph.add_edge(node(*from), node(*to), ());
-    }
+/// The ways that do not lead from one strongly connected component into another, by component.
+fn within_components(ways: &[Way], goods: usize) -> Vec<Vec<Way>> {
     let mut component = Table::of(goods, 0);
-    for (at, members) in kosaraju_scc(&graph).iter().enumerate() {
-        for member in members {
-            component[GoodId::of(member.index())] = at;
-        }
+    for (at, members) in strong::components(goods, ways.iter().copied()).into_iter().enumerate() {
+        members.into_iter().for_each(|good| component[good] = at);
     }
-    component
+    let mut within: BTreeMap<usize, Vec<Way>> = BTreeMap::new();
+    for way in ways.iter().filter(|(from, to)| component[*from] == component[*to]) {
+        within.entry(component[way.0]).or_default().push(*way);
+    }
+    within.into_values().collect()
 }
 
-/// The ways of a component that are closed within so many.
-fn short_enough(ways: &[Way], goods: usize, most: usize) -> Vec<Way> {
-    if ways.len().saturating_mul(ways.len().min(goods)) > EFFORT {
-        return ways.to_vec();
-    }
-    let mut onward: Table<GoodId, Vec<GoodId>> = Table::of(goods, Vec::new());
-    for (from, to) in ways {
-        onward[*from].push(*to);
-    }
-    let mut by_end = ways.to_vec();
-    by_end.sort_unstable_by_key(|(from, to)| (*to, *from));
-    let mut kept = Vec::with_capacity(ways.len());
-    for into in by_end.chunk_by(|a, b| a.1 == b.1) {
-        let Some((_, end)) = into.first() else { continue };
-        let steps = steps_from(&[*end], &onward, most.saturating_sub(1));
-        kept.extend(into.iter().filter(|(from, _)| steps[*from].is_some()));
+/// The ways that are closed within so many; all of a component where that would take too long to find out.
+fn short_enough(components: Vec<Vec<Way>>, goods: usize, most: usize) -> Vec<Way> {
+    let onward = onward(components.iter().flatten().copied(), goods);
+    let (mut kept, mut effort, mut steps) = (Vec::new(), 0_usize, Steps::none(goods));
+    for mut ways in components {
+        effort = effort.saturating_add(ways.len().saturating_mul(ways.len().min(goods)));
+        if effort > EFFORT {
+            kept.extend(ways);
+            continue;
+        }
+        ways.sort_unstable_by_key(|(from, to)| (*to, *from));
+        for into in ways.chunk_by(|a, b| a.1 == b.1) {
+            let end = into.first().map(|(_, end)| *end);
+            steps.spread(end.as_slice(), &onward, most.saturating_sub(1));
+            kept.extend(into.iter().filter(|(from, _)| steps.to(*from).is_some()));
+        }
     }
     kept
 }
 
 /// The ways on walks from nothing to nothing of at most so many.
 fn on_chains(ways: &[Way], goods: usize, nothing: GoodId, most: usize) -> Vec<Way> {
-    let (mut onward, mut back) = (Table::of(goods, Vec::new()), Table::of(goods, Vec::new()));
-    for (from, to) in ways {
-        // A chain passes nothing once: searches begin there, and do not go through it.
-        if *to != nothing {
-            onward[*from].push(*to);
-        }
-        if *from != nothing {
-            back[*to].push(*from);
-        }
-    }
-    let (after, before) = (steps_from(&[nothing], &onward, most), steps_from(&[nothing], &back, most));
-    let fits = |(from, to): &Way| matches!((after[*from], before[*to]), (Some(a), Some(b)) if a + 1 + b <= most);
+    // A chain passes nothing once: searches begin there, and do not go through it.
+    let ahead = onward(ways.iter().copied().filter(|(_, to)| *to != nothing), goods);
+    let back = onward(ways.iter().copied().filter(|(from, _)| *from != nothing).map(|(from, to)| (to, from)), goods);
+    let (after, before) = (Steps::of(&[nothing], &ahead, most), Steps::of(&[nothing], &back, most));
+    let fits = |(from, to): &Way| matches!((after.to(*from), before.to(*to)), (Some(a), Some(b)) if a + 1 + b <= most);
     ways.iter().copied().filter(fits).collect()
 }
 
-/// In how many steps each good is reached from some, where that takes no more than so many.
-pub(crate) fn steps_from(
-    starts: &[GoodId],
-    onward: &Table<GoodId, Vec<GoodId>>,
-    most: usize,
-) -> Table<GoodId, Option<usize>> {
-    let mut steps = Table::like(onward, None);
-    for start in starts {
-        steps[*start] = Some(0);
+/// From each good, those that ways lead to.
+fn onward(ways: impl Iterator<Item = Way>, goods: usize) -> Table<GoodId, Vec<GoodId>> {
+    let mut onward = Table::of(goods, Vec::new());
+    ways.for_each(|(from, to)| onward[from].push(to));
+    onward
+}
+
+/// In how many steps goods are reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Steps {
+    to: Table<GoodId, Option<usize>>,
+    /// Those that are reached, the nearest first.
+    reached: Vec<GoodId>,
+}
+
+impl Steps {
+    /// What is reached from some within so many steps.
+    pub(crate) fn of(starts: &[GoodId], onward: &Table<GoodId, Vec<GoodId>>, most: usize) -> Self {
+        let mut steps = Self::none(onward.len());
+        steps.spread(starts, onward, most);
+        steps
     }
-    let mut front = starts.to_vec();
-    for step in 1..=most {
-        let mut next = Vec::new();
-        for good in front.iter().flat_map(|good| &onward[*good]) {
-            if steps[*good].is_none() {
-                steps[*good] = Some(step);
-                next.push(*good);
+
+    /// None of so many goods is reached.
+    fn none(goods: usize) -> Self {
+        Self { to: Table::of(goods, None), reached: Vec::new() }
+    }
+
+    /// The same from others: costs what it reaches, however many goods there are.
+    fn spread(&mut self, starts: &[GoodId], onward: &Table<GoodId, Vec<GoodId>>, most: usize) {
+        self.reached.drain(..).for_each(|good| self.to[good] = None);
+        for start in starts {
+            self.to[*start] = Some(0);
+            self.reached.push(*start);
+        }
+        let mut at = 0;
+        while let Some(good) = self.reached.get(at) {
+            let step = self.to[*good].map_or(0, |step| step + 1);
+            if step > most {
+                return;
             }
+            for next in &onward[*good] {
+                if self.to[*next].is_none() {
+                    self.to[*next] = Some(step);
+                    self.reached.push(*next);
+                }
+            }
+            at += 1;
         }
-        if next.is_empty() {
-            break;
-        }
-        front = next;
     }
-    steps
+
+    /// In how many steps a good is reached.
+    pub(crate) fn to(&self, good: GoodId) -> Option<usize> {
+        self.to[good]
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::table::Id;
 
     fn way((from, to): (usize, usize)) -> Way {
         (GoodId::of(from), GoodId::of(to))

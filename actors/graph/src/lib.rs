@@ -53,20 +53,20 @@ mod scout;
 mod shares;
 mod simplex;
 mod stopwatch;
+mod strong;
 mod table;
 #[cfg(test)]
 mod tests;
 mod why;
 
 use schemas::clearing::{Chain, Clear as Request, Cleared, Hop, Outcome, Ring, TieBreak};
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::limit::PPM;
 use schemas::{Code, ErrorReply, Quantity};
 
 pub use crate::netting::Net;
 pub use crate::network::Analyze;
 pub use crate::roadmap::Plan;
-pub use crate::stopwatch::{Monotonic, Stopwatch};
 
 use crate::instance::Instance;
 use crate::lots::Settled;

@@ -22,12 +22,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::netting::{Counterparties, Net as Request, NetPosition, Netted, NettedGood, Obligation};
 use schemas::{AgentId, Code, ErrorReply, Good, Quantity};
 
 use crate::flow::Network;
-use crate::stopwatch::{Monotonic, Stopwatch, Watch};
+use crate::stopwatch::Watch;
 use crate::table::{ArcId, Id, NodeId, Table};
 
 /// So many parties that do not cancel in pairs are grouped as well as can be.

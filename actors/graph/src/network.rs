@@ -15,13 +15,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::limit::PPM;
 use schemas::network::{AnalyzeNetwork as Request, Bridge, FailureLoss, NetworkAnalyzed, NetworkNode};
 use schemas::{AgentId, ErrorReply};
 
 use crate::draw::Draw;
-use crate::stopwatch::{Monotonic, Stopwatch, Watch};
+use crate::stopwatch::Watch;
+use crate::strong;
 use crate::table::{Id, NodeId, Table};
 
 /// Shortest ways are counted until so much of the time is spent, in percent.
@@ -187,50 +188,10 @@ impl Dealings {
         components
     }
 
-    /// Who reaches each other along the links: in the order in which a search along them leaves agents, everyone who
-    /// is reached against them (Kosaraju and Sharir 1981).
+    /// Who reaches each other along the links.
     fn strong_components(&self) -> Vec<Vec<NodeId>> {
-        let mut left = Vec::with_capacity(self.names.len());
-        let mut seen = Table::like(&self.names, false);
-        for start in self.names.ids() {
-            if seen[start] {
-                continue;
-            }
-            seen[start] = true;
-            let mut stack = vec![(start, 0)];
-            while let Some((node, at)) = stack.pop() {
-                match self.receivers[node].get(at) {
-                    Some((next, _)) => {
-                        stack.push((node, at + 1));
-                        if !seen[*next] {
-                            seen[*next] = true;
-                            stack.push((*next, 0));
-                        }
-                    }
-                    None => left.push(node),
-                }
-            }
-        }
-        let mut taken = Table::like(&self.names, false);
-        let mut components = Vec::new();
-        for start in left.into_iter().rev() {
-            if taken[start] {
-                continue;
-            }
-            taken[start] = true;
-            let (mut component, mut stack) = (Vec::new(), vec![start]);
-            while let Some(node) = stack.pop() {
-                component.push(node);
-                for before in &self.givers[node] {
-                    if !taken[*before] {
-                        taken[*before] = true;
-                        stack.push(*before);
-                    }
-                }
-            }
-            components.push(component);
-        }
-        components
+        let arcs = self.receivers.iter().flat_map(|(from, to)| to.iter().map(move |(to, _)| (from, *to)));
+        strong::components(self.names.len(), arcs)
     }
 
     /// Everyone's share of a walk along the links, in parts per million.

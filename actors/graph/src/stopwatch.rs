@@ -1,7 +1,7 @@
 //! How long a clearing has computed. Clocks are passed in: a test's stands still or jumps, the real one runs.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemas::core::{Call, Job};
 
@@ -11,23 +11,6 @@ const HEEDED_WITHIN: Duration = Duration::from_millis(500);
 const ENDING: Duration = Duration::from_millis(400);
 /// So much of the time counts as spent when a job is cancelled, in percent: searches are over, and rounding is not.
 const SPENT_PERCENT: u32 = 85;
-
-/// Starts watches.
-pub trait Stopwatch: Send + 'static {
-    /// A watch that starts now: it says how much time has passed since.
-    fn start(&self) -> Box<dyn Fn() -> Duration>;
-}
-
-/// The machine's monotonic clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Monotonic;
-
-impl Stopwatch for Monotonic {
-    fn start(&self) -> Box<dyn Fn() -> Duration> {
-        let started = Instant::now();
-        Box::new(move || started.elapsed())
-    }
-}
 
 /// A watch with a time limit.
 pub(crate) struct Watch {

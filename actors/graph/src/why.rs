@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::clearing::LeftOutOffer;
 use schemas::market::LeftOut;
 
-use crate::closed::steps_from;
+use crate::closed::Steps;
 use crate::divisible::Relaxed;
 use crate::fixed::ONE;
 use crate::fixed::guide;
@@ -60,9 +60,9 @@ struct Chains {
     /// From a good, the goods that some party would give for it.
     onward: Table<GoodId, Vec<GoodId>>,
     /// From a good, how many steps lead to each other one: found when it is asked for.
-    steps: Table<GoodId, Option<Table<GoodId, Option<usize>>>>,
+    steps: Table<GoodId, Option<Steps>>,
     /// In how many hops a chain can bring each good to somebody, where one can.
-    hops: Table<GoodId, Option<usize>>,
+    hops: Steps,
 }
 
 impl Chains {
@@ -87,7 +87,7 @@ impl Chains {
             of_goods.push(goods.iter().copied().collect());
         }
         let sources: Vec<GoodId> = sources.into_iter().collect();
-        let hops = steps_from(&sources, &of_goods, usize::MAX);
+        let hops = Steps::of(&sources, &of_goods, usize::MAX);
         Self { steps: Table::like(&of_goods, None), hops, onward: of_goods }
     }
 
@@ -99,16 +99,16 @@ impl Chains {
             return row.gives().any(|give| instance.gives_for_nothing(give) && is_wanted(&give));
         }
         // The hop that brings it is one more than the steps to it.
-        wanted.iter().any(|good| self.hops[*good].is_some_and(|steps| steps < instance.max_chain))
+        wanted.iter().any(|good| self.hops.to(*good).is_some_and(|steps| steps < instance.max_chain))
     }
 
     /// The parties in the shortest ring that turns one good into another wanted one: itself, and one for each step.
     fn shortest_ring(&mut self, from: GoodId, wanted: &BTreeSet<GoodId>) -> Option<usize> {
         if self.steps[from].is_none() {
-            self.steps[from] = Some(steps_from(&[from], &self.onward, usize::MAX));
+            self.steps[from] = Some(Steps::of(&[from], &self.onward, usize::MAX));
         }
         let steps = self.steps[from].as_ref()?;
-        wanted.iter().filter(|good| **good != from).filter_map(|good| steps[*good]).min().map(|steps| steps + 1)
+        wanted.iter().filter(|good| **good != from).filter_map(|good| steps.to(*good)).min().map(|steps| steps + 1)
     }
 }
 

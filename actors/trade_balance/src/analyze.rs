@@ -1,13 +1,13 @@
 //! `trade_balance.analyze`: each party's gain taken apart, and who is not satisfied.
 
 use schemas::ErrorReply;
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::value::{AnalyzeReply, AnalyzeRequest, Component, PartyAnalysis};
 use terms::{TermsError, Worth, appraise, welfare_minor};
 
 use crate::SERVICE;
 use crate::mend::mend;
-use crate::patience::{Monotonic, Patience, Stopwatch};
+use crate::patience::Patience;
 
 /// Says who gains what, transfer by transfer, what those who are not satisfied lack, and which least change of the
 /// terms would satisfy everyone. Where time ends before that is known, the rest is answered, and that it ended.

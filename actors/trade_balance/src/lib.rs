@@ -14,7 +14,7 @@
 //!
 //! Dividing and mending may take long: they end shortly before the caller's deadline, and when their job is cancelled.
 //!
-//! Nothing here does I/O, takes a clock (a [`Stopwatch`] is passed in) or knows of a bus. What does not fit 64 bits is refused (422, rule
+//! Nothing here does I/O, takes a clock (a [`Stopwatch`](schemas::core::Stopwatch) is passed in) or knows of a bus. What does not fit 64 bits is refused (422, rule
 //! `overflow`).
 
 mod agreement;
@@ -41,7 +41,6 @@ pub use divide::Divide;
 pub use history::History;
 pub use keeper::{LEDGER, Ledger, LedgerAsk};
 pub use path::Path;
-pub use patience::{Monotonic, Stopwatch};
 pub use value::Value;
 
 /// The service that the stateless cores answer under.

@@ -1,29 +1,12 @@
 //! How long an answer may take. Clocks are passed in: a test's stands still or jumps, the real one runs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemas::core::{Call, Job};
 use schemas::{Code, ErrorReply};
 
 /// How much of the time until the deadline is computed for, in percent: the answer has to arrive before it, too.
 const COMPUTED_PERCENT: u32 = 90;
-
-/// Starts watches.
-pub trait Stopwatch: Send + 'static {
-    /// A watch that starts now: it says how much time has passed since.
-    fn start(&self) -> Box<dyn Fn() -> Duration>;
-}
-
-/// The machine's monotonic clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Monotonic;
-
-impl Stopwatch for Monotonic {
-    fn start(&self) -> Box<dyn Fn() -> Duration> {
-        let started = Instant::now();
-        Box::new(move || started.elapsed())
-    }
-}
 
 /// The patience of whoever asked: it ends shortly before the call's deadline, or when its job is cancelled. Whatever
 /// may compute for long looks at it every few milliseconds.

@@ -43,7 +43,7 @@ fn cores() -> Vec<Entry> {
         core(<graph::Net>::default),
         core(<graph::Plan>::default),
         core(<graph::Analyze>::default),
-        core(genetic::Evolve::default),
+        core(<genetic::Evolve>::default),
         core(|| proof::Checker),
     ]
 }

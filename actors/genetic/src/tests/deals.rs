@@ -1,7 +1,7 @@
 //! Deals: what is found is exact, sound and the best there is; islands are one search wherever they run.
 
 use proptest::prelude::*;
-use schemas::core::{Call, Core, Job, Watcher};
+use schemas::core::{Call, Core, Job, Stopwatch, Watcher};
 use schemas::deal::Delivery;
 use schemas::evolution::{Cap, Cut, Dropped, Epoch as Ask, Evolve as Request, Evolved, Movable, Sought};
 use schemas::value::{Bounds, PartyValuation, UnitCost, UnitValue, Valuation};
@@ -97,7 +97,7 @@ fn request(sought: Sought) -> Request {
 }
 
 fn evolve(request: Request) -> Evolved {
-    Evolve::default().handle(request, &Call::default()).unwrap()
+    <Evolve>::default().handle(request, &Call::default()).unwrap()
 }
 
 fn gains(evolved: &Evolved) -> Vec<Vec<i64>> {
@@ -228,22 +228,28 @@ fn a_dropped_island_is_an_input_like_any_other() {
 fn a_search_is_cut_by_its_clock_its_caller_and_its_deadline_and_says_so() {
     let long = Request { evaluations: 1_000_000_000, population: 2_000, epoch_generations: 1_000, ..request(swap()) };
     let long = Request { evaluations: 100_000_000, ..long };
-    let clock: fn() -> crate::Stopwatch = || {
-        let asked = AtomicU32::new(0);
-        Box::new(move || Duration::from_millis(asked.fetch_add(1, Relaxed).into()))
-    };
     let limited = Request { time_limit_ms: Some(2_000), ..long.clone() };
-    let evolved = Evolve::with(clock).handle(limited, &Call::default()).unwrap();
+    let evolved = Evolve::with(Ticking).handle(limited, &Call::default()).unwrap();
     assert_eq!(evolved.cut, Some(Cut::TimeLimit));
     assert!(!evolved.front.is_empty() && evolved.evaluations < 10_000);
     let call = Call { deadline_unix_ms: Some(5_000), now_unix_ms: 3_000, ..Call::default() };
-    assert_eq!(Evolve::with(clock).handle(long.clone(), &call).unwrap().cut, Some(Cut::Stopped));
+    assert_eq!(Evolve::with(Ticking).handle(long.clone(), &call).unwrap().cut, Some(Cut::Stopped));
     let watched = Arc::new(Impatient::default());
     let job = Job { id: JobId::parse("j").unwrap(), watcher: watched.clone() };
     let call = Call { job: Some(job), ..Call::default() };
-    let evolved = Evolve::default().handle(long, &call).unwrap();
+    let evolved = <Evolve>::default().handle(long, &call).unwrap();
     assert_eq!(evolved.cut, Some(Cut::Stopped));
     assert!(watched.reports.load(Relaxed) >= 1);
+}
+
+/// A clock that goes on by a millisecond at every look.
+struct Ticking;
+
+impl Stopwatch for Ticking {
+    fn start(&self) -> Box<dyn Fn() -> Duration> {
+        let looks = AtomicU32::new(0);
+        Box::new(move || Duration::from_millis(looks.fetch_add(1, Relaxed).into()))
+    }
 }
 
 /// Stops a job after a while.
@@ -273,7 +279,7 @@ fn what_cannot_be_is_refused_and_the_field_named() {
     let refused = |change: &dyn Fn(&mut Request)| {
         let mut request = request(swap());
         change(&mut request);
-        Evolve::default().handle(request, &Call::default()).unwrap_err()
+        <Evolve>::default().handle(request, &Call::default()).unwrap_err()
     };
     let cases: [(&dyn Fn(&mut Request), &str); 14] = [
         (&|r| r.population = 0, "population"),

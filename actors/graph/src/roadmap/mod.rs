@@ -23,12 +23,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::limit::PPM;
 use schemas::roadmap::{Placed, PlanRoadmap as Request, Roadmap, Spread};
 use schemas::{ErrorReply, id::StepId};
 
-use crate::stopwatch::{Monotonic, Stopwatch, Watch};
+use crate::stopwatch::Watch;
 use crate::table::{Id, ResourceRow, StepRow, Table};
 
 /// Bits after the point of an expected gain.

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use schemas::clearing::{Clear as Request, Objective, Offer, Outcome, TieBreak};
-use schemas::core::{Call, Core, Job, Watcher};
+use schemas::core::{Call, Core, Job, Stopwatch, Watcher};
 use schemas::market::{Alternative, Give, GoodSpec, Want};
 use schemas::value::{Bounds, Outlook};
 use schemas::{JobId, Rational};
 
 use super::brute;
 use super::market::{check, clear, give, good, in_lots, market, offer, quantity, timeless, want};
-use crate::{Clear, Stopwatch};
+use crate::Clear;
 
 /// How markets are drawn.
 #[derive(Debug, Clone, Copy)]

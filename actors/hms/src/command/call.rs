@@ -374,7 +374,7 @@ fn here(kind: &str, body: &[u8]) -> Outcome<Reply<Vec<u8>>> {
         "graph.net" => handled(&<graph::Net>::default(), body),
         "graph.roadmap" => handled(&<graph::Plan>::default(), body),
         "graph.analyze" => handled(&<graph::Analyze>::default(), body),
-        "genetic.evolve" => handled(&genetic::Evolve::default(), body),
+        "genetic.evolve" => handled(&<genetic::Evolve>::default(), body),
         "proof.check" => handled(&proof::Checker, body),
         _ => Err(Stop::say(
             Exit::Usage,

@@ -49,7 +49,7 @@ impl GeneticService {
     async fn evolve(&self, body: &[u8], call: Call) -> Result<Answer, ErrorReply> {
         let request: Evolve = decode(body, MAX_CLEARING_BODY_BYTES)?;
         let Some(job) = call.job.clone() else {
-            let here = spawn_blocking(move || genetic::Evolve::default().handle(request, &call));
+            let here = spawn_blocking(move || <genetic::Evolve>::default().handle(request, &call));
             let evolved = here.await.map_err(|error| internal(&error))??;
             let bytes = encode(&evolved);
             if bytes.len() <= self.most_bytes() {

@@ -36,12 +36,12 @@ mod structure;
 #[cfg(test)]
 mod tests;
 
-use schemas::core::{Call, Core};
+use schemas::core::{Call, Core, Monotonic, Stopwatch};
 use schemas::division::{Divide as Request, Divided, Rule};
 use schemas::{Code, ErrorReply};
 
 use crate::SERVICE;
-use crate::patience::{Monotonic, Patience, Stopwatch};
+use crate::patience::Patience;
 
 /// Divides a pot, the gains of a bargain, or the worth of a game.
 #[derive(Debug, Clone, Copy, Default)]

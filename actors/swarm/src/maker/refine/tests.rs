@@ -15,7 +15,7 @@ use crate::fixtures::{NOW, agent, cleared, give, market, ring, want};
 async fn town() -> (Arc<dyn Port>, [Running; 2]) {
     let port: Arc<dyn Port> = Arc::new(Memory::new(NOW));
     let divide = Service::new("trade_balance", "0").core(Limits::default(), <trade_balance::Divide>::default);
-    let evolve = Service::new("genetic", "0").core(Limits::default(), genetic::Evolve::default);
+    let evolve = Service::new("genetic", "0").core(Limits::default(), <genetic::Evolve>::default);
     let running = [divide.start(port.clone()).await.unwrap(), evolve.start(port.clone()).await.unwrap()];
     (port, running)
 }

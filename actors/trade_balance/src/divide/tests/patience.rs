@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use schemas::JobId;
-use schemas::core::{Job, Watcher};
+use schemas::core::{Job, Stopwatch, Watcher};
 use schemas::deal::Terms;
 use schemas::division::Mended;
 use schemas::limit::{MAX_CLAIMANTS, MAX_COALITIONS, MAX_GAME_PLAYERS, MAX_PARTIES, MAX_SAMPLES, MAX_TRANSFERS};
@@ -16,8 +16,8 @@ use schemas::value::{AnalyzeRequest, Bounds, UnitCost, UnitValue, Valuation};
 use schemas::{AgentId, Code, Rational};
 
 use super::*;
+use crate::Analyze;
 use crate::fixture::{terms, transfer};
-use crate::{Analyze, Stopwatch};
 
 /// How long nothing may compute without looking at the clock.
 const HEEDED_WITHIN: Duration = Duration::from_millis(900);

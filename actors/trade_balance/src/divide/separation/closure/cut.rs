@@ -1,4 +1,5 @@
-//! Closures of largest weight, by minimum cuts.
+//! Closures of largest weight, by minimum cuts. The flow is our own, since it has to end with what it has when patience
+//! does, and a library's runs to its end.
 
 use std::collections::BTreeMap;
 
