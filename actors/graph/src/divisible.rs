@@ -18,6 +18,7 @@
 //! mends a ring the most cheaply, and comes within millionths of the optimum.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use schemas::ErrorReply;
 
@@ -26,17 +27,20 @@ use crate::fixed::{guide, plus};
 use crate::gradient::{Point, thinned};
 use crate::instance::Instance;
 use crate::master::{Master, Precision, Ray};
+use crate::pace::Pace;
 use crate::pooled;
 use crate::rings::{Prices, Search};
-use crate::round::{Book, hops, place_near};
-use crate::scout::{Scout, raised};
+use crate::round::{self, Book, hops, place_near};
+use crate::scout::{BLOCK, Scout, raised};
 use crate::stopwatch::Watch;
 use crate::table::{GiveId, GoodId, SeatId, Table, WantId};
+use crate::two::both;
 
 /// The first rings may be filled until so much of the time is spent, in percent.
 const SEED_UNTIL_PERCENT: u32 = 10;
-/// Columns may be made near the optimum until so much of the time is spent, in percent.
-const GUIDE_UNTIL_PERCENT: u32 = 72;
+/// Columns are made near the optimum until so much of the time is spent, in percent: at least, and where what comes
+/// after leaves so much time, at most.
+const GUIDE_UNTIL_PERCENT: Range<u32> = 40..72;
 /// Columns may be made until so much of the time is spent, in percent.
 const UNTIL_PERCENT: u32 = 72;
 /// The bound may be proven until so much of the time is spent, in percent.
@@ -153,12 +157,16 @@ pub(crate) fn relax(instance: &Instance, earlier: &[Vec<SeatId>], watch: &Watch)
         value: 0.0,
         is_sparse: true,
         effort: FIRST_EFFORT,
+        pace: Pace::default(),
     };
     making.seed(earlier);
     if making.master.rows() > MANY_ROWS {
-        making.guide();
+        making.guide()?;
     }
-    making.make();
+    // A vertex needs time as well.
+    if making.may_guide()() {
+        making.make();
+    }
     making.finish()
 }
 
@@ -177,9 +185,11 @@ struct Making<'a> {
     is_sparse: bool,
     /// Seats that a search may look at from one give.
     effort: u64,
+    /// How long things take.
+    pace: Pace,
 }
 
-impl Making<'_> {
+impl<'a> Making<'a> {
     /// Fills the limits ring by ring: those known from before, then each give's best first, at ever lower prices. Short
     /// of the best, but soon done, and a good set of first columns.
     fn seed(&mut self, earlier: &[Vec<SeatId>]) {
@@ -275,20 +285,26 @@ impl Making<'_> {
     ///
     /// What is made at once is wanted together, so each ray makes its limits dearer for those after it, less and less so:
     /// else all would sit on the same few limits.
-    fn guide(&mut self) {
+    fn guide(&mut self) -> Result<(), ErrorReply> {
         let mut at =
             Point { amounts: std::mem::take(&mut self.best.amounts), duals: self.master.duals(&self.best.prices) };
-        let goes_on = || self.watch.spent_percent() < GUIDE_UNTIL_PERCENT;
-        let mut scout = Scout::new(self.instance);
+        let watch = self.watch;
+        let mut scouts = [Scout::new(self.instance), Scout::new(self.instance)];
         let (mut caution, mut idle, mut nearest) = (CAUTION, 0, f64::INFINITY);
         for _ in 0..MOST_ROUNDS {
+            self.pace.see_rounding(self.instance, self.master.rays(), watch)?;
+            let goes_on = self.may_guide();
             if idle == IDLE || !goes_on() {
                 break;
             }
+            let began = watch.elapsed();
             let value = self.master.approach(&mut at, &goes_on);
+            self.pace.approached(self.master.rows() + self.master.rays().len(), watch.elapsed().saturating_sub(began));
             let duals = self.take(value, &mut at);
-            scout.price(&duals);
-            let made = self.scout(&mut scout, caution);
+            scouts.iter_mut().for_each(|scout| scout.price(&duals));
+            let began = watch.elapsed();
+            let made = self.scout(&mut scouts, caution);
+            self.pace.searched(watch.elapsed().saturating_sub(began));
             caution = if caution < LEAST_CAUTION { 0.0 } else { caution * CALMER };
             if made * FEW_OF <= self.master.rays().len() {
                 self.best.bound_by(self.instance, &duals, &goes_on);
@@ -302,6 +318,17 @@ impl Making<'_> {
         }
         self.is_sparse = false;
         self.best.amounts = at.amounts;
+        Ok(())
+    }
+
+    /// Whether there is time to look further, and to make an answer of what was found.
+    fn may_guide(&self) -> impl Fn() -> bool + use<'a> {
+        let (watch, ending) = (self.watch, self.pace.ending(self.master.rows()));
+        move || {
+            let spent_percent = watch.spent_percent();
+            spent_percent < GUIDE_UNTIL_PERCENT.start
+                || spent_percent < GUIDE_UNTIL_PERCENT.end && watch.left_until(round::UNTIL_PERCENT) > ending
+        }
     }
 
     /// Whether the bound is within this share of what is reached.
@@ -354,18 +381,23 @@ impl Making<'_> {
         duals
     }
 
-    /// Has a scout make columns at the prices that it was told; how many.
-    fn scout(&mut self, scout: &mut Scout<'_>, caution: f64) -> usize {
-        let mut made = 0;
-        for start in self.instance.gives.ids() {
-            if self.watch.spent_percent() >= GUIDE_UNTIL_PERCENT {
+    /// Has scouts make columns at the prices that they were told; how many.
+    fn scout(&mut self, [here, there]: &mut [Scout<'_>; 2], caution: f64) -> usize {
+        let (mut made, goes_on) = (0, self.may_guide());
+        let starts: Vec<GiveId> = self.instance.gives.ids().collect();
+        for block in starts.chunks(BLOCK) {
+            if !goes_on() {
                 break;
             }
-            for seats in scout.look(start, RAYS_SCOUTED) {
+            let (first, second) = block.split_at(block.len() / 2);
+            let (of_first, of_second) =
+                both(|| here.look_all(first, RAYS_SCOUTED), || there.look_all(second, RAYS_SCOUTED));
+            for seats in of_first.into_iter().chain(of_second) {
                 if self.master.add(seats) {
                     made += 1;
                     if let Some(ray) = self.master.rays().last() {
-                        scout.make_dearer(ray, caution);
+                        here.make_dearer(ray, caution);
+                        there.make_dearer(ray, caution);
                     }
                 }
             }
@@ -452,7 +484,7 @@ impl Making<'_> {
         if self.instance.is_in_lots() && self.best.complete && gap < 1.0 + 1e-3 * self.value {
             self.best.dived = self.dive()?;
         }
-        let Self { instance, watch, master, mut best, duals, value, is_sparse, effort, .. } = self;
+        let Self { instance, watch, master, mut best, duals, value, is_sparse, effort, pace, .. } = self;
         best.amounts.resize(master.rays().len(), 0.0);
         match duals {
             // Raising prices one by one takes a search for each: for vertices, whose prices are near enough.
@@ -462,10 +494,12 @@ impl Making<'_> {
                 best.keep(instance, proven);
             }
             Some(duals) if !is_sparse => {
-                best.bound_by(instance, &duals, &|| watch.spent_percent() < PROVE_UNTIL_PERCENT);
+                let rounding = pace.rounding(master.rows());
+                let leaves_enough = || watch.left_until(round::UNTIL_PERCENT) > rounding;
+                best.bound_by(instance, &duals, &leaves_enough);
                 let at = Point { amounts: best.amounts, duals: master.duals(&duals) };
                 let goes_on = || watch.spent_percent() < THIN_UNTIL_PERCENT;
-                best.amounts = thinned(master.rays(), at, master.sizes(), &goes_on);
+                best.amounts = thinned(master.rays(), at, master.sizes(), &leaves_enough, &goes_on);
             }
             _ => {}
         }

@@ -90,7 +90,7 @@ pub(crate) fn fairer<'a>(
     for at_least in [None, Some(())] {
         let at_least = at_least.map(|()| most);
         let Some(taken) = asked.solve(listing, at_least, left()) else { break };
-        let fair = listing.placed(instance, &taken);
+        let fair = listing.placed(instance, &taken)?;
         let count = served(instance, fair.rings().map(|(seats, _)| seats)).len();
         if fair.objective()? >= reached && count >= most {
             (most, best) = (count, Some(fair));

@@ -14,15 +14,23 @@
 //! search has proven that they do.
 
 use std::borrow::Borrow;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 use crate::master::Ray;
+use crate::two::both;
 
 /// Steps of one approach, whose averages are what it comes to.
-const STEPS: f64 = 100.0;
-/// How many columns are kept in thinning, in percent of the rows.
-const THINNED_TO: [usize; 4] = [175, 145, 120, 100];
+const STEPS: u32 = 50;
+/// All columns are looked at every so many steps; in between, only those that move something or are not too dear.
+const LOOK_AT_ALL_EVERY: u32 = 8;
+/// Too dear is what costs more than so many times what it brings.
+const DEAR: f64 = 1.02;
+/// How many columns are kept in the stages of thinning, in percent of the rows.
+pub(crate) const STAGES: [usize; 4] = [175, 145, 120, 100];
 /// How often the columns kept approach the optimum before the next are left out.
-const APPROACHES: u32 = 3;
+pub(crate) const APPROACHES: u32 = 3;
 /// A column that costs more than so many times what it brings takes no part.
 const TOO_DEAR: f64 = 1.2;
 /// Prices step so much shorter, and amounts so much further: amounts have the longer way to go.
@@ -45,12 +53,22 @@ struct Column {
     width: f64,
     /// What one of it brings, scaled.
     brings: f64,
-    /// Its rows and how much it uses of each, scaled.
-    entries: Vec<(usize, f64)>,
     /// How far its amount goes for each unit that it brings more than it costs.
     step: f64,
     amount: f64,
     sum: f64,
+    /// Where its entries are.
+    entries: Range<usize>,
+}
+
+/// Half of the columns that take part. Their entries stand one after the other, since steps do little but read them.
+#[derive(Default)]
+struct Half {
+    columns: Vec<Column>,
+    /// Rows, and how much of each is used, scaled.
+    entries: Vec<(u32, f32)>,
+    /// The columns that are looked at, by their place here.
+    looked_at: Vec<usize>,
 }
 
 impl Point {
@@ -60,63 +78,115 @@ impl Point {
         self.amounts.resize(rays.len(), 0.0);
         self.duals.resize(sizes.len(), 0.0);
         let roots: Vec<f64> = sizes.iter().map(|size| size.sqrt()).collect();
-        let mut columns: Vec<Column> = Vec::new();
-        let mut row_sums = vec![0.0; sizes.len()];
+        let (mut here, mut there) = (Half::default(), Half::default());
         for (place, (ray, amount)) in rays.iter().map(Borrow::borrow).zip(&self.amounts).enumerate() {
             let cost: f64 = ray.usage().iter().map(|(row, share)| share * at(&self.duals, *row)).sum();
             if *amount > 0.0 || cost < TOO_DEAR * ray.brings {
-                let column = Column::of(place, ray, *amount, &roots);
-                add(&mut row_sums, &column.entries, 1.0);
-                columns.push(column);
+                here.add(place, ray, *amount, &roots);
+                std::mem::swap(&mut here, &mut there);
             }
         }
-        let mut duals: Vec<f64> = self.duals.iter().zip(&roots).map(|(dual, root)| dual / root).collect();
-        let mut used = vec![0.0; sizes.len()];
-        columns.iter().for_each(|column| add(&mut used, &column.entries, column.amount));
-        let mut used_next = vec![0.0; sizes.len()];
-        let mut sums = vec![0.0; sizes.len()];
-        let mut steps = 0.0;
-        while steps < STEPS && goes_on() {
-            steps += 1.0;
-            used_next.fill(0.0);
-            for column in &mut columns {
-                let costs: f64 = column.entries.iter().map(|(row, entry)| entry * at(&duals, *row)).sum();
-                column.amount = (column.amount + column.step * (column.brings - costs)).max(0.0);
-                if column.amount > 0.0 {
-                    column.sum += column.amount;
-                    add(&mut used_next, &column.entries, column.amount);
+        let none = || vec![0.0; sizes.len()];
+        let (mut row_sums, mut used) = (none(), none());
+        for half in [&here, &there] {
+            for column in &half.columns {
+                add(&mut row_sums, half.entries_of(column), 1.0);
+                add(&mut used, half.entries_of(column), column.amount);
+            }
+        }
+        let duals: Vec<f64> = self.duals.iter().zip(&roots).map(|(dual, root)| dual / root).collect();
+        let mut sums = none();
+        let mut steps = 0_u32;
+        let (ask, asked) = channel::<(Arc<Vec<f64>>, bool)>();
+        let (answer, answered) = channel::<Vec<f64>>();
+        let (mut used_here, mut used_there) = (none(), none());
+        let other = move || {
+            while let Ok((duals, looks_at_all)) = asked.recv() {
+                there.step(&duals, looks_at_all, &mut used_there);
+                drop(duals);
+                if answer.send(used_there.clone()).is_err() {
+                    break;
                 }
             }
-            let rows = used_next.iter().zip(&used).zip(roots.iter().zip(&row_sums));
-            for ((dual, sum), ((next, now), (limit, row_sum))) in duals.iter_mut().zip(&mut sums).zip(rows) {
-                let over = 2.0 * next - now - limit;
-                *dual = if *row_sum > 0.0 { (*dual + PRICE_WEIGHT / row_sum * over).max(0.0) } else { 0.0 };
-                *sum += *dual;
+            there
+        };
+        let own = || {
+            let mut shared = Arc::new(duals);
+            while steps < STEPS && goes_on() {
+                let looks_at_all = steps.is_multiple_of(LOOK_AT_ALL_EVERY);
+                if ask.send((Arc::clone(&shared), looks_at_all)).is_err() {
+                    break;
+                }
+                here.step(&shared, looks_at_all, &mut used_here);
+                let Ok(used_there) = answered.recv() else { break };
+                steps += 1;
+                let rows = used_here.iter().zip(&used_there).zip(&mut used).zip(roots.iter().zip(&row_sums));
+                let duals = Arc::make_mut(&mut shared);
+                for ((dual, sum), (((here, there), used), (limit, row_sum))) in
+                    duals.iter_mut().zip(&mut sums).zip(rows)
+                {
+                    let next = here + there;
+                    let over = 2.0 * next - *used - limit;
+                    *dual = if *row_sum > 0.0 { (*dual + PRICE_WEIGHT / row_sum * over).max(0.0) } else { 0.0 };
+                    *sum += *dual;
+                    *used = next;
+                }
             }
-            std::mem::swap(&mut used, &mut used_next);
-        }
-        if steps == 0.0 {
+            drop(ask);
+        };
+        let ((), there) = both(own, other);
+        if steps == 0 {
             return;
         }
         self.amounts.fill(0.0);
-        for column in columns {
+        for column in here.columns.into_iter().chain(there.columns) {
             if let Some(amount) = self.amounts.get_mut(column.place) {
-                *amount = column.sum / steps / column.width;
+                *amount = column.sum / f64::from(steps) / column.width;
             }
         }
-        self.duals = sums.iter().zip(&roots).map(|(sum, root)| sum / steps * root).collect();
+        self.duals = sums.iter().zip(&roots).map(|(sum, root)| sum / f64::from(steps) * root).collect();
     }
 }
 
-impl Column {
-    fn of(place: usize, ray: &Ray, amount: f64, roots: &[f64]) -> Self {
+impl Half {
+    #[allow(clippy::cast_possible_truncation)]
+    fn add(&mut self, place: usize, ray: &Ray, amount: f64, roots: &[f64]) {
         let moved = ray.usage().iter().map(|(row, share)| share * at(roots, *row).powi(2)).fold(0.0, f64::max);
         let width = if moved > 0.0 { moved.sqrt() } else { 1.0 };
-        let entries: Vec<(usize, f64)> =
-            ray.usage().iter().map(|(row, share)| (*row, share * at(roots, *row) / width)).collect();
-        let sum: f64 = entries.iter().map(|(_, entry)| entry).sum();
+        let (first, mut sum) = (self.entries.len(), 0.0);
+        for (row, share) in ray.usage() {
+            let entry = share * at(roots, *row) / width;
+            self.entries.push((*row as u32, entry as f32));
+            sum += entry;
+        }
         let step = if sum > 0.0 { 1.0 / (PRICE_WEIGHT * sum) } else { 0.0 };
-        Self { place, width, brings: ray.brings / width, entries, step, amount: amount * width, sum: 0.0 }
+        let (brings, amount, entries) = (ray.brings / width, amount * width, first..self.entries.len());
+        self.columns.push(Column { place, width, brings, step, amount, sum: 0.0, entries });
+    }
+
+    fn entries_of(&self, column: &Column) -> &[(u32, f32)] {
+        self.entries.get(column.entries.clone()).unwrap_or_default()
+    }
+
+    /// Has amounts follow the duals, and says how much of each row they use.
+    fn step(&mut self, duals: &[f64], looks_at_all: bool, used: &mut [f64]) {
+        let Self { columns, entries, looked_at } = self;
+        if looks_at_all {
+            looked_at.clear();
+            looked_at.extend(0..columns.len());
+        }
+        used.fill(0.0);
+        looked_at.retain(|place| {
+            let Some(column) = columns.get_mut(*place) else { return false };
+            let entries = entries.get(column.entries.clone()).unwrap_or_default();
+            let costs: f64 = entries.iter().map(|(row, entry)| f64::from(*entry) * at(duals, *row as usize)).sum();
+            column.amount = (column.amount + column.step * (column.brings - costs)).max(0.0);
+            if column.amount > 0.0 {
+                column.sum += column.amount;
+                add(used, entries, column.amount);
+            }
+            !looks_at_all || column.amount > 0.0 || costs < DEAR * column.brings
+        });
     }
 }
 
@@ -125,20 +195,26 @@ fn at(rows: &[f64], row: usize) -> f64 {
     rows.get(row).copied().unwrap_or(0.0)
 }
 
-fn add(used: &mut [f64], entries: &[(usize, f64)], amount: f64) {
+fn add(used: &mut [f64], entries: &[(u32, f32)], amount: f64) {
     for (row, entry) in entries {
-        if let Some(used) = used.get_mut(*row) {
-            *used += entry * amount;
+        if let Some(used) = used.get_mut(*row as usize) {
+            *used += f64::from(*entry) * amount;
         }
     }
 }
 
 /// Amounts that bring about as much by fewer columns, about as many as a vertex would take: those that bring least are
-/// left out, some at a time, and the others approach the optimum without them.
-pub(crate) fn thinned(rays: &[Ray], mut at: Point, sizes: &[f64], goes_on: &dyn Fn() -> bool) -> Vec<f64> {
+/// left out, some at a time, and the others approach the optimum without them. No stage begins that may not.
+pub(crate) fn thinned(
+    rays: &[Ray],
+    mut at: Point,
+    sizes: &[f64],
+    begins: &dyn Fn() -> bool,
+    goes_on: &dyn Fn() -> bool,
+) -> Vec<f64> {
     let mut places: Vec<usize> = (0..rays.len()).collect();
-    for share in THINNED_TO {
-        if !goes_on() {
+    for share in STAGES {
+        if !begins() {
             break;
         }
         let most = sizes.len() * share / 100;
@@ -171,7 +247,11 @@ pub(crate) fn thinned(rays: &[Ray], mut at: Point, sizes: &[f64], goes_on: &dyn 
 pub(crate) fn within<R: Borrow<Ray>>(rays: &[R], amounts: &[f64], rows: usize) -> Vec<f64> {
     let mut used = vec![0.0; rows];
     for (ray, amount) in rays.iter().map(Borrow::borrow).zip(amounts) {
-        add(&mut used, ray.usage(), *amount);
+        for (row, share) in ray.usage() {
+            if let Some(used) = used.get_mut(*row) {
+                *used += share * amount;
+            }
+        }
     }
     let scaled = rays.iter().map(Borrow::borrow).zip(amounts).map(|(ray, amount)| {
         let most = ray.usage().iter().filter_map(|(row, _)| used.get(*row)).fold(1.0_f64, |most, used| most.max(*used));

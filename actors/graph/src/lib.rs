@@ -41,6 +41,7 @@ mod lots;
 mod master;
 mod netting;
 mod network;
+mod pace;
 mod pooled;
 mod prices;
 mod programme;
@@ -57,6 +58,7 @@ mod strong;
 mod table;
 #[cfg(test)]
 mod tests;
+mod two;
 mod why;
 
 use schemas::clearing::{Chain, Clear as Request, Cleared, Hop, Outcome, Ring, TieBreak};

@@ -80,7 +80,7 @@ pub(crate) fn settle<'a>(
     }
     let mut dived = Book::new(instance);
     for (seats, given) in &relaxed.dived {
-        dived.place(seats, given);
+        dived.place(seats, given, 1)?;
     }
     use_what_is_left(instance, &mut dived, relaxed, watch)?;
     settled.take_better(dived)?;
@@ -393,7 +393,7 @@ impl Listing {
         let reached = settled.book.objective()?;
         let proof = reduced.programme.prove(reached, &|| watch.left_until(PROVE_UNTIL_PERCENT));
         if let Some(taken) = &proof.taken {
-            let mut book = self.placed(instance, &reduced.in_whole(taken));
+            let mut book = self.placed(instance, &reduced.in_whole(taken))?;
             use_what_is_left(instance, &mut book, relaxed, watch)?;
             settled.take_better(book)?;
         }
@@ -411,7 +411,7 @@ impl Listing {
         let Some(found) = self.programme.search(within) else {
             return Ok(Book::new(instance));
         };
-        let mut book = self.placed(instance, &found.taken);
+        let mut book = self.placed(instance, &found.taken)?;
         for ((seats, given), amount) in self.flows.iter().zip(&found.amounts).filter(|(_, amount)| **amount > 1e-9) {
             let quantities: Vec<f64> = given.iter().map(|given| given * amount).collect();
             place_near(instance, &mut book, seats, &quantities)?;
@@ -421,12 +421,15 @@ impl Listing {
     }
 
     /// The choices taken, as far as they fit.
-    pub(crate) fn placed<'a>(&self, instance: &'a Instance, taken: &[usize]) -> Book<'a> {
+    ///
+    /// # Errors
+    /// A refusal (422) where what one brings does not fit 64 bits.
+    pub(crate) fn placed<'a>(&self, instance: &'a Instance, taken: &[usize]) -> Result<Book<'a>, ErrorReply> {
         let mut book = Book::new(instance);
         for (seats, given) in taken.iter().filter_map(|at| self.choices.get(*at)) {
-            book.place(seats, given);
+            book.place(seats, given, 1)?;
         }
-        book
+        Ok(book)
     }
 }
 

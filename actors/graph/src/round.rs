@@ -29,17 +29,26 @@ const REPAIR_ROUNDS: usize = 256;
 /// A ring that the relaxation did not ask for must bring this share of the bound.
 const WORTH_A_RING: i128 = 100_000;
 /// What is left may be used until so much of the time is spent, in percent.
-const UNTIL_PERCENT: u32 = 92;
+pub(crate) const UNTIL_PERCENT: u32 = 92;
 
 /// Rings in whole lots, and what they leave of every limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Book<'a> {
     instance: &'a Instance,
-    /// What each seat gives, by ring; a ring starts with its lowest seat.
-    rings: BTreeMap<Vec<SeatId>, Vec<i64>>,
+    /// By ring, which starts with its lowest seat.
+    rings: BTreeMap<Vec<SeatId>, Placed>,
     given: Table<GiveId, i64>,
     taken: Table<TakeId, i64>,
     shares: Table<WantId, i64>,
+}
+
+/// A ring in the book.
+#[derive(Debug, Clone)]
+struct Placed {
+    /// What each seat gives, in minor units.
+    given: Vec<i64>,
+    /// What it brings, in the objective's unit.
+    objective: i64,
 }
 
 impl<'a> Book<'a> {
@@ -55,7 +64,7 @@ impl<'a> Book<'a> {
 
     /// The rings and what their seats give, in minor units.
     pub(crate) fn rings(&self) -> impl Iterator<Item = (&[SeatId], &[i64])> {
-        self.rings.iter().map(|(seats, given)| (seats.as_slice(), given.as_slice()))
+        self.rings.iter().map(|(seats, placed)| (seats.as_slice(), placed.given.as_slice()))
     }
 
     /// How much each seat of a ring could give on top of what is used already, hop by hop.
@@ -75,13 +84,12 @@ impl<'a> Book<'a> {
         whole_lots(giving.min(taking).max(0), instance.lot(row.good))
     }
 
-    /// What a ring gives by now, seat by seat.
-    fn stands(&self, seats: &[SeatId]) -> Option<Vec<i64>> {
-        self.rings.get(seats).cloned()
-    }
-
-    /// Adds a ring, or to a ring, when every limit allows it and every seat is content with the whole.
-    pub(crate) fn place(&mut self, seats: &[SeatId], given: &[i64]) -> bool {
+    /// Adds a ring, or to a ring, when every limit allows it, every seat is content with the whole, and what is added
+    /// brings at least `least`, which is positive. Whether it did.
+    ///
+    /// # Errors
+    /// A refusal (422) where what the ring brings does not fit 64 bits.
+    pub(crate) fn place(&mut self, seats: &[SeatId], given: &[i64], least: i64) -> Result<bool, ErrorReply> {
         let (seats, mut given) = turned(seats, given);
         let ends: Vec<bool> = seats.iter().map(|seat| self.instance.is_end(self.instance.seats[*seat].give)).collect();
         for (quantity, is_end) in given.iter_mut().zip(&ends) {
@@ -89,24 +97,34 @@ impl<'a> Book<'a> {
         }
         let fits = self.room(&seats).iter().zip(&given).all(|(room, quantity)| *quantity > 0 && quantity <= room);
         let mut whole = given.clone();
-        if let Some(before) = self.rings.get(&seats) {
-            for ((quantity, before), is_end) in whole.iter_mut().zip(before).zip(ends) {
+        let before = self.rings.get(&seats);
+        if let Some(before) = before {
+            for ((quantity, before), is_end) in whole.iter_mut().zip(&before.given).zip(ends) {
                 *quantity += if is_end { 0 } else { *before };
             }
         }
         if !fits || !is_content(self.instance, &seats, &whole) {
-            return false;
+            return Ok(false);
         }
+        let added = objective_of(self.instance, &seats, &given)?;
+        if added < least {
+            return Ok(false);
+        }
+        let objective = if before.is_some() { objective_of(self.instance, &seats, &whole)? } else { added };
         self.count(&seats, &given, 1);
-        self.rings.insert(seats, whole);
-        true
+        self.rings.insert(seats, Placed { given: whole, objective });
+        Ok(true)
     }
 
-    /// Takes a ring out.
-    pub(crate) fn remove(&mut self, seats: &[SeatId]) {
-        if let Some(given) = self.rings.remove(seats) {
-            self.count(seats, &given, -1);
-        }
+    /// Has a ring give other quantities, which content every seat, where limits allow it. The ring starts with its lowest
+    /// seat.
+    fn change(&mut self, seats: &[SeatId], placed: Placed) {
+        let Some(before) = self.rings.remove(seats) else { return };
+        self.count(seats, &before.given, -1);
+        let fits = self.room(seats).iter().zip(&placed.given).all(|(room, quantity)| quantity <= room);
+        let after = if fits { placed } else { before };
+        self.count(seats, &after.given, 1);
+        self.rings.insert(seats.to_vec(), after);
     }
 
     fn count(&mut self, seats: &[SeatId], given: &[i64], sign: i64) {
@@ -125,13 +143,10 @@ impl<'a> Book<'a> {
     /// Σ of the rings' objectives.
     ///
     /// # Errors
-    /// A refusal (422) where a ring's objective or the sum does not fit 64 bits.
+    /// A refusal (422) where the sum does not fit 64 bits.
     pub(crate) fn objective(&self) -> Result<i64, ErrorReply> {
-        let mut total = 0_i64;
-        for (seats, given) in self.rings() {
-            total = total.checked_add(objective_of(self.instance, seats, given)?).ok_or_else(overflow)?;
-        }
-        Ok(total)
+        let sum = self.rings.values().try_fold(0_i64, |sum, placed| sum.checked_add(placed.objective));
+        sum.ok_or_else(overflow)
     }
 }
 
@@ -241,20 +256,24 @@ fn overflow() -> ErrorReply {
 /// A refusal (422) where an objective does not fit 64 bits.
 pub(crate) fn round<'a>(instance: &'a Instance, relaxed: &Relaxed, watch: &Watch) -> Result<Book<'a>, ErrorReply> {
     let mut book = Book::new(instance);
-    let mut wanted: BTreeMap<Vec<SeatId>, Vec<f64>> = BTreeMap::new();
+    let mut wanted: BTreeMap<Vec<SeatId>, (f64, Vec<f64>)> = BTreeMap::new();
     for (ray, amount) in relaxed.rays.iter().zip(&relaxed.amounts) {
         if *amount > 1e-12 {
             let first = ray.seats.iter().enumerate().min_by_key(|(_, seat)| **seat).map_or(0, |(place, _)| place);
             let (mut seats, mut given) = (ray.seats.clone(), ray.given.clone());
             seats.rotate_left(first);
             given.rotate_left(first);
-            let sum = wanted.entry(seats).or_insert_with(|| vec![0.0; given.len()]);
+            let (brings, sum) = wanted.entry(seats).or_insert_with(|| (0.0, vec![0.0; given.len()]));
+            *brings += amount * ray.brings;
             for (sum, given) in sum.iter_mut().zip(given) {
                 *sum += amount * given;
             }
         }
     }
-    for (seats, quantities) in &wanted {
+    // What brings most comes first: should there be no time for the rest, little is lost.
+    let mut wanted: Vec<(Vec<SeatId>, (f64, Vec<f64>))> = wanted.into_iter().collect();
+    wanted.sort_by(|(_, (a, _)), (_, (b, _))| b.total_cmp(a));
+    for (seats, (_, quantities)) in &wanted {
         if watch.spent_percent() >= UNTIL_PERCENT {
             return Ok(book);
         }
@@ -281,8 +300,7 @@ pub(crate) fn place_near(
             nearest_lots(*quantity, lot, round).min(*room)
         });
         if let Some(given) = repair(instance, seats, start.collect())
-            && objective_of(instance, seats, &given)? > 0
-            && book.place(seats, &given)
+            && book.place(seats, &given, 1)?
         {
             return Ok(true);
         }
@@ -305,26 +323,30 @@ pub(crate) fn use_what_is_left(
     relaxed: &Relaxed,
     watch: &Watch,
 ) -> Result<(), ErrorReply> {
-    let mut placed: Vec<(i64, Vec<SeatId>)> = Vec::new();
-    for (seats, given) in book.rings() {
-        placed.push((objective_of(instance, seats, given)?, seats.to_vec()));
-    }
-    placed.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    for (before, seats) in placed {
+    let mut placed: Vec<(Vec<SeatId>, Placed)> =
+        book.rings.iter().map(|(seats, placed)| (seats.clone(), placed.clone())).collect();
+    placed.sort_by(|a, b| b.1.objective.cmp(&a.1.objective).then_with(|| a.0.cmp(&b.0)));
+    for (seats, stands) in placed {
         if watch.spent_percent() >= UNTIL_PERCENT {
             return Ok(());
         }
-        let Some(stands) = book.stands(&seats) else { continue };
-        let start = book.room(&seats).iter().zip(&stands).map(|(room, now)| room + now).collect();
+        let room = book.room(&seats);
+        let is_end = seats.iter().map(|seat| instance.is_end(instance.seats[*seat].give));
+        let start = room.iter().zip(&stands.given).zip(is_end);
+        let start = start.map(|((room, now), is_end)| if is_end { *now } else { room + now }).collect();
         let Some(given) = repair(instance, &seats, start) else { continue };
+        if given == stands.given {
+            continue;
+        }
+        let grown = Placed { objective: objective_of(instance, &seats, &given)?, given };
         // Where the objective does not care how much a ring moves, its welfare does.
-        let merit =
-            |given: &[i64], objective: i64| Ok::<_, ErrorReply>((objective, welfare_of(instance, &seats, given)?));
-        if given != stands && merit(&given, objective_of(instance, &seats, &given)?)? > merit(&stands, before)? {
-            book.remove(&seats);
-            if !book.place(&seats, &given) {
-                book.place(&seats, &stands);
-            }
+        let is_better = if grown.objective == stands.objective {
+            welfare_of(instance, &seats, &grown.given)? > welfare_of(instance, &seats, &stands.given)?
+        } else {
+            grown.objective > stands.objective
+        };
+        if is_better {
+            book.change(&seats, grown);
         }
     }
     let worth_a_ring = i64::try_from((relaxed.bound >> FRACTION_BITS) / WORTH_A_RING).unwrap_or(i64::MAX).max(1);
@@ -341,10 +363,8 @@ pub(crate) fn use_what_is_left(
             continue;
         }
         let room = book.room(&ray.seats);
-        if let Some(given) = repair(instance, &ray.seats, room)
-            && objective_of(instance, &ray.seats, &given)? >= worth_a_ring
-        {
-            book.place(&ray.seats, &given);
+        if let Some(given) = repair(instance, &ray.seats, room) {
+            book.place(&ray.seats, &given, worth_a_ring)?;
         }
     }
     Ok(())
