@@ -42,7 +42,7 @@ pub enum Swarm {
 #[command(after_help = "\
 Examples:
   hms swarm run scenarios/dozen-countries.toml
-  hms swarm run scenarios/african-commodities.toml --data trade.csv --json report.json --export export/
+  hms swarm run scenarios/african-commodities.toml --data trade.csv --report report.html --export export/
   hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222")]
 pub struct Run {
     /// The scenario, a TOML file; those in scenarios/ say at their top what they are
@@ -68,6 +68,9 @@ pub struct Run {
     /// Write intents, deals and clearings there as lines of JSON, so that anyone can compute every figure again
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// Write the report there as a page, one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 impl Swarm {
@@ -93,6 +96,7 @@ impl Run {
         let population = scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
         let (port, traders, private) = self.bus(&scenario).await?;
         let spec = Spec {
+            about: scenario.about.clone(),
             seed,
             seconds: self.seconds.unwrap_or(scenario.seconds),
             hosts: scenario.hosts,
@@ -102,6 +106,7 @@ impl Run {
                 .map_or_else(|| vec![port.server().url], |urls| urls.split(',').map(str::to_owned).collect()),
             context: self.context.clone(),
             export: self.export.clone(),
+            page: self.report.clone(),
         };
         let report = self.trade(port, traders, &population, &spec).await;
         if let Some(Private { house, folder }) = private {

@@ -5,10 +5,13 @@
 //! is asked of the core that everyone asks.
 
 mod crowd;
+mod detail;
 mod export;
 mod hosts;
+mod page;
 mod progress;
 mod report;
+mod rounds;
 mod tally;
 mod watch;
 
@@ -26,9 +29,12 @@ use schemas::signature::BadKey;
 use schemas::{stream as streams, subject};
 
 use self::crowd::Crowd;
+use self::detail::Detail;
 use self::export::Export;
+use self::page::Page;
 use self::progress::Progress;
 use self::report::{Frame, Languages};
+use self::rounds::Answer;
 use self::watch::Watch;
 use crate::plan::Policy;
 use crate::scenario::{Language, Population};
@@ -49,6 +55,8 @@ const QUIET_MS: i64 = 1_000;
 /// What to run, and how.
 #[derive(Debug, Clone)]
 pub struct Spec {
+    /// What the scenario is, in a line.
+    pub about: String,
     /// The seed that the population was drawn with.
     pub seed: u64,
     /// The most seconds that agents trade.
@@ -61,6 +69,8 @@ pub struct Spec {
     pub context: Option<String>,
     /// Where to export to.
     pub export: Option<PathBuf>,
+    /// Where to write the report as a page.
+    pub page: Option<PathBuf>,
 }
 
 /// Why there is no report.
@@ -108,7 +118,7 @@ pub enum RunError {
     /// The runner was not started where actors can live.
     #[error(transparent)]
     NoSystem(#[from] NoSystem),
-    /// A file of the export cannot be written.
+    /// A file of the export, or the page, cannot be written.
     #[error("{path}: {source}")]
     Export {
         /// The file.
@@ -137,6 +147,7 @@ pub async fn run(
     declare(port.as_ref(), population).await?;
     let before = balances(port.as_ref(), population).await?;
     let export = spec.export.as_deref().map(Export::into).transpose()?;
+    let page = spec.page.as_deref().map(Page::into).transpose()?;
     let mut watch = Watch::begin(port.clone(), &population.market.market, reports, export).await?;
     let mut crowd = Crowd::gather(&mut watch, traders, population, spec, news, &mut progress).await?;
     until_quiet(&mut watch, &mut crowd, population, spec, &mut progress, interrupted).await?;
@@ -147,7 +158,7 @@ pub async fn run(
     let optimum: Cleared =
         ask(port.as_ref(), ("graph", "clear"), &question, u64::from(OPTIMUM_WITHIN_MS) + ANSWER_MS).await?;
     let after = balances(port.as_ref(), population).await?;
-    let Watch { export, tally, .. } = watch;
+    let Watch { export, tally, began_unix_ms, .. } = watch;
     if let Some(mut export) = export {
         export.optimum(&question, &optimum)?;
         export.finish(port.as_ref(), tally.deals.iter().map(|(deal, facts)| (deal, facts.state))).await?;
@@ -163,7 +174,12 @@ pub async fn run(
         messages: messages.saturating_add(tally.host_messages),
         seconds: began.elapsed().as_secs_f64(),
     };
-    Ok(Report::of(&tally, frame))
+    let report = Report::of(&tally, frame);
+    if let Some(page) = page {
+        let detail = Detail::of(&spec.about, began_unix_ms, population, &tally, Answer::from(&optimum));
+        page.finish(&report, &detail)?;
+    }
+    Ok(report)
 }
 
 /// Lets the agents trade until all have come and gone and the market is quiet, or the time is over, or somebody says

@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::clearing::{Clearing, Refined};
-use schemas::deal::{Accept, ReadTerms, Terms, Transfer};
+use schemas::deal::{Accept, Open, ReadTerms, Terms, Transfer};
 use schemas::event::{DealEvent, Happening, Signed};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::market::LeftOut;
@@ -16,6 +15,7 @@ use schemas::value::{PartyValuation, ValueReply, ValueRequest};
 use schemas::{AgentId, DealId, Good, MarketId, decode};
 use serde::Serialize;
 
+use super::rounds::Rounds;
 use crate::news::News;
 
 /// How many deals came to each stage, and to each end.
@@ -70,12 +70,18 @@ pub struct Facts {
     proving_ms: Option<i64>,
     /// Where it stands.
     pub state: State,
+    /// When it came to which state, in Unix milliseconds, as far as the log was seen.
+    pub steps: Vec<(i64, State)>,
     /// From opened to settled, by the log's times, in milliseconds.
     pub settled_after_ms: Option<i64>,
     /// What it moved, once it is committed.
     pub moved: Vec<Transfer>,
-    /// How many parties, once it is committed.
-    pub parties: usize,
+    /// Who takes part.
+    pub parties: Vec<AgentId>,
+    /// How many proofs stand in its log.
+    pub proofs: usize,
+    /// Why it ended, where somebody said so.
+    pub why: Option<String>,
     /// What it is worth to each, once the core has said so.
     pub worth: Option<ValueReply>,
 }
@@ -94,10 +100,8 @@ pub struct Tally {
     pub balances: BTreeMap<(AgentId, Good), i64>,
     /// Intents stored, withdrawals not counted.
     pub intents: u64,
-    /// Clearings, by their numbers.
-    pub clearings: BTreeSet<u32>,
-    /// What was made of their answers, where the market divides gains.
-    pub refined: Refined,
+    /// The clearings.
+    pub rounds: Rounds,
     /// Whom the maker told that it got nothing, by reason.
     pub told: BTreeMap<String, BTreeSet<AgentId>>,
     /// On what ground agents said no.
@@ -126,8 +130,7 @@ impl Tally {
             claims: Claims::default(),
             balances: BTreeMap::new(),
             intents: 0,
-            clearings: BTreeSet::new(),
-            refined: Refined::default(),
+            rounds: Rounds::default(),
             told: BTreeMap::new(),
             grounds: BTreeMap::new(),
             here: BTreeSet::new(),
@@ -152,7 +155,8 @@ impl Tally {
             self.deals.entry(event.deal.clone()).or_insert_with(|| Facts::of(event));
         }
         let facts = self.deals.get_mut(&event.deal)?;
-        let before = std::mem::replace(&mut facts.state, event.what.state());
+        let before = facts.came_to(event.what.state(), event.at_unix_ms);
+        facts.why = why(&event.what).or_else(|| facts.why.take());
         let (stages, claims) = (&mut self.stages, &mut self.claims);
         match &event.what {
             Happening::Opened { .. } => stages.opened += 1,
@@ -163,6 +167,7 @@ impl Tally {
             Happening::Certified { certificates, .. } => {
                 stages.certified += 1;
                 claims.proved += certificates.len() as u64;
+                facts.proofs = certificates.len();
                 let agreed = facts.agreed_unix_ms.filter(|_| !certificates.is_empty());
                 facts.proving_ms = agreed.map(|agreed| event.at_unix_ms.saturating_sub(agreed));
             }
@@ -176,7 +181,7 @@ impl Tally {
                 }
                 let ReadTerms { terms, .. } = ReadTerms::read(terms).ok()?;
                 facts.moved.clone_from(&terms.transfers);
-                facts.parties = terms.parties.len();
+                facts.parties.clone_from(&terms.parties);
                 post(&mut self.balances, &facts.moved, 1);
                 return valued(terms, acceptances);
             }
@@ -205,20 +210,12 @@ impl Tally {
         None
     }
 
-    /// The maker told of a clearing; it may do so twice.
-    pub fn cleared(&mut self, clearing: &Clearing) {
-        let is_new = self.clearings.insert(clearing.clearing);
-        if let Some(refined) = clearing.refined.as_ref().filter(|_| is_new) {
-            self.refined.add(refined);
-        }
-    }
-
     /// How far it is, in a line.
     #[must_use]
     pub fn line(&self) -> String {
         let Stages { opened, settled, .. } = self.stages;
         let here = self.here.len();
-        let clearings = self.clearings.len();
+        let clearings = self.rounds.cleared.len();
         format!(
             "{here} agents here, {clearings} clearings, {opened} deals opened, {} under way, {settled} settled",
             self.open()
@@ -265,11 +262,38 @@ impl Facts {
             agreed_unix_ms: None,
             proving_ms: None,
             state: first.what.state(),
+            steps: vec![(first.at_unix_ms, first.what.state())],
             settled_after_ms: None,
             moved: Vec::new(),
-            parties: 0,
+            parties: named(first).unwrap_or_default(),
+            proofs: 0,
+            why: None,
             worth: None,
         }
+    }
+
+    /// It stands there from now on; gives where it stood before.
+    fn came_to(&mut self, state: State, at_unix_ms: i64) -> State {
+        if self.state != state {
+            self.steps.push((at_unix_ms, state));
+        }
+        std::mem::replace(&mut self.state, state)
+    }
+}
+
+/// Whom the move that opened a deal names.
+fn named(opened: &DealEvent) -> Option<Vec<AgentId>> {
+    let open: Open = decode(&opened.cause.as_ref()?.body, MAX_BODY_BYTES).ok()?;
+    Some(open.parties)
+}
+
+/// Why a deal ends, for people, where the log says so.
+fn why(what: &Happening) -> Option<String> {
+    match what {
+        Happening::Rejected { by, reason } => Some(format!("{by}: {reason}")),
+        Happening::Withdrawn { by, reason } => Some(format!("{by}: {reason}")),
+        Happening::Refused { rule, reason, .. } => Some(format!("{rule}: {reason}")),
+        _ => None,
     }
 }
 
@@ -295,7 +319,7 @@ fn valued(terms: Terms, acceptances: &[Signed]) -> Option<ValueRequest> {
 }
 
 /// A reason as the wire writes it.
-fn word(reason: LeftOut) -> String {
+pub(super) fn word(reason: LeftOut) -> String {
     serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -365,7 +389,17 @@ mod tests {
         let expected = Stages { opened: 2, committed: 1, settled: 1, expired: 1, ..Stages::default() };
         assert_eq!((&tally.stages, tally.open()), (&expected, 0));
         assert_eq!(tally.deals[&deal(1)].settled_after_ms, Some(30));
+        let steps = [(10, State::Open), (15, State::Committed), (40, State::Settled)];
+        assert_eq!(tally.deals[&deal(1)].steps, steps);
         assert_eq!((balance(&tally, "b", "tea"), balance(&tally, "a", "tea")), (3, -3));
+    }
+
+    #[test]
+    fn who_says_no_and_why_is_remembered() {
+        let mut tally = Tally::new("here".parse().unwrap());
+        tally.happened(&event(1, 10, opened("here")));
+        tally.happened(&event(1, 11, Happening::Rejected { by: "b".parse().unwrap(), reason: "too little".into() }));
+        assert_eq!(tally.deals[&deal(1)].why.as_deref(), Some("b: too little"));
     }
 
     #[test]

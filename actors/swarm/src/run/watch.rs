@@ -41,6 +41,8 @@ pub(super) struct Watch {
     pub(super) tally: Tally,
     /// Where everything is written down, if anywhere.
     pub(super) export: Option<Export>,
+    /// When it began, in Unix milliseconds.
+    pub(super) began_unix_ms: i64,
     /// When something was heard last that could lead to more, in Unix milliseconds.
     pub(super) heard_unix_ms: i64,
 }
@@ -72,13 +74,15 @@ impl Watch {
             clearings.map(Heard::Clearing).boxed(),
             reports.map(Heard::News).boxed(),
         ];
+        let began_unix_ms = port.now_unix_ms();
         Ok(Self {
             keys,
             heard: stream::select_all(sources).boxed(),
             asking: FuturesUnordered::new(),
             tally: Tally::new(market.clone()),
             export,
-            heard_unix_ms: port.now_unix_ms(),
+            began_unix_ms,
+            heard_unix_ms: began_unix_ms,
             port,
         })
     }
@@ -141,7 +145,7 @@ impl Watch {
                     return Ok(());
                 }
                 let Ok(clearing) = decode::<Clearing>(&message.body, MAX_CLEARING_BODY_BYTES) else { return Ok(()) };
-                self.tally.cleared(&clearing);
+                self.tally.rounds.told(&clearing);
                 if let Some(export) = &mut self.export {
                     export.clearing(&message.body)?;
                 }
