@@ -161,7 +161,10 @@ def ink(page: Page, canvas: str) -> int:
     """How many pixels of a canvas are drawn on."""
     return int(
         page.locator(f"{canvas} canvas").first.evaluate("""(canvas) => {
-            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const paper = new OffscreenCanvas(canvas.width, canvas.height);
+            const copy = paper.getContext("2d", { willReadFrequently: true });
+            copy.drawImage(canvas, 0, 0);
+            const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
             return data.filter((value, index) => index % 4 === 3 && value > 0).length;
         }""")
     )
