@@ -92,6 +92,12 @@ growth: build ## Measure how a check grows with a deal's parties; plot it in doc
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench proof
 	$(BIN)/python tests/bench/plots/proof_growth.py
 
+TABLE ?=
+
+.PHONY: screenshots
+screenshots: build ## Run scenarios, on a continent's TABLE=csv, and take the pictures in docs/; needs a Chromium.
+	@$(IN_VENV) PYTHONPATH=tests/e2e $(BIN)/python tests/screenshots.py $(TABLE)
+
 .PHONY: theorems
 theorems: build ## Try the prover on the library of theorems, z3 beside it; write docs/proofs.md. Up to an hour.
 	@mkdir -p target/theorems
