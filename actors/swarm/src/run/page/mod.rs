@@ -79,7 +79,7 @@ fn json(value: &impl Serialize) -> io::Result<String> {
     Ok(serde_json::to_string(value)?.replace('<', "\\u003c"))
 }
 
-/// Puts each text into its slot, `<!-- {name} -->` or `/* {name} */`; what looks like a slot in a text is none.
+/// Puts each text into its slot, `/*{name}*/`; what looks like a slot in a text is none.
 fn fill(markup: &str, texts: &[(&str, &str)]) -> String {
     let mut page = String::with_capacity(markup.len() + texts.iter().map(|(_, text)| text.len()).sum::<usize>());
     let mut rest = markup;
