@@ -290,6 +290,10 @@ class Agent(Talking):
 
     # --- life
 
+    def keep_in(self, folder: str | Path) -> None:
+        """Keep key and cursor in this folder, unless something else was said when the agent was made."""
+        self._home = self._home or folder
+
     @property
     def key(self) -> str:
         """The agent's public key. Raises `BadSetting` when it cannot be had."""

@@ -41,11 +41,16 @@ class Host:
         clock: Clock = system_clock,
         nonce: Nonce = random_nonce,
         settings: Settings | None = None,
+        link: Link | None = None,
     ) -> None:
-        """Describe it; `name` is what the broker's monitoring shows. The broker is found as an `Agent` finds it."""
+        """Describe it; `name` is what the broker's monitoring shows. The broker is found as an `Agent` finds it.
+
+        `link` is a connection that is not opened yet, instead: see `hms_a2a.testing`.
+        """
         self.name = name
         self._where = (servers, context)
         self._settings = settings
+        self._link = link
         self._within_s = connect_within_s
         self._time = (clock, nonce)
         self._bus: Bus | None = None
@@ -65,8 +70,8 @@ class Host:
 
     async def start(self) -> None:
         """Connect. Raises `HmsError`."""
-        settings = self._settings or Settings.discover(*self._where)
-        bus = Bus(Link(settings, self.name), *self._time)
+        link = self._link or Link(self._settings or Settings.discover(*self._where), self.name)
+        bus = Bus(link, *self._time)
         await bus.open(self._within_s)
         self._bus = bus
 
