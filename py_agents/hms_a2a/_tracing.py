@@ -26,17 +26,25 @@ _deadline: ContextVar[int | None] = ContextVar("hms_a2a_deadline", default=None)
 
 
 class _OpenTelemetry:
-    """The API of OpenTelemetry, once it is known whether there is one."""
+    """The API of OpenTelemetry, once it is known whether there is one, and whether anybody records."""
 
     def __init__(self) -> None:
-        self.trace: Any = None
+        self._api: Any = None
+        self._records = False
 
     def find(self) -> None:
         """Use it from now on, where it is installed."""
         with contextlib.suppress(ImportError):
             from opentelemetry import trace
 
-            self.trace = trace
+            self._api = trace
+
+    @property
+    def trace(self) -> Any:
+        """The API where somebody records; None where it would be spans for nobody."""
+        if self._api is not None and not self._records:
+            self._records = not isinstance(self._api.get_tracer_provider(), self._api.ProxyTracerProvider)
+        return self._api if self._records else None
 
 
 _open_telemetry = _OpenTelemetry()
