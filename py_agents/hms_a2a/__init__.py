@@ -51,6 +51,7 @@ from hms_a2a._message import Message
 from hms_a2a._offer import Give, Offer, Want
 from hms_a2a._peers import Conversation, Peer, Question, Said
 from hms_a2a._prompts import Prompt
+from hms_a2a._talking import Talking
 from hms_a2a._topics import Subscription, Topic
 from hms_a2a._value import Outlook
 
@@ -88,6 +89,7 @@ __all__ = [
     "Refused",
     "Said",
     "Subscription",
+    "Talking",
     "TimedOut",
     "Topic",
     "Unsigned",

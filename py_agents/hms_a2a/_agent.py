@@ -87,7 +87,7 @@ class Agent(Talking):
         `kind` is ``government``, ``corporate``, ``ngo`` or ``civilian``. `clock` (Unix milliseconds) and `nonce` (1 to
         64 of ``A-Za-z0-9_-``, never the same again) are for tests.
         """
-        self.id = token(agent_id, "an agent's id")
+        super().__init__(Caller(), token(agent_id, "an agent's id"))
         self.kind = Outlook.of(kind).kind
         self._seed = seed
         self._home = home
@@ -97,7 +97,6 @@ class Agent(Talking):
         self._capabilities = list(capabilities)
         self._lease_ms = lease_ms
         self._concurrency = concurrency
-        super().__init__(Caller(), self.id)
         self._trading = Trading(self._caller, self.id)
         self._listeners: list[Callable[[Message[Any]], Any]] = []
         self._crew: Crew | None = None

@@ -31,9 +31,8 @@ A = TypeVar("A")
 class Talking:
     """The part of an `Agent` that talks."""
 
-    id: str
-
     def __init__(self, caller: Caller, agent: str) -> None:
+        self.id = agent
         self._caller = caller
         self._topics = Topics(caller, agent)
         self._prompts: Prompts | None = None

@@ -5,7 +5,7 @@
     hms-agent run kenya:agent                          # an Agent that the module made
     hms-agent run traders:Trader --name kenya          # a class of agents, or a function that makes one
     hms-agent run traders:Trader --count 5000          # trader-1 … trader-5000
-    hms-agent run kenya:agent --reload                 # start anew whenever a file changes
+    hms-agent run kenya:agent --reload                 # start anew whenever a file that it read changes
 
 The target is an `Agent`, several, or something that makes one or several: a class or a function, which is given the
 agent's id where it takes one. The broker is found as an `Agent` finds it, or named by ``--servers`` or ``--context``;
@@ -27,6 +27,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -163,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return watch([word for word in told if word != "--reload"])
     try:
         agents = make(options.target, options.name, options.count)
+        if options.loaded is not None:
+            _tell_what_is_loaded(options.loaded)
         host = Host(options.host, servers=options.servers, context=options.context)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(carry(agents, host, withdraw=not options.stay))
@@ -187,7 +190,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--context", help="a context of the `nats` command line")
     run.add_argument("--host", default="hms-agent", help="what the broker's monitoring calls this process")
     run.add_argument("--log", default="INFO", help="log level on standard error (default: %(default)s)")
-    run.add_argument("--reload", action="store_true", help="start anew whenever a file of Python changes below here")
+    run.add_argument("--reload", action="store_true", help="start anew whenever a file that it read changes")
+    run.add_argument("--loaded", type=Path, help=argparse.SUPPRESS)
     run.add_argument("--stay", action="store_true", help="leave intents in their markets when it stops")
     return parser
 
@@ -203,23 +207,43 @@ def watch(told: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     code = 0
-    while not stopped:
-        seen = _state(Path.cwd())
-        process = subprocess.Popen([sys.executable, "-m", "hms_a2a.run", *told, "--stay"])  # noqa: S603 # ourselves
-        while _state(Path.cwd()) == seen and not stopped:
-            time.sleep(_LOOK_EVERY_S)
-        if process.poll() is None:
-            process.terminate()
-        code = process.wait()
-        if not stopped:
-            _log.info("a file has changed: starting anew")
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = Path(folder) / "loaded"
+        while not stopped:
+            loaded.unlink(missing_ok=True)
+            seen = _state()
+            command = [sys.executable, "-m", "hms_a2a.run", *told, "--stay", "--loaded", str(loaded)]
+            process = subprocess.Popen(command)  # noqa: S603 # ourselves
+            while not _changed(seen, _state(), loaded) and not stopped:
+                time.sleep(_LOOK_EVERY_S)
+            if process.poll() is None:
+                process.terminate()
+            code = process.wait()
+            if not stopped:
+                _log.info("a file has changed: starting anew")
     return code
 
 
-def _state(folder: Path) -> dict[str, int]:
-    """When each file of Python below a folder was last written."""
+def _tell_what_is_loaded(file: Path) -> None:
+    """Write down which of the author's files this process has read, for whoever watches them."""
+    files = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
+    draft = file.with_suffix(".new")
+    draft.write_text("\n".join(str(Path(one).resolve()) for one in files if one))
+    draft.replace(file)
+
+
+def _changed(before: dict[str, int], now: dict[str, int], loaded: Path) -> bool:
+    """Whether a file that was read is another now; any file, where the process didn't come as far as to say."""
+    changed = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
+    if not changed or not loaded.exists():
+        return bool(changed)
+    return not changed.isdisjoint(loaded.read_text().splitlines())
+
+
+def _state() -> dict[str, int]:
+    """When each file of Python below this folder was last written."""
     state: dict[str, int] = {}
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(Path.cwd().resolve()):
         folders[:] = [one for one in folders if not one.startswith(".") and one not in _NOT_WATCHED]
         for file in files:
             if file.endswith(".py"):

@@ -175,6 +175,10 @@ async def test_it_starts_anew_when_a_file_changes(
     async with make_agent("asker") as asker, running(broker, f"{module}:one", "--reload") as process:
         await read_until("1 agents are here", process)
         assert await asker.request("echo.one", 1) == "one: 1"
+        write(Path("unrelated.py"), "")
+        await asyncio.sleep(1)
+        came = [card.body for card in cores.of("registry.register") if card.body.agent == "one"]  # type: ignore[attr-defined]
+        assert len(came) == 1, "a file that it did not read changes nothing"
         write(file, AGENTS.replace("{self.id}: ", "{self.id} says "))
         await read_until("1 agents are here", process)
         assert await asker.request("echo.one", 1) == "one says 1"
