@@ -344,6 +344,7 @@ class Agent(Talking):
             key=key.public,
             kind=wire.PartyKind(self.kind),
             capabilities=self._capabilities,
+            subjects=self._subjects(),
             lease_ms=self._lease_ms,
         )
         self._presence = Presence(self._caller, card)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hms_a2a")
 
 _COUNTS_FOR_S = 5.0
+#: Cancellations that are remembered for what is yet to come; of more, the oldest are forgotten.
+_MOST_EARLY = 10_000
 
 
 class Cancels:
@@ -55,8 +57,16 @@ class Cancels:
             with contextlib.suppress(RuntimeError):  # it is over already
                 scope.reschedule(now)
         else:
-            self._early = {name: until for name, until in self._early.items() if until > now}
+            self._forget(now)
             self._early[job] = now + _COUNTS_FOR_S
+
+    def _forget(self, now: float) -> None:
+        """Drop what counts no more; the oldest stands first."""
+        while self._early:
+            oldest = next(iter(self._early))
+            if self._early[oldest] > now and len(self._early) < _MOST_EARLY:
+                return
+            del self._early[oldest]
 
     @contextlib.contextmanager
     def heeding(self, job: str | None, scope: asyncio.Timeout) -> Iterator[None]:

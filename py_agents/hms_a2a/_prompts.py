@@ -128,6 +128,11 @@ class Prompts:
         self._prompt = Endpoint("prompt", subjects.prompt(*self._place), GROUP)
         self._status = Endpoint("status", subjects.prompt_status(*self._place), GROUP)
 
+    @property
+    def subject(self) -> str:
+        """Where it is prompted."""
+        return self._prompt.subject
+
     async def start(self, crew: Crew) -> None:
         """Be found, and answer. Raises `HmsError`."""
         self._crew = crew
@@ -239,9 +244,12 @@ class Prompts:
 
     def _is_new(self, nonce: tuple[str, str], now_unix_ms: int) -> bool:
         """Whether this was not heard before, as far back as a signature holds."""
-        if len(self._nonces) >= _MOST_NONCES:
-            self._nonces = {one: until for one, until in self._nonces.items() if until > now_unix_ms}
-        if self._nonces.get(nonce, 0) > now_unix_ms:
+        while self._nonces:  # the oldest stands first
+            oldest = next(iter(self._nonces))
+            if self._nonces[oldest] > now_unix_ms and len(self._nonces) < _MOST_NONCES:
+                break
+            del self._nonces[oldest]
+        if nonce in self._nonces:
             return False
         self._nonces[nonce] = now_unix_ms + 2 * REPLAY_WINDOW_MS + 1000
         return True

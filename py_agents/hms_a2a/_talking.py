@@ -37,6 +37,10 @@ class Talking:
         self._topics = Topics(caller, agent)
         self._prompts: Prompts | None = None
 
+    def _subjects(self) -> list[str]:
+        """Where it answers, for the registry to tell."""
+        return [self._prompts.subject] if self._prompts is not None else []
+
     async def _start_talking(self, crew: Crew) -> None:
         await self._topics.start(crew)
         if self._prompts is not None:

@@ -382,7 +382,7 @@ async def test_our_agent_finds_and_prompts_an_outsider(
         assert parts == [Said("Thank you", [Attachment("a.txt", b"\x00a")])]
 
 
-async def test_our_agents_prompt_each_other(kenya: Agent, make_agent: MakeAgent) -> None:
+async def test_our_agents_prompt_each_other(kenya: Agent, cores: Cores, make_agent: MakeAgent) -> None:
     async with make_agent("ghana") as ghana:
         assert await ghana.prompt("kenya", "who").text() == f"ghana {ghana.key}"
         heard: list[str] = []
@@ -405,6 +405,8 @@ async def test_our_agents_prompt_each_other(kenya: Agent, make_agent: MakeAgent)
             await ghana.prompt("hms-a2a.hms.mali", "hello").text()
         with pytest.raises(ValueError, match="must not be empty"):
             ghana.prompt("kenya", " ")
+        (card,) = [asked.body for asked in cores.of("registry.register") if asked.body.agent == "kenya"]  # type: ignore[attr-defined]
+        assert card.subjects == [KENYA], "the registry tells where an agent is prompted"  # type: ignore[attr-defined]
         (found,) = await ghana.peers()
         with pytest.raises(ValueError, match="takes no attachments"):
             ghana.prompt(found, "hello", attachments=[Attachment("a", b"")])

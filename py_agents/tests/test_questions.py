@@ -17,7 +17,10 @@ from hms_a2a import Busy, Internal, Late, Message, NoResponders, Refusal, Refuse
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _tracing as tracing
+from hms_a2a._cancels import _MOST_EARLY, Cancels
 from hms_a2a._codec import decode_any
+from hms_a2a._memory import Broker as Memory
+from hms_a2a._memory import MemoryLink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -215,6 +218,29 @@ async def test_a_cancellation_travels(cores: Cores, make_agent: MakeAgent) -> No
         await asyncio.wait_for(working.wait(), 5)
         asking.cancel()
         await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_a_cancellation_that_comes_first_counts_for_a_while(eventually: Eventually) -> None:
+    link = MemoryLink(Memory(), "test")
+    await link.open(0)
+    cancels = Cancels(link)
+    await cancels.listen()
+    for number in range(_MOST_EARLY + 10):
+        cancels.say(f"job-{number}")
+    await eventually(lambda: f"job-{_MOST_EARLY + 9}" in cancels._early)
+    assert len(cancels._early) == _MOST_EARLY, "what is remembered has a bound"
+    stopped = False
+    try:
+        async with asyncio.timeout(60) as scope:
+            with cancels.heeding(f"job-{_MOST_EARLY + 9}", scope):
+                await asyncio.sleep(60)
+    except TimeoutError:
+        stopped = True
+    assert stopped
+    async with asyncio.timeout(60) as scope:
+        with cancels.heeding("job-0", scope):
+            await asyncio.sleep(0)
+    await link.close()
 
 
 async def test_a_handler_takes_on_so_much_and_no_more(
