@@ -190,10 +190,12 @@ class Prompts:
         except Refusal as refusal:
             self._failed(refusal.message)
             await link.publish(reply, b"", _error(refusal.code, refusal.message))
-        except TimeoutError:
-            if not scope.expired():
-                raise
+        except asyncio.CancelledError:
+            await link.publish(reply, b"", _error(500, f"{self._agent} was stopped"))  # the answer is not whole
+            raise
         except Exception as error:
+            if isinstance(error, TimeoutError) and scope.expired():
+                return  # whoever asked wants no answer any more
             self._failed(type(error).__name__)
             await link.publish(reply, b"", _error(500, f"{self._agent} failed to answer"))
             raise

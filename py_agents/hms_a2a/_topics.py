@@ -286,9 +286,9 @@ class Topics:
             # What went wrong stands in this agent's log; the asker learns that it was not the question.
             await message.refuse(wire.ErrorReply(code=500, message=f"{self._agent} failed to answer", retryable=True))
             raise
-        finally:
-            if streams:
-                await message.end()
+        # A stream that was stopped, by its deadline or with the agent, has no end: it is not whole.
+        if streams:
+            await message.end()
 
 
 async def _say(message: Message[Any], said: Any, streams: bool) -> None:

@@ -432,6 +432,24 @@ async def test_whoever_is_not_read_any_more_stops(cores: Cores, make_agent: Make
         await asyncio.wait_for(stopped.wait(), 5)
 
 
+async def test_an_agent_that_is_stopped_says_that_its_answer_is_not_whole(cores: Cores, make_agent: MakeAgent) -> None:
+    kenya, ghana = make_agent("kenya"), make_agent("ghana")
+
+    @kenya.on_prompt
+    async def respond(prompt: Prompt) -> AsyncIterator[str]:
+        yield "half "
+        await asyncio.sleep(60)
+
+    async with ghana:
+        await kenya.start()
+        parts = aiter(ghana.prompt("kenya", "hello"))
+        assert await anext(parts) == Said("half ")
+        stopping = asyncio.ensure_future(kenya.stop(within_s=0.1))
+        with pytest.raises(Internal, match="kenya was stopped"):
+            await anext(parts)
+        await stopping
+
+
 # --- the pieces
 
 

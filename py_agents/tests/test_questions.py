@@ -13,7 +13,7 @@ import msgspec
 import nats
 import pytest
 
-from hms_a2a import Busy, Internal, Late, Message, NoResponders, Refusal, Refused, TimedOut, Topic
+from hms_a2a import Busy, Internal, Late, Message, NoResponders, Refusal, Refused, TimedOut, Topic, wire
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _tracing as tracing
@@ -88,6 +88,11 @@ async def test_answers_come_one_by_one(cores: Cores, make_agent: MakeAgent) -> N
         yield 1
         raise RuntimeError("a secret")
 
+    @kenya.on_topic("slow")
+    async def slow(message: Message[Any]) -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(60)
+
     async with kenya, ghana:
         assert [one async for one in ghana.stream("count", 2000)] == list(range(2000))
         assert [one async for one in ghana.stream("once", 0)] == ["only this"]
@@ -97,6 +102,9 @@ async def test_answers_come_one_by_one(cores: Cores, make_agent: MakeAgent) -> N
         assert await anext(failing) == 1
         with pytest.raises(Internal, match="kenya failed to answer"):
             await anext(failing)
+        for _ in range(20):  # whichever of the two clocks is first
+            with pytest.raises(TimedOut):
+                assert [one async for one in ghana.stream("slow", 0, within_s=0.02)] != [], "less than all is no answer"
         with pytest.raises(NoResponders):
             await anext(aiter(ghana.stream("nobody.there", 0)))
 
@@ -218,6 +226,32 @@ async def test_a_cancellation_travels(cores: Cores, make_agent: MakeAgent) -> No
         await asyncio.wait_for(working.wait(), 5)
         asking.cancel()
         await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_a_core_is_told_when_its_job_is_wanted_no_more(
+    cores: Cores, make_agent: MakeAgent, broker: Broker, eventually: Eventually
+) -> None:
+    cancelled: list[str] = []
+
+    async def keep(msg: Msg) -> None:
+        cancelled.append(subjects.parse_job_cancel(msg.subject))
+
+    client = await nats.connect(broker.url)
+    await client.subscribe(subjects.ALL_JOB_CANCELS, cb=keep)
+    await client.flush()
+    find = subjects.endpoint("registry", "find")
+    cores.deaf[find] = 1
+    async with make_agent("kenya") as kenya:
+        asking = asyncio.ensure_future(kenya.call("registry.find", wire.Find(), timeout_s=60, job="long-search"))
+        await eventually(lambda: cores.of("registry.find"))
+        (asked,) = cores.of("registry.find")
+        assert asked.headers[header.JOB] == "long-search"
+        assert int(asked.headers[header.DEADLINE]) > kenya.now_unix_ms + 50_000
+        asking.cancel()
+        await eventually(lambda: cancelled == ["long-search"])
+        with pytest.raises(ValueError, match="a job's id"):
+            await kenya.call("registry.find", wire.Find(), job="no job")
+    await client.close()
 
 
 async def test_a_cancellation_that_comes_first_counts_for_a_while(eventually: Eventually) -> None:
