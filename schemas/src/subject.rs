@@ -499,3 +499,22 @@ fn tokens<'a, const N: usize>(subject: &'a str, prefix: &str) -> Result<[&'a str
 fn part<T: FromStr<Err: fmt::Display>>(subject: &str, token: &str) -> Result<T, BadSubject> {
     token.parse().map_err(|error| BadSubject::new(subject, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_prompted_where_the_protocol_has_it() {
+        let kenya = AgentId::parse("kenya").unwrap();
+        let place = |verb| peer(verb, "hms-a2a", "hms", &kenya).unwrap();
+        assert_eq!(place(PeerVerb::Prompt), "agents.prompt.hms-a2a.hms.kenya");
+        assert_eq!(place(PeerVerb::Status), "agents.status.hms-a2a.hms.kenya");
+        assert_eq!(place(PeerVerb::Heartbeat), "agents.hb.hms-a2a.hms.kenya");
+        for (harness, owner) in
+            [("a_b", "hms"), ("*", "hms"), ("hms-a2a", ">"), ("", "hms"), ("hms-a2a", "a.b"), ("A", "b")]
+        {
+            assert!(peer(PeerVerb::Prompt, harness, owner, &kenya).is_err(), "{harness}.{owner}");
+        }
+    }
+}

@@ -59,8 +59,7 @@ impl Placeholders {
     /// Where an agent of the Synadia Agent Protocol is, as a template.
     fn peer(&self, verb: PeerVerb) -> Outcome<String> {
         let subject = subject::peer(verb, "placeholder-harness", "placeholder-owner", &self.agent)?;
-        let named =
-            subject.replace("placeholder-harness", "{harness}").replace("placeholder-owner", "{owner}");
+        let named = subject.replace("placeholder-harness", "{harness}").replace("placeholder-owner", "{owner}");
         Ok(self.template(&named, "agent", "market"))
     }
 
