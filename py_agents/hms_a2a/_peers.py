@@ -102,7 +102,7 @@ async def find_peers(caller: Caller, within_s: float) -> list[Peer]:
                 peers.append(_peer(msgspec.json.decode(reply.body, type=_Info)))
             except (TimedOut, NoResponders):
                 return peers
-            except (msgspec.MsgspecError, ErrorReply, BadWire) as error:
+            except (msgspec.MsgspecError, RecursionError, ErrorReply, BadWire) as error:
                 _log.debug("a service called %s is no such agent: %s", SERVICE, error)
 
 

@@ -117,8 +117,11 @@ class Talking:
 
         The handler returns text or yields it piece by piece; it may `Prompt.ask` back. `about` describes the agent
         to whoever looks for one. With `signed` only signed prompts are answered; without `attachments` none are taken.
-        Set this up before the agent starts.
+        Raises `ValueError` for a harness or an owner that the protocol does not know, and once the agent has started:
+        whoever looked for it before would not know of it.
         """
+        if self._topics.is_listening:
+            raise ValueError(f"{self.id} has started: say before what it answers to prompts")
 
         def register(respond: Respond) -> Respond:
             self._prompts = Prompts(

@@ -134,6 +134,11 @@ class Topics:
         await asyncio.gather(*(tap.stop() for tap in taps))
 
     @property
+    def is_listening(self) -> bool:
+        """Whether the agent has started."""
+        return self._crew is not None
+
+    @property
     def working(self) -> set[asyncio.Task[None]]:
         """What waits in line, or is under way, on handlers with a bound of their own."""
         return {task for ear in self._ears for task in ear.working}

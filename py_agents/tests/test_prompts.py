@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import nats
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from synadia_ai.agent_service import AgentService, PromptStream
 from synadia_ai.agents import (
     Agents,
@@ -56,6 +59,18 @@ if TYPE_CHECKING:
     from conftest import Cores, MakeAgent
     from hms_a2a import Agent
     from real_bus import Broker, Eventually
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+KEYS = st.sampled_from(["prompt", "attachments", "filename", "content", "type", "data", "text", "id", "reply_subject"])
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
 
 KENYA = subjects.prompt("hms-a2a", "hms", "kenya")
 
@@ -405,6 +420,11 @@ async def test_our_agents_prompt_each_other(kenya: Agent, cores: Cores, make_age
             await ghana.prompt("hms-a2a.hms.mali", "hello").text()
         with pytest.raises(ValueError, match="must not be empty"):
             ghana.prompt("kenya", " ")
+        with pytest.raises(ValueError, match="has started"):
+            kenya.on_prompt(lambda prompt: "too late")
+        for harness, owner in (("a_b", "hms"), ("*", "hms"), ("hms-a2a", "a.b")):
+            with pytest.raises(ValueError, match="is not"):
+                make_agent("mali").on_prompt(harness=harness, owner=owner)(lambda prompt: "no")
         (card,) = [asked.body for asked in cores.of("registry.register") if asked.body.agent == "kenya"]  # type: ignore[attr-defined]
         assert card.subjects == [KENYA], "the registry tells where an agent is prompted"  # type: ignore[attr-defined]
         (found,) = await ghana.peers()
@@ -470,3 +490,19 @@ def test_chunks() -> None:
         with pytest.raises(BadWire):
             read_chunk(raw)
     assert read_prompt(b"plain").prompt == "plain"
+
+
+@given(st.binary(max_size=200) | st.text().map(str.encode) | st.recursive(SCALARS, nested, max_leaves=8).map(as_json))
+def test_whatever_comes_is_read_or_refused(raw: bytes) -> None:
+    for read in (read_prompt, read_chunk):
+        with contextlib.suppress(BadWire):
+            read(raw)
+
+
+@pytest.mark.parametrize("depth", [10_000, 500_000])
+def test_what_is_deep_is_refused(depth: int) -> None:
+    for raw in (b'{"prompt":' + b"[" * depth, b'{"x":' * depth, b'{"type":"query","data":' + b"[" * depth):
+        with pytest.raises(BadWire):
+            read_prompt(raw)
+        with pytest.raises(BadWire):
+            read_chunk(raw)
