@@ -13,12 +13,15 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Whether anybody records is asked again so often; the answer is not for nothing.
+_LOOK_EVERY_S = 1.0
 _PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
 
 _traceparent: ContextVar[str | None] = ContextVar("hms_a2a_traceparent", default=None)
@@ -31,6 +34,7 @@ class _OpenTelemetry:
     def __init__(self) -> None:
         self._api: Any = None
         self._records = False
+        self._look_again_s = 0.0
 
     def find(self) -> None:
         """Use it from now on, where it is installed."""
@@ -38,12 +42,14 @@ class _OpenTelemetry:
             from opentelemetry import trace
 
             self._api = trace
+            self._look_again_s = 0.0
 
     @property
     def trace(self) -> Any:
         """The API where somebody records; None where it would be spans for nobody."""
-        if self._api is not None and not self._records:
+        if self._api is not None and not self._records and time.monotonic() >= self._look_again_s:
             self._records = not isinstance(self._api.get_tracer_provider(), self._api.ProxyTracerProvider)
+            self._look_again_s = time.monotonic() + _LOOK_EVERY_S
         return self._api if self._records else None
 
 
