@@ -18,6 +18,7 @@ from hms_a2a._cancels import Cancels
 from hms_a2a._codec import decode, encode
 from hms_a2a._directory import Directory
 from hms_a2a._errors import BadWire, Busy, Disconnected, ErrorReply, HmsError, Internal, NoResponders, TimedOut
+from hms_a2a._mux import Mux
 
 if TYPE_CHECKING:
     from hms_a2a._link import Incoming, Link
@@ -49,6 +50,8 @@ class Bus:
         self._ahead_ms = 0
         self._keys: dict[str, tuple[str, float]] = {}
         self.account = ""
+        #: Where answers come that are more than one.
+        self.mux = Mux(link)
         #: What is cancelled by whoever asked for it.
         self.cancels = Cancels(link)
         #: The services of this process that are found as NATS finds services.

@@ -72,14 +72,6 @@ class Tap:
 
         self._sub = await client.subscribe(self.subject, queue=self._group, cb=hand_over)
 
-    async def drop(self) -> None:
-        """Ask for no more, and forget what is here already."""
-        self._link._taps.discard(self)
-        sub, self._sub = self._sub, None
-        if sub is not None:
-            with contextlib.suppress(nats.errors.Error):
-                await sub.unsubscribe()
-
     async def stop(self) -> None:
         """Ask for no more, and hand over what is here already."""
         self._link._taps.discard(self)

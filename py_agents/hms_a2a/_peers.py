@@ -93,7 +93,7 @@ async def find_peers(caller: Caller, within_s: float) -> list[Peer]:
     peers: list[Peer] = []
     loop = asyncio.get_running_loop()
     end = loop.time() + within_s
-    async with Replies(caller.link, subjects.discovery("INFO", SERVICE)) as replies:
+    async with Replies(caller.bus, subjects.discovery("INFO", SERVICE)) as replies:
         await replies.ask(b"", {})
         while True:
             try:
@@ -177,7 +177,7 @@ class Conversation:
         caller = self._caller
         subject = await self._subject()
         loop = asyncio.get_running_loop()
-        async with Replies(caller.link, subject) as replies:
+        async with Replies(caller.bus, subject) as replies:
             job = new_job()
             headers = {header.JOB: job, header.TRACEPARENT: tracing.outgoing()} | caller.sender(subject, self._body)
             deadline = caller.deadline_unix_ms(self._within_s)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from hms_a2a._bus import Caller
     from hms_a2a._crew import Crew
-    from hms_a2a._link import Incoming, Tap
+    from hms_a2a._link import Incoming, Link, Tap
 
 _log = logging.getLogger("hms_a2a")
 
@@ -63,6 +63,7 @@ _BEAT_EVERY_S = 30
 #: How often a caller hears that an answer is still under way; callers give up after a minute of silence.
 _STILL_EVERY_S = 20.0
 _MOST_NONCES = 100_000
+_ACK = write_status("ack")
 
 
 class Prompt:
@@ -88,7 +89,7 @@ class Prompt:
     async def ask(self, question: str, *, timeout_s: float = 60.0) -> str:
         """Ask back, and wait for the answer. Raises `TimedOut` or `BadWire`."""
         link = self._caller.link
-        async with Replies(link, "the question back") as replies:
+        async with Replies(self._caller.bus, "the question back") as replies:
             asked = QuestionData(id=secrets.token_hex(16), reply_subject=replies.inbox, prompt=question)
             await link.publish(self._reply, write_question(asked), {})
             return read_prompt((await replies.raw(timeout_s)).body).prompt
@@ -213,19 +214,14 @@ class Prompts:
             raise Refusal("attachments are not taken here", code=400)
         prompt = Prompt(self._caller, reply, envelope.prompt, envelope.attachments, sender, key)
         link = self._caller.link
-        await link.publish(reply, write_status("ack"), {})
-        still = asyncio.ensure_future(self._still(reply))
+        await link.publish(reply, _ACK, {})
+        still = _Still(link, reply)
         try:
             async with contextlib.aclosing(_pieces(self._respond(prompt))) as pieces:
                 async for piece in pieces:
                     await prompt.say(str(piece))
         finally:
-            await ended(still)
-
-    async def _still(self, reply: str) -> None:
-        while True:
-            await asyncio.sleep(_STILL_EVERY_S)
-            await self._caller.link.publish(reply, write_status("ack"), {})
+            await still.stop()
 
     async def _who(self, incoming: Incoming) -> tuple[str | None, str | None]:
         """The agent and the key behind a prompt. Raises `Refusal` for a signature that does not hold."""
@@ -290,6 +286,30 @@ class Prompts:
             except HmsError as error:
                 _log.debug("%s: no heartbeat: %s", self._agent, error)
             await asyncio.sleep(_BEAT_EVERY_S)
+
+
+class _Still:
+    """Says now and then that an answer is under way; it costs nothing where the answer is quick."""
+
+    def __init__(self, link: Link, reply: str) -> None:
+        self._link = link
+        self._reply = reply
+        self._saying: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_STILL_EVERY_S, self._begin)
+
+    def _begin(self) -> None:
+        self._saying = asyncio.ensure_future(self._say())
+
+    async def _say(self) -> None:
+        while True:
+            await self._link.publish(self._reply, _ACK, {})
+            await asyncio.sleep(_STILL_EVERY_S)
+
+    async def stop(self) -> None:
+        """Nothing is said after this."""
+        self._timer.cancel()
+        if self._saying is not None:
+            await ended(self._saying)
 
 
 async def _pieces(said: Any) -> AsyncGenerator[Any, None]:

@@ -11,15 +11,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hms_a2a._bus import raise_error
-from hms_a2a._errors import NoResponders, TimedOut
+from hms_a2a._errors import Disconnected, NoResponders, TimedOut
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from hms_a2a._link import Incoming, Link, Tap
+    from hms_a2a._bus import Bus
+    from hms_a2a._link import Incoming
+    from hms_a2a._mux import Box
 
-#: Answers that wait here for an asker that is slow; the rest waits in the connection.
-_WAITING = 1024
 #: The broker's own word, in a header, for a question that nobody hears.
 _STATUS = "Status"
 _NO_RESPONDERS = "503"
@@ -28,28 +28,34 @@ _NO_RESPONDERS = "503"
 class Replies:
     """Use it in ``async with``; then `ask`, and `next` as often as there is an answer."""
 
-    def __init__(self, link: Link, subject: str) -> None:
-        self._link = link
+    def __init__(self, bus: Bus, subject: str) -> None:
+        self._bus = bus
         self._subject = subject
-        self._came: asyncio.Queue[Incoming] = asyncio.Queue(_WAITING)
-        self._tap: Tap | None = None
-        self.inbox = link.inbox()
+        self._box: Box | None = None
         #: Whether whoever answered has said all, so that there is nothing to stop.
         self.ended = False
 
     async def __aenter__(self) -> Self:
-        self._tap = await self._link.tap(self.inbox, self._came.put)
+        self._box = await self._bus.mux.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._tap is not None:
-            await self._tap.drop()
-        while not self._came.empty():  # whoever hands over is not left waiting
-            self._came.get_nowait()
+        self._bus.mux.close(self._here)
+
+    @property
+    def _here(self) -> Box:
+        if self._box is None:
+            raise Disconnected("answers are read in `async with`")
+        return self._box
+
+    @property
+    def inbox(self) -> str:
+        """Where the answers come."""
+        return self._here.subject
 
     async def ask(self, body: bytes, headers: dict[str, str]) -> None:
         """Send the question. Raises `Disconnected` or `BadWire`."""
-        await self._link.publish(self._subject, body, headers, reply=self.inbox)
+        await self._bus.link.publish(self._subject, body, headers, reply=self.inbox)
 
     async def next(self, within_s: float) -> Incoming:
         """The next answer. Raises `TimedOut`, `NoResponders`, or the `ErrorReply` that came instead."""
@@ -61,7 +67,7 @@ class Replies:
         """The next answer, be it an error. Raises `TimedOut` or `NoResponders`."""
         try:
             async with asyncio.timeout(within_s):
-                reply = await self._came.get()
+                reply = await self._here.get()
         except TimeoutError as error:
             raise TimedOut(f"no answer from {self._subject} in time") from error
         if not reply.body and reply.headers.get(_STATUS) == _NO_RESPONDERS:

@@ -207,7 +207,7 @@ class Topics:
             headers = self._caller.headers(subject, raw, kind)
         deadline = self._caller.deadline_unix_ms(within_s)
         headers |= {header.DEADLINE: str(deadline), header.JOB: job, header.ANSWERS: answers}
-        async with Replies(self._caller.link, subject) as replies:
+        async with Replies(self._caller.bus, subject) as replies:
             await replies.ask(raw, headers)
             try:
                 yield replies, (deadline - self._caller.bus.now_unix_ms()) / 1000

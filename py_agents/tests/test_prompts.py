@@ -305,7 +305,7 @@ async def test_a_signature_may_be_wanted(
 async def _bare(agent: Agent, subject: str) -> None:
     from hms_a2a._replies import Replies
 
-    async with Replies(agent._caller.link, subject) as replies:
+    async with Replies(agent._caller.bus, subject) as replies:
         await replies.ask(b"hello", {})
         await replies.next(5)
 

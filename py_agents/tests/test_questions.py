@@ -13,14 +13,16 @@ import msgspec
 import nats
 import pytest
 
-from hms_a2a import Busy, Internal, Late, Message, NoResponders, Refusal, Refused, TimedOut, Topic, wire
+from hms_a2a import Busy, Disconnected, Internal, Late, Message, NoResponders, Refusal, Refused, TimedOut, Topic, wire
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _tracing as tracing
 from hms_a2a._cancels import _MOST_EARLY, Cancels
 from hms_a2a._codec import decode_any
+from hms_a2a._link import Incoming
 from hms_a2a._memory import Broker as Memory
 from hms_a2a._memory import MemoryLink
+from hms_a2a._mux import _WAITING, Box
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -107,6 +109,14 @@ async def test_answers_come_one_by_one(cores: Cores, make_agent: MakeAgent) -> N
                 assert [one async for one in ghana.stream("slow", 0, within_s=0.02)] != [], "less than all is no answer"
         with pytest.raises(NoResponders):
             await anext(aiter(ghana.stream("nobody.there", 0)))
+
+
+async def test_answers_that_do_not_fit_are_told_of() -> None:
+    box = Box("inbox")
+    for number in range(_WAITING + 1):
+        box.put(Incoming("inbox", b"%d" % number, {}, None))
+    with pytest.raises(Disconnected, match="too slow"):
+        await box.get()
 
 
 async def test_a_stream_may_be_left(cores: Cores, make_agent: MakeAgent) -> None:
