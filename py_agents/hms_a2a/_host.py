@@ -13,11 +13,20 @@ from hms_a2a._settings import Settings
 from hms_a2a._signing import random_nonce, system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from hms_a2a._agent import Agent
     from hms_a2a._signing import Clock, Nonce
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop of a process that carries many: uvloop where it is installed; None for Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 class Host:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hms_a2a._agent import Agent, stop_signal
 from hms_a2a._errors import BadSetting, BusError, HmsError
-from hms_a2a._host import Host
+from hms_a2a._host import Host, loop_factory
 from hms_a2a._subjects import agent_id
 
 if TYPE_CHECKING:
@@ -139,14 +139,6 @@ async def _add(
         return None
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 class _Usage(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -167,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.loaded is not None:
             _tell_what_is_loaded(options.loaded)
         host = Host(options.host, servers=options.servers, context=options.context)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(carry(agents, host, withdraw=not options.stay))
     except BusError as error:
         _log.error("no bus: %s", error)
