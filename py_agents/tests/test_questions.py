@@ -408,6 +408,7 @@ async def test_spans_are_one_tree(cores: Cores, make_agent: MakeAgent, eventuall
         kept.clear()
         assert await ghana.request("relay", 1) == "done"
         await eventually(lambda: len(kept.get_finished_spans()) >= 5)
+    provider.shutdown()  # it stays for the rest of the run, and keeps nothing more
     spans = {span.name + str(span.kind).rpartition(".")[2]: span for span in kept.get_finished_spans()}
     relayed, worked = subjects.topic("relay"), subjects.topic("work")
     line = [f"{relayed}CLIENT", f"on {relayed}SERVER", "thinksINTERNAL", f"{worked}CLIENT", f"on {worked}SERVER"]
