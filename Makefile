@@ -108,6 +108,10 @@ theorems: build ## Try the prover on the library of theorems, z3 beside it; writ
 evolution: setup ## Measure whether evolution helps; write docs/proofs.md. What is done is kept in target/theorems.
 	$(BIN)/python tests/theorems/evolution.py --cores 2 --document
 
+.PHONY: docs
+docs: build ## Write the reference of the Python package, from its docstrings, to target/docs.
+	$(BIN)/python docs/reference.py target/docs
+
 # --- check ------------------------------------------------------------------------------------------------------
 
 .PHONY: test

@@ -23,6 +23,7 @@ of the contract, for `Agent.call`. Everything that is raised is an `HmsError`.
 from hms_a2a import _wire as wire
 from hms_a2a._agent import Agent
 from hms_a2a._deal import Deal
+from hms_a2a._envelope import Attachment
 from hms_a2a._errors import (
     BadMessage,
     BadSetting,
@@ -39,6 +40,7 @@ from hms_a2a._errors import (
     NoResponders,
     NoTerms,
     NotFound,
+    Refusal,
     Refused,
     TimedOut,
     Unsigned,
@@ -47,17 +49,22 @@ from hms_a2a._host import Host
 from hms_a2a._membership import Membership, Objection
 from hms_a2a._message import Message
 from hms_a2a._offer import Give, Offer, Want
-from hms_a2a._topics import Subscription
+from hms_a2a._peers import Conversation, Peer, Question, Said
+from hms_a2a._prompts import Prompt
+from hms_a2a._talking import Talking
+from hms_a2a._topics import Subscription, Topic
 from hms_a2a._value import Outlook
 
 __all__ = [
     "Agent",
+    "Attachment",
     "BadMessage",
     "BadSetting",
     "BadWire",
     "BusError",
     "Busy",
     "Conflict",
+    "Conversation",
     "Deal",
     "Disconnected",
     "ErrorReply",
@@ -75,9 +82,16 @@ __all__ = [
     "Objection",
     "Offer",
     "Outlook",
+    "Peer",
+    "Prompt",
+    "Question",
+    "Refusal",
     "Refused",
+    "Said",
     "Subscription",
+    "Talking",
     "TimedOut",
+    "Topic",
     "Unsigned",
     "Want",
     "wire",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
@@ -21,12 +21,12 @@ from hms_a2a._keys import Key, find_home, find_key
 from hms_a2a._limits import DEFAULT_LEASE_MS, MAX_CLEARING_BODY_BYTES
 from hms_a2a._link import Link
 from hms_a2a._membership import Membership
-from hms_a2a._message import Message, decode_any, encode_any
+from hms_a2a._message import Message, decode_any
 from hms_a2a._offer import Offer, token
 from hms_a2a._presence import Presence
 from hms_a2a._settings import Settings
 from hms_a2a._signing import Signer, random_nonce, signed_by, system_clock
-from hms_a2a._topics import Subscription, Topics
+from hms_a2a._talking import Talking
 from hms_a2a._trading import Trading, awaited
 from hms_a2a._value import Outlook, quantity
 
@@ -39,18 +39,16 @@ if TYPE_CHECKING:
 
     from hms_a2a._offer import Give, Want
     from hms_a2a._signing import Clock, Nonce
-    from hms_a2a._topics import Answer
     from hms_a2a._trading import Decide, Deliver, Hear
 
 _log = logging.getLogger("hms_a2a")
 
-B = TypeVar("B")
 H = TypeVar("H", bound="Callable[..., Any]")
 
 _LEAVE_WITHIN_S = 5.0
 
 
-class Agent:
+class Agent(Talking):
     """A peer on the bus.
 
     ::
@@ -89,7 +87,7 @@ class Agent:
         `kind` is ``government``, ``corporate``, ``ngo`` or ``civilian``. `clock` (Unix milliseconds) and `nonce` (1 to
         64 of ``A-Za-z0-9_-``, never the same again) are for tests.
         """
-        self.id = token(agent_id, "an agent's id")
+        super().__init__(Caller(), token(agent_id, "an agent's id"))
         self.kind = Outlook.of(kind).kind
         self._seed = seed
         self._home = home
@@ -99,9 +97,7 @@ class Agent:
         self._capabilities = list(capabilities)
         self._lease_ms = lease_ms
         self._concurrency = concurrency
-        self._caller = Caller()
         self._trading = Trading(self._caller, self.id)
-        self._topics = Topics(self._caller, self.id)
         self._listeners: list[Callable[[Message[Any]], Any]] = []
         self._crew: Crew | None = None
         self._presence: Presence | None = None
@@ -137,67 +133,20 @@ class Agent:
         self._listeners.append(hear)
         return hear
 
-    def on_topic(self, pattern: str, of: type[Any] | None = None) -> Callable[[Answer], Answer]:
-        """Hear what is said on topics: ``*`` stands for one token, ``>`` at the end for the rest.
-
-        What the handler returns, other than None, answers whoever asked. Messages are handled side by side; where
-        their order matters, use `subscribe`.
-        """
-
-        def register(answer: Answer) -> Answer:
-            self._topics.on(pattern, of, answer)
-            return answer
-
-        return register
-
-    # --- topics and messages
-
-    async def publish(self, topic: str, body: Any, *, signed: bool = False) -> None:
-        """Say something on a topic: a msgspec Struct, a dict, or whatever MessagePack can say.
-
-        Whoever hears a signed message knows who said it. Returns when it is on its way; nobody may be listening.
-        """
-        await self._topics.publish(topic, body, signed)
-
-    async def flush(self) -> None:
-        """Wait until the broker has everything that this agent said and asked to hear. Raises `TimedOut`."""
-        await self._caller.link.flush()
-
-    @overload
-    def subscribe(self, pattern: str) -> Subscription[Any]: ...
-    @overload
-    def subscribe(self, pattern: str, of: type[B]) -> Subscription[B]: ...
-    def subscribe(self, pattern: str, of: type[B] | None = None) -> Subscription[B] | Subscription[Any]:
-        """What is said on topics, in order, for ``async with`` and ``async for``."""
-        return Subscription(self._topics, self._caller, pattern, of)
-
-    @overload
-    async def request(self, topic: str, body: Any, *, timeout_s: float = 5.0) -> Any: ...
-    @overload
-    async def request(self, topic: str, body: Any, *, of: type[B], timeout_s: float = 5.0) -> B: ...
-    async def request(self, topic: str, body: Any, *, of: type[B] | None = None, timeout_s: float = 5.0) -> B | Any:
-        """Ask whoever listens on a topic; the first answer.
-
-        Raises `NoResponders`, `TimedOut`, or the `ErrorReply` that was answered.
-        """
-        return await self._topics.request(topic, body, of, timeout_s)
-
-    async def send(self, to: str, body: Any) -> None:
-        """Leave a message in another agent's durable inbox, signed. Raises `NotFound` where there is no such agent."""
-        raw, _ = encode_any(body)
-        ask = wire.Send(move_id=self._caller.bus.nonce(), to=to, body=raw)
-        await self._caller.insist(subjects.endpoint("registry", "send"), ask, wire.Done)
-
     # --- the cores
 
-    async def call(self, endpoint: str, message: wire.Message, *, timeout_s: float = 5.0) -> wire.Message:
+    async def call(
+        self, endpoint: str, message: wire.Message, *, timeout_s: float = 5.0, job: str | None = None
+    ) -> wire.Message:
         """Ask a core, signed: ``await agent.call("graph.clear", wire.Clear(...))``.
 
-        Raises the `ErrorReply` that was answered, `NoResponders` or `TimedOut`.
+        Long work that is a `job` of that name tells how far it is on the topic ``job.<name>.progress``, and ends with
+        what it has when this is cancelled. Raises the `ErrorReply` that was answered, `NoResponders` or `TimedOut`.
         """
         service, _, verb = endpoint.partition(".")
         subject = subjects.endpoint(token(service, "a service"), token(verb, "an endpoint"))
-        reply = await self._caller.ask(subject, encode(message), message.TYPE, timeout_s)
+        named = subjects.job_id(job) if job is not None else None
+        reply = await self._caller.ask(subject, encode(message), message.TYPE, timeout_s, named)
         return decode_contract(reply.body, MAX_CLEARING_BODY_BYTES)
 
     async def find(self, agent: str | None = None, *, capability: str | None = None) -> list[wire.AgentRecord]:
@@ -340,6 +289,10 @@ class Agent:
 
     # --- life
 
+    def keep_in(self, folder: str | Path) -> None:
+        """Keep key and cursor in this folder, unless something else was said when the agent was made."""
+        self._home = self._home or folder
+
     @property
     def key(self) -> str:
         """The agent's public key. Raises `BadSetting` when it cannot be had."""
@@ -391,6 +344,7 @@ class Agent:
             key=key.public,
             kind=wire.PartyKind(self.kind),
             capabilities=self._capabilities,
+            subjects=self._subjects(),
             lease_ms=self._lease_ms,
         )
         self._presence = Presence(self._caller, card)
@@ -399,7 +353,7 @@ class Agent:
             await inbox.listen()
             registered = await self._presence.register()
             bus.link.on_reconnect.append(self._on_reconnect)
-            await self._topics.start(crew)
+            await self._start_talking(crew)
             inbox.start(registered.inbox_sequence)
             joining = list(self._trading.memberships.values())
             for membership in joining:
@@ -424,8 +378,8 @@ class Agent:
             await self._presence.stop()
             if withdraw:
                 await self._quietly(*(m.leave() for m in self._trading.memberships.values() if m.is_standing))
-            await self._topics.stop()
             await self._inbox.stop()
+            await self._stop_talking(within_s)
             await crew.finish(within_s)
             await self._quietly(self._presence.leave())
         finally:

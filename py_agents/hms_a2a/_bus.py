@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
 from typing import TYPE_CHECKING, TypeVar
 
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
+from hms_a2a import _tracing as tracing
 from hms_a2a import _wire as wire
+from hms_a2a._cancels import Cancels
 from hms_a2a._codec import decode, encode
+from hms_a2a._directory import Directory
 from hms_a2a._errors import BadWire, Busy, Disconnected, ErrorReply, HmsError, Internal, NoResponders, TimedOut
+from hms_a2a._mux import Mux
 
 if TYPE_CHECKING:
     from hms_a2a._link import Incoming, Link
@@ -47,12 +50,19 @@ class Bus:
         self._ahead_ms = 0
         self._keys: dict[str, tuple[str, float]] = {}
         self.account = ""
+        #: Where answers come that are more than one.
+        self.mux = Mux(link)
+        #: What is cancelled by whoever asked for it.
+        self.cancels = Cancels(link)
+        #: The services of this process that are found as NATS finds services.
+        self.directory = Directory(link)
 
     async def open(self, within_s: float) -> None:
         """Connect, and greet the registry.
 
         Raises `Disconnected` without a broker, `NoResponders` or `TimedOut` without a registry.
         """
+        tracing.find()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
         await self.link.open(within_s)
@@ -83,6 +93,10 @@ class Bus:
 
         An agent that the registry does not know, or a registry that does not answer, holds nothing.
         """
+        try:
+            subjects.agent_id(agent)
+        except ValueError:
+            return False  # a name for people, as outsiders have them
         now = asyncio.get_running_loop().time()
         known = self._keys.get(agent)
         if known is None or known[1] < now:
@@ -130,18 +144,43 @@ class Caller:
     def headers(self, subject: str, body: bytes, kind: str) -> dict[str, str]:
         """The headers of a message of this type, freshly signed."""
         headers = headers_of(kind)
-        headers[header.TRACEPARENT] = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-        if self._signer is not None:
-            headers[header.SENDER] = self._signer.sign(subject, body, self.bus.now_unix_ms(), self.bus.nonce())
-        return headers
+        headers[header.TRACEPARENT] = tracing.outgoing()
+        return headers | self.sender(subject, body)
 
-    async def ask(self, subject: str, body: bytes, kind: str, timeout_s: float) -> Incoming:
-        """Ask once. An error reply is raised as what it says."""
-        headers = self.headers(subject, body, kind)
-        headers[header.DEADLINE] = str(self.bus.now_unix_ms() + int(timeout_s * 1000))
-        reply = await self.link.request(subject, body, headers, timeout_s)
-        raise_error(reply)
-        return reply
+    @property
+    def signer(self) -> Signer | None:
+        """What signs, once there is a bus."""
+        return self._signer
+
+    def sender(self, subject: str, body: bytes) -> dict[str, str]:
+        """The header that says who sends this, freshly signed; none where nobody signs."""
+        if self._signer is None:
+            return {}
+        return {header.SENDER: self._signer.sign(subject, body, self.bus.now_unix_ms(), self.bus.nonce())}
+
+    def deadline_unix_ms(self, timeout_s: float) -> int:
+        """When somebody who waits this long stops waiting; whoever waits for *him* may stop earlier."""
+        own = self.bus.now_unix_ms() + int(timeout_s * 1000)
+        askers = tracing.deadline_unix_ms()
+        return own if askers is None else min(own, askers)
+
+    async def ask(self, subject: str, body: bytes, kind: str, timeout_s: float, job: str | None = None) -> Incoming:
+        """Ask once. An error reply is raised as what it says; a `job` is cancelled when this is."""
+        with tracing.asking(subject):
+            headers = self.headers(subject, body, kind)
+            deadline = self.deadline_unix_ms(timeout_s)
+            headers[header.DEADLINE] = str(deadline)
+            if job is not None:
+                headers[header.JOB] = job
+            left_s = max(0.001, (deadline - self.bus.now_unix_ms()) / 1000)
+            try:
+                reply = await self.link.request(subject, body, headers, min(timeout_s, left_s))
+            except asyncio.CancelledError:
+                if job is not None:
+                    self.bus.cancels.say(job)
+                raise
+            raise_error(reply)
+            return reply
 
     async def insist(
         self,

@@ -6,11 +6,12 @@
     ├── BadSetting          a key, context file or option that cannot be used
     ├── BadWire             a message that breaks the contract, coming or going; `field` says where
     ├── NoTerms             a deal that has no terms yet was asked about them
+    ├── Refusal             what an author's handler raises, to answer no
     ├── BusError            the question did not get an answer
     │   ├── Disconnected    no broker, or the agent was stopped
     │   ├── NoResponders    a broker, and nobody there who answers this
     │   └── TimedOut        nobody answered in time: what happened is *unknown*
-    └── ErrorReply          a core answered, and the answer is no
+    └── ErrorReply          a core or another agent answered, and the answer is no
         ├── BadMessage      400  malformed; `field` says where
         ├── Unsigned        401  no valid signature
         ├── Forbidden       403  not yours to do
@@ -57,6 +58,33 @@ class NoTerms(HmsError):
     """A deal that has no terms yet was asked about them."""
 
 
+class Refusal(HmsError):
+    """Raise it in a handler to answer whoever asked with an error of your own.
+
+    ``raise Refusal("wheat is sold out", code=422, rule="sold_out")``. `code` is one of those of `ErrorReply`; whoever
+    asked gets the error of that code. Whatever else a handler raises is answered with 500, and told to nobody but this
+    agent's log.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int = 422,
+        rule: str | None = None,
+        field: str | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        if code not in _BY_CODE:
+            raise ValueError(f"{code} is no code of an error: {sorted(_BY_CODE)}")
+        self.message = message
+        self.code = code
+        self.rule = rule
+        self.field = field
+        self.retry_after_ms = retry_after_ms
+
+
 class BusError(HmsError):
     """The question did not get an answer."""
 
@@ -74,7 +102,7 @@ class TimedOut(BusError):
 
 
 class ErrorReply(HmsError):
-    """A core answered, and the answer is no. Its fields are those of the reply."""
+    """A core or another agent answered, and the answer is no. Its fields are those of the reply."""
 
     def __init__(self, reply: wire.ErrorReply) -> None:
         super().__init__(

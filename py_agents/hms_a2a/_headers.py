@@ -16,6 +16,10 @@ DEADLINE: Final = "Hms-Deadline"
 """When the sender stops waiting, in Unix milliseconds; checked once, before deciding."""
 JOB: Final = "Hms-Job"
 """The name under which the requester watches and stops this request: see `crate::core::Job`."""
+ANSWERS: Final = "Hms-Answers"
+"""How many answers the asker reads, where it is more than one: `each`, one of everybody who hears the question, or
+`stream`, any number of one answerer, after which an empty body without headers is the end. Such answers are signed.
+"""
 TRACEPARENT: Final = "traceparent"
 """The W3C trace context."""
 SENDER: Final = "Agent-Sender"

@@ -13,11 +13,20 @@ from hms_a2a._settings import Settings
 from hms_a2a._signing import random_nonce, system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from hms_a2a._agent import Agent
     from hms_a2a._signing import Clock, Nonce
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop of a process that carries many: uvloop where it is installed; None for Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 class Host:
@@ -41,11 +50,16 @@ class Host:
         clock: Clock = system_clock,
         nonce: Nonce = random_nonce,
         settings: Settings | None = None,
+        link: Link | None = None,
     ) -> None:
-        """Describe it; `name` is what the broker's monitoring shows. The broker is found as an `Agent` finds it."""
+        """Describe it; `name` is what the broker's monitoring shows. The broker is found as an `Agent` finds it.
+
+        `link` is a connection that is not opened yet, instead: see `hms_a2a.testing`.
+        """
         self.name = name
         self._where = (servers, context)
         self._settings = settings
+        self._link = link
         self._within_s = connect_within_s
         self._time = (clock, nonce)
         self._bus: Bus | None = None
@@ -65,8 +79,8 @@ class Host:
 
     async def start(self) -> None:
         """Connect. Raises `HmsError`."""
-        settings = self._settings or Settings.discover(*self._where)
-        bus = Bus(Link(settings, self.name), *self._time)
+        link = self._link or Link(self._settings or Settings.discover(*self._where), self.name)
+        bus = Bus(link, *self._time)
         await bus.open(self._within_s)
         self._bus = bus
 

@@ -11,6 +11,7 @@ import binascii
 import logging
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 import nkeys
@@ -95,6 +96,7 @@ def public_bytes(key: str) -> bytes | None:
     return decoded[1] if decoded is not None and decoded[0] == nkeys.PREFIX_BYTE_USER else None
 
 
+@lru_cache(maxsize=4096)
 def _decode_public(key: str) -> tuple[int, bytes] | None:
     try:
         raw = base64.b32decode(key.encode())

@@ -59,9 +59,10 @@ Taker = Callable[[Incoming], Awaitable[None]]
 class Tap:
     """A subscription that outlives connections."""
 
-    def __init__(self, link: Link, subject: str, take: Taker) -> None:
+    def __init__(self, link: Link, subject: str, take: Taker, group: str) -> None:
         self._link = link
         self._take = take
+        self._group = group
         self._sub: NatsSubscription | None = None
         self.subject = subject
 
@@ -69,7 +70,7 @@ class Tap:
         async def hand_over(msg: Msg) -> None:
             await self._take(_incoming(msg))
 
-        self._sub = await client.subscribe(self.subject, cb=hand_over)
+        self._sub = await client.subscribe(self.subject, queue=self._group, cb=hand_over)
 
     async def stop(self) -> None:
         """Ask for no more, and hand over what is here already."""
@@ -170,9 +171,18 @@ class Link:
         with _our_errors(subject):
             return _incoming(await self.client.request(subject, body, timeout=timeout_s, headers=headers))
 
-    async def tap(self, subject: str, take: Taker) -> Tap:
-        """Subscribe, from now on and through reconnections."""
-        tap = Tap(self, subject, take)
+    def inbox(self) -> str:
+        """A subject for answers that nobody else has."""
+        return str(self.client.new_inbox())
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest body that the broker takes."""
+        return int(self.client.max_payload)
+
+    async def tap(self, subject: str, take: Taker, group: str = "") -> Tap:
+        """Subscribe, from now on and through reconnections; of a `group`, one gets each message."""
+        tap = Tap(self, subject, take, group)
         with _our_errors(subject):
             await tap._open(self.client)
         self._taps.add(tap)

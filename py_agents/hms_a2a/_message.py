@@ -15,7 +15,7 @@ from hms_a2a._errors import BadWire
 from hms_a2a._limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from hms_a2a._link import Link
+    from hms_a2a._bus import Caller
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -28,10 +28,11 @@ class Message(Generic[B]):
 
     `body` is what it says: a `wire` message where it is one, an object of the type that was asked for, else a dict (or
     whatever stands at the root). `sender` is the agent whose key signed it, as the registry knows the key; None when
-    nobody signed it. `topic` is where it was said; None for a message that came to the inbox.
+    nobody signed it. `topic` is where it was said; None for a message that came to the inbox. `deadline_unix_ms` is
+    when whoever asks stops waiting, where that is said.
     """
 
-    __slots__ = ("_link", "_reply", "at_unix_ms", "body", "raw", "sender", "topic")
+    __slots__ = ("_caller", "_reply", "_signs", "at_unix_ms", "body", "deadline_unix_ms", "raw", "sender", "topic")
 
     def __init__(
         self,
@@ -41,25 +42,29 @@ class Message(Generic[B]):
         topic: str | None = None,
         sender: str | None = None,
         at_unix_ms: int | None = None,
+        deadline_unix_ms: int | None = None,
         reply: str | None = None,
-        link: Link | None = None,
+        caller: Caller | None = None,
+        signs: bool = False,
     ) -> None:
         self.body = body
         self.raw = raw
         self.topic = topic
         self.sender = sender
         self.at_unix_ms = at_unix_ms
+        self.deadline_unix_ms = deadline_unix_ms
         self._reply = reply
-        self._link = link
+        self._caller = caller
+        self._signs = signs
 
     @property
     def wants_reply(self) -> bool:
         """Whether the sender waits for an answer that may be given."""
-        return self._reply is not None and self._link is not None and subjects.may_reply_to(self._reply)
+        return self._reply is not None and self._caller is not None and subjects.may_reply_to(self._reply)
 
     async def _answer(self, raw: bytes, headers: dict[str, str]) -> None:
-        if self._link is not None and self._reply is not None and self.wants_reply:
-            await self._link.publish(self._reply, raw, headers)
+        if self._caller is not None and self._reply is not None and self.wants_reply:
+            await self._caller.link.publish(self._reply, raw, headers)
 
     async def reply(self, body: Any) -> None:
         """Answer. Does nothing when no answer is waited for.
@@ -68,7 +73,14 @@ class Message(Generic[B]):
         have this agent write what it never meant to write.
         """
         raw, kind = encode_any(body)
-        await self._answer(raw, headers_of(kind))
+        if self._signs and self._caller is not None and self._reply is not None:
+            await self._answer(raw, self._caller.headers(self._reply, raw, kind))
+        else:
+            await self._answer(raw, headers_of(kind))
+
+    async def end(self) -> None:
+        """Say that no more answers come."""
+        await self._answer(b"", {})
 
     async def refuse(self, error: wire.ErrorReply) -> None:
         """Answer with an error."""

@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import nacl.exceptions
@@ -34,6 +34,7 @@ Nonce = Callable[[], str]
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # 64 bytes leave four bits of the last character unused: they are nought, so that a signature has one spelling.
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{85}[AQgw]")
+_ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,64}|\$G")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
@@ -79,6 +80,21 @@ class Signer:
         self._account = account
         self._name = name
 
+    @property
+    def account(self) -> str:
+        """The account that its signatures name."""
+        return self._account
+
+    @property
+    def key(self) -> str:
+        """The public key that signs."""
+        return self._key.public
+
+    def sign_registration(self, harness: str, owner: str, prompt_subject: str) -> str:
+        """What shows whoever finds a service by its metadata that this key is behind it (section 13, `id_sig`)."""
+        said = f"AGENT-ID-V1\n{self.key}\n{self._account}\n{harness}\n{owner}\n{prompt_subject}\n"
+        return base64.urlsafe_b64encode(self._key.sign(said.encode())).rstrip(b"=").decode()
+
     def sign(self, subject: str, payload: bytes, now_unix_ms: int, nonce: str) -> str:
         """The header for `payload` on `subject`, signed at this time (whole seconds of it)."""
         ts = datetime.fromtimestamp(now_unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -97,10 +113,21 @@ class Signer:
         return msgspec.json.encode(sender).decode()
 
 
-def signed_by(header: str | None, subject: str, payload: bytes) -> Sender | None:
+def is_claim(header: str) -> bool:
+    """Whether a header only says who sends, and is not signed: a valid thing to say, which proves nothing."""
+    try:
+        said = msgspec.json.decode(header, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return False
+    return said.get("v") != 1 or (isinstance(said.get("user"), str) and not said.keys() & {"sub", "ts", "nonce", "sig"})
+
+
+def signed_by(header: str | None, subject: str, payload: bytes, *, any_account: bool = False) -> Sender | None:
     """Who signed this message; None when nobody did, or the signature is not of these bytes.
 
-    It proves which *key* signed. Whether the key is that agent's, the registry knows.
+    It proves which *key* signed. Whether the key is that agent's, the registry knows. With `any_account` the account
+    may be a name, as whoever comes from a broker whose accounts have no keys must say; the contract's own messages name
+    a key.
     """
     if not header or len(header) > MAX_SENDER_BYTES:
         return None
@@ -114,7 +141,8 @@ def signed_by(header: str | None, subject: str, payload: bytes) -> Sender | None
         return None
     if not (_NONCE.fullmatch(sender.nonce) and _SIGNATURE.fullmatch(sender.sig) and _is_time(sender.ts)):
         return None
-    if not (sender.account.startswith("A") and is_public(sender.account)):
+    named = any_account and _ACCOUNT.fullmatch(sender.account) is not None
+    if not named and not (sender.account.startswith("A") and is_public(sender.account)):
         return None
     signed = _to_sign(sender.account, sender.user, subject, sender.ts, sender.nonce, payload)
     try:

@@ -29,11 +29,17 @@ ALL_LIVE: Final = "hms.v1.live.>"
 ALL_LIVE_DEAL_LOGS: Final = "hms.v1.live.log.deal.*"
 """The live copies of every deal's log."""
 
+ALL_JOB_CANCELS: Final = "hms.v1.topic.job.*.cancel"
+"""Every job's cancellation."""
+ALL_HEARTBEATS: Final = "agents.hb.*.*.*"
+"""Every agent of the Synadia Agent Protocol that says how it is."""
+
 _TOKEN = re.compile(r"^[a-z0-9_-]{1,63}\Z")
 _DEAL = re.compile(r"^[a-z2-7]{26}\Z")
 _JOB = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 _SERVICE = re.compile(r"^[A-Za-z0-9_-]{1,63}\Z")
 _TOPIC_TOKEN = re.compile(r"^[!-)+-=?-~]+\Z")
+_HARNESS = re.compile(r"^[a-z0-9-]{1,63}\Z")
 
 
 def agent_id(text: str) -> str:
@@ -65,6 +71,16 @@ def _service(text: str) -> str:
     return _matching(_SERVICE, text, "a service's name")
 
 
+def _harness(text: str) -> str:
+    return _matching(_HARNESS, text, "a harness")
+
+
+def _discovered(text: str) -> str:
+    if text not in ("PING", "INFO", "STATS"):
+        raise ValueError(f"{text!r} is nothing that services are asked for")
+    return text
+
+
 def _verb(text: str) -> str:
     if text not in DEAL_VERBS:
         raise ValueError(f"{text!r} is no verb of a deal")
@@ -93,6 +109,11 @@ def endpoint(service: str, verb: str) -> str:
 def bucket_key(bucket: str, key: str) -> str:
     """Where a bucket keeps a key."""
     return f"$KV.{bucket}.{key}"
+
+
+def discovery(verb: str, service: str = "") -> str:
+    """Where services are found (ADR-32): PING, INFO or STATS, of all or of those of one name. Raises `ValueError`."""
+    return f"$SRV.{_discovered(verb)}.{_service(service)}" if service else f"$SRV.{_discovered(verb)}"
 
 
 def topic(name: str) -> str:
@@ -277,3 +298,18 @@ def parse_job_cancel(subject: str) -> str:
 def talk(party: str, deal: str) -> str:
     """`hms.v1.talk.<party>.<deal>`: offers under negotiation, party to party."""
     return f"hms.v1.talk.{agent_id(party)}.{deal_id(deal)}"
+
+
+def prompt(harness: str, owner: str, agent: str) -> str:
+    """`agents.prompt.<harness>.<owner>.<agent>`: an agent is prompted, in JSON."""
+    return f"agents.prompt.{_harness(harness)}.{agent_id(owner)}.{agent_id(agent)}"
+
+
+def prompt_status(harness: str, owner: str, agent: str) -> str:
+    """`agents.status.<harness>.<owner>.<agent>`: such an agent is asked how it is."""
+    return f"agents.status.{_harness(harness)}.{agent_id(owner)}.{agent_id(agent)}"
+
+
+def heartbeat(harness: str, owner: str, agent: str) -> str:
+    """`agents.hb.<harness>.<owner>.<agent>`: such an agent says how it is."""
+    return f"agents.hb.{_harness(harness)}.{agent_id(owner)}.{agent_id(agent)}"

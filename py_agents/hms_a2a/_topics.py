@@ -1,22 +1,28 @@
-"""Talking on topics: publish, subscribe with wildcards, ask and answer."""
+"""Talking on topics: publish, subscribe with wildcards, ask one or all, and answer, once or in a stream."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin
 
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
+from hms_a2a import _tracing as tracing
 from hms_a2a import _wire as wire
-from hms_a2a._bus import headers_of, raise_error
-from hms_a2a._errors import BadWire
+from hms_a2a._bus import headers_of
+from hms_a2a._cancels import new_job
+from hms_a2a._errors import BadWire, ErrorReply, NoResponders, Refusal, TimedOut
 from hms_a2a._message import Message, decode_any, encode_any
+from hms_a2a._replies import Replies, is_end
 from hms_a2a._signing import signed_by
 from hms_a2a._trading import awaited
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
     from typing import Self
 
     from hms_a2a._bus import Caller
@@ -26,11 +32,81 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hms_a2a")
 
 B = TypeVar("B")
+A = TypeVar("A")
 
-#: Hears what is said on a topic; what it returns, other than None, answers whoever asked.
+#: Hears what is said on a topic; what it returns, other than None, or yields, answers whoever asked.
 Answer = Callable[[Message[Any]], Any]
 
 _WAITING = 1024
+_RETRY_AFTER_MS = 200
+_EACH, _STREAM = "each", "stream"
+
+
+class Topic(Generic[B, A]):
+    """A topic, or a pattern of topics, with the type of what is said there, and of what is answered.
+
+    ::
+
+        quotes = Topic("quotes.wheat", Ask, Quote)
+        quote = await agent.request(quotes, Ask(kilograms=5))
+    """
+
+    def __init__(self, name: str, of: type[B], answer: type[A] | None = None) -> None:
+        """Raises `ValueError` for what is no pattern of topics."""
+        subjects.all_topics(name)
+        self.name = name
+        self.of = of
+        self.answer = answer
+
+    def check(self, body: object) -> None:
+        """Raise `TypeError` for a body that is not said here."""
+        if not isinstance(body, get_origin(self.of) or self.of):
+            raise TypeError(f"on {self.name} a {self.of.__name__} is said, and no {type(body).__name__}")
+
+    def __repr__(self) -> str:
+        return f"Topic({self.name!r})"
+
+
+class Ear:
+    """What listens on a pattern of topics, and how much it takes on."""
+
+    def __init__(
+        self, pattern: str, of: type[Any] | None, answer: Answer, group: str, at_once: int | None, waiting: int
+    ) -> None:
+        """`at_once` pieces of work, and `waiting` more in line; None for no bound but the agent's own."""
+        if at_once is not None and (at_once < 1 or waiting < 0):
+            raise ValueError("at least one message must be heard at once, and none or more wait")
+        self.subject = subjects.all_topics(pattern)
+        self.of = of
+        self.answer = answer
+        self.group = group
+        self._places = asyncio.Semaphore(at_once) if at_once is not None else None
+        self._room = asyncio.Semaphore(at_once + waiting) if at_once is not None else None
+        self.working: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more would have to wait outside."""
+        return self._room is not None and self._room.locked()
+
+    async def take(self, crew: Crew, what: str, work: Callable[[], Any]) -> None:
+        """Have it done; returns once there is room for it in line."""
+        if self._room is None or self._places is None:
+            await crew.run(what, work)
+            return
+        await self._room.acquire()
+        task = asyncio.ensure_future(self._in_turn(crew, self._places, what, work))
+        self.working.add(task)
+        task.add_done_callback(self._over)
+
+    async def _in_turn(self, crew: Crew, places: asyncio.Semaphore, what: str, work: Callable[[], Any]) -> None:
+        async with places:
+            await asyncio.wait({await crew.run(what, work)})
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self.working.discard(task)
+        if self._room is not None:
+            self._room.release()
 
 
 class Topics:
@@ -40,56 +116,117 @@ class Topics:
         self._caller = caller
         self._agent = agent
         self._taps: list[Tap] = []
-        self._wanted: list[tuple[str, type[Any] | None, Answer]] = []
+        self._ears: list[Ear] = []
         self._crew: Crew | None = None
 
     async def start(self, crew: Crew) -> None:
         """Listen on what was asked for so far."""
         self._crew = crew
-        for pattern, of, answer in self._wanted:
-            await self._listen(crew, pattern, of, answer)
-        if self._wanted:
+        for ear in self._ears:
+            await self._listen(crew, ear)
+        if self._ears:
             await self._caller.link.flush()
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more; what is in line is still done."""
         self._crew = None
         taps, self._taps = self._taps, []
         await asyncio.gather(*(tap.stop() for tap in taps))
 
-    def on(self, pattern: str, of: type[Any] | None, answer: Answer) -> None:
-        """Have what is said on a pattern of topics heard; from the start, or from now on. Raises `ValueError`."""
-        subjects.all_topics(pattern)
-        self._wanted.append((pattern, of, answer))
+    @property
+    def is_listening(self) -> bool:
+        """Whether the agent has started."""
+        return self._crew is not None
+
+    @property
+    def working(self) -> set[asyncio.Task[None]]:
+        """What waits in line, or is under way, on handlers with a bound of their own."""
+        return {task for ear in self._ears for task in ear.working}
+
+    def on(self, ear: Ear) -> None:
+        """Have what is said on a pattern of topics heard; from the start, or from now on."""
+        self._ears.append(ear)
         if self._crew is not None:
-            listening = asyncio.ensure_future(self._listen(self._crew, pattern, of, answer))
+            listening = asyncio.ensure_future(self._listen(self._crew, ear))
             listening.add_done_callback(_report)
 
-    async def publish(self, topic: str, body: Any, signed: bool) -> None:
+    async def publish(self, topic: str | Topic[Any, Any], body: Any, signed: bool) -> None:
         """Say something. Raises `ValueError` for what is no topic."""
-        subject = subjects.topic(topic)
+        subject = _subject(topic, body)
         raw, kind = encode_any(body)
         headers = self._caller.headers(subject, raw, kind) if signed else headers_of(kind)
+        if not signed:
+            headers[header.TRACEPARENT] = tracing.outgoing()
         await self._caller.link.publish(subject, raw, headers)
 
-    async def request(self, topic: str, body: Any, of: type[B] | None, timeout_s: float) -> B | Any:
+    async def request(self, topic: str | Topic[Any, Any], body: Any, of: type[B] | None, timeout_s: float) -> B | Any:
         """Ask whoever listens, signed; the first answer."""
-        subject = subjects.topic(topic)
         raw, kind = encode_any(body)
-        headers = self._caller.headers(subject, raw, kind)
-        reply = await self._caller.link.request(subject, raw, headers, timeout_s)
-        raise_error(reply)
-        return decode_any(reply.body, of)
+        reply = await self._caller.ask(_subject(topic, body), raw, kind, timeout_s, new_job())
+        return decode_any(reply.body, of if of is not None or isinstance(topic, str) else topic.answer)
+
+    async def ask_all(
+        self, topic: str | Topic[Any, Any], body: Any, of: type[B] | None, timeout_s: float, enough: int | None
+    ) -> list[Message[B]]:
+        """Ask everybody who listens, signed; one answer of each that came in time."""
+        answers: list[Message[B]] = []
+        kind_of = of if of is not None or isinstance(topic, str) else topic.answer
+        loop = asyncio.get_running_loop()
+        async with self._asking(topic, body, _EACH, timeout_s) as (replies, left_s):
+            end = loop.time() + left_s
+            while enough is None or len(answers) < enough:
+                try:
+                    reply = await replies.next(max(0.0, end - loop.time()))
+                    answers.append(await self.message(reply, kind_of))
+                except (TimedOut, NoResponders):
+                    break
+                except (ErrorReply, BadWire) as error:
+                    _log.warning("%s: one answer on %s is left out: %s", self._agent, topic, error)
+        return answers
+
+    async def stream(
+        self, topic: str | Topic[Any, Any], body: Any, of: type[B] | None, timeout_s: float, within_s: float
+    ) -> AsyncGenerator[B | Any, None]:
+        """Ask, signed; the answers of whoever answers, until it says that they end."""
+        kind_of = of if of is not None or isinstance(topic, str) else topic.answer
+        loop = asyncio.get_running_loop()
+        async with self._asking(topic, body, _STREAM, within_s) as (replies, left_s):
+            end = loop.time() + left_s
+            while not is_end(reply := await replies.next(min(timeout_s, max(0.0, end - loop.time())))):
+                yield decode_any(reply.body, kind_of)
+            replies.ended = True
+
+    @contextlib.asynccontextmanager
+    async def _asking(
+        self, topic: str | Topic[Any, Any], body: Any, answers: str, within_s: float
+    ) -> AsyncIterator[tuple[Replies, float]]:
+        """Ask for several answers, for as long as they are read; who still works on them afterwards is told to stop."""
+        subject, job = _subject(topic, body), new_job()
+        raw, kind = encode_any(body)
+        with tracing.asking(subject):
+            headers = self._caller.headers(subject, raw, kind)
+        deadline = self._caller.deadline_unix_ms(within_s)
+        headers |= {header.DEADLINE: str(deadline), header.JOB: job, header.ANSWERS: answers}
+        async with Replies(self._caller.bus, subject) as replies:
+            await replies.ask(raw, headers)
+            try:
+                yield replies, (deadline - self._caller.bus.now_unix_ms()) / 1000
+            finally:
+                if not replies.ended:
+                    self._caller.bus.cancels.say(job)
 
     async def message(self, incoming: Incoming, of: type[B] | None) -> Message[B]:
         """What came, read. Raises `BadWire`."""
+        on_topic = incoming.subject.startswith(subjects.topic("x")[:-1])
         return Message(
             decode_any(incoming.body, of),
             incoming.body,
-            topic=subjects.parse_topic(incoming.subject),
+            topic=subjects.parse_topic(incoming.subject) if on_topic else None,
             sender=await self._sender(incoming),
+            deadline_unix_ms=_deadline(incoming),
             reply=incoming.reply,
-            link=self._caller.link,
+            caller=self._caller,
+            signs=header.ANSWERS in incoming.headers,
         )
 
     async def _sender(self, incoming: Incoming) -> str | None:
@@ -101,30 +238,76 @@ class Topics:
             return None
         return sender.name if await bus.holds(sender.name, sender.user) else None
 
-    async def _listen(self, crew: Crew, pattern: str, of: type[Any] | None, answer: Answer) -> None:
+    async def _listen(self, crew: Crew, ear: Ear) -> None:
         async def take(incoming: Incoming) -> None:
-            await crew.run(f"what it does on {incoming.subject}", lambda: self._hear(incoming, of, answer))
+            if ear.is_full and incoming.reply is not None:
+                await self._unread(incoming).refuse(_busy(self._agent))
+            else:
+                await ear.take(crew, f"what it does on {incoming.subject}", lambda: self._hear(incoming, ear))
 
-        self._taps.append(await self._caller.link.tap(subjects.all_topics(pattern), take))
+        await self._caller.bus.cancels.listen()
+        self._taps.append(await self._caller.link.tap(ear.subject, take, ear.group))
 
-    async def _hear(self, incoming: Incoming, of: type[Any] | None, answer: Answer) -> None:
+    def _unread(self, incoming: Incoming) -> Message[None]:
+        return Message(None, incoming.body, reply=incoming.reply, caller=self._caller)
+
+    async def _hear(self, incoming: Incoming, ear: Ear) -> None:
+        """Have a message heard and answered, for as long as whoever asks waits and has not said that he does not."""
+        deadline = _deadline(incoming)
+        bus = self._caller.bus
+        left_s = None if deadline is None else (deadline - bus.now_unix_ms()) / 1000
+        if left_s is not None and left_s <= 0:
+            late = wire.ErrorReply(code=410, message="its deadline has passed", retryable=False, field=header.DEADLINE)
+            await self._unread(incoming).refuse(late)
+            return
+        traceparent = incoming.headers.get(header.TRACEPARENT)
+        scope = asyncio.timeout(left_s)
         try:
-            message = await self.message(incoming, of)
+            async with scope:
+                with (
+                    bus.cancels.heeding(incoming.headers.get(header.JOB), scope),
+                    tracing.at_work(f"on {incoming.subject}", traceparent, deadline),
+                ):
+                    await self._answer(incoming, ear)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            _log.debug("%s: nobody waits any more for what was asked on %s", self._agent, incoming.subject)
+
+    async def _answer(self, incoming: Incoming, ear: Ear) -> None:
+        try:
+            message = await self.message(incoming, ear.of)
         except BadWire as error:
             _log.warning("%s: not understood on %s: %s", self._agent, incoming.subject, error)
-            bad = Message(None, incoming.body, reply=incoming.reply, link=self._caller.link)
-            await bad.refuse(
-                wire.ErrorReply(code=400, message=error.reason, retryable=False, field=error.field or None)
-            )
+            bad = wire.ErrorReply(code=400, message=error.reason, retryable=False, field=error.field or None)
+            await self._unread(incoming).refuse(bad)
             return
+        streams = incoming.headers.get(header.ANSWERS) == _STREAM
         try:
-            said = await awaited(answer(message))
+            await _say(message, ear.answer(message), streams)
+        except Refusal as refusal:
+            await message.refuse(_refused(refusal))
         except Exception:
             # What went wrong stands in this agent's log; the asker learns that it was not the question.
             await message.refuse(wire.ErrorReply(code=500, message=f"{self._agent} failed to answer", retryable=True))
             raise
-        if said is not None:
-            await message.reply(said)
+        # A stream that was stopped, by its deadline or with the agent, has no end: it is not whole.
+        if streams:
+            await message.end()
+
+
+async def _say(message: Message[Any], said: Any, streams: bool) -> None:
+    """Answer with what a handler returned or yields; whoever asked for one answer gets the first."""
+    if not inspect.isasyncgen(said):
+        answer = await awaited(said)
+        if answer is not None:
+            await message.reply(answer)
+        return
+    async with contextlib.aclosing(said) as answers:
+        async for answer in answers:
+            await message.reply(answer)
+            if not streams and message.wants_reply:
+                return
 
 
 class Subscription(Generic[B]):
@@ -188,6 +371,34 @@ class Subscription(Generic[B]):
             except BadWire as error:
                 _log.warning("not understood on %s: %s", incoming.subject, error)
         raise StopAsyncIteration
+
+
+def _subject(topic: str | Topic[Any, Any], body: object) -> str:
+    """Where a body is said. Raises `ValueError` or `TypeError`."""
+    if isinstance(topic, str):
+        return subjects.topic(topic)
+    topic.check(body)
+    return subjects.topic(topic.name)
+
+
+def _deadline(incoming: Incoming) -> int | None:
+    said = incoming.headers.get(header.DEADLINE, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+
+
+def _busy(agent: str) -> wire.ErrorReply:
+    return wire.ErrorReply(code=429, message=f"{agent} is busy", retryable=True, retry_after_ms=_RETRY_AFTER_MS)
+
+
+def _refused(refusal: Refusal) -> wire.ErrorReply:
+    return wire.ErrorReply(
+        code=refusal.code,
+        message=refusal.message,
+        retryable=refusal.code in (429, 500),
+        field=refusal.field,
+        rule=refusal.rule,
+        retry_after_ms=refusal.retry_after_ms,
+    )
 
 
 def _report(listening: asyncio.Future[None]) -> None:

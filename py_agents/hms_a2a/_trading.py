@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hms_a2a import _tracing as tracing
 from hms_a2a import _wire as wire
 from hms_a2a._deal import Deal
 from hms_a2a._errors import BusError, ErrorReply
@@ -72,6 +73,10 @@ class Trading:
 
     async def take(self, deal: Deal, note: wire.DealNote) -> None:
         """Do what news that was heard asks for."""
+        with tracing.at_work(f"deal {note.event}"):
+            await self._take(deal, note)
+
+    async def _take(self, deal: Deal, note: wire.DealNote) -> None:
         deal.tell(note)
         for hear in self.hearers:
             await awaited(hear(deal))

@@ -40,7 +40,7 @@ from hms_a2a._agent import Agent, stop_signal
 from hms_a2a._config import Config, Player
 from hms_a2a._crew import ended
 from hms_a2a._errors import BadSetting, BusError, Conflict, HmsError, Late
-from hms_a2a._host import Host
+from hms_a2a._host import Host, loop_factory
 from hms_a2a._keys import new_seed
 from hms_a2a._settings import Settings
 from hms_a2a._signing import system_clock
@@ -239,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        return asyncio.run(_main(options.config))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(_main(options.config))
     except KeyboardInterrupt:
         return 0
 

@@ -24,7 +24,7 @@ from hms_a2a._keys import Key, new_seed
 from hms_a2a._signing import Sender, Signer, signed_by, system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -178,13 +178,25 @@ class Cores:
 
 
 @pytest.fixture
-async def cores(broker: Broker) -> AsyncIterator[Cores]:
+async def start_cores(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[Cores]]]:
+    """Starts stand-ins for the cores on `broker`, once it is as the test wants it."""
+    clients: list[Client] = []
+
+    async def start() -> Cores:
+        clients.append(await nats.connect(broker.url, max_reconnect_attempts=-1))
+        stand_ins = Cores(clients[-1])
+        await stand_ins.start()
+        return stand_ins
+
+    yield start
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def cores(start_cores: Callable[[], Awaitable[Cores]]) -> Cores:
     """Stand-ins for the cores on `broker`."""
-    client = await nats.connect(broker.url, max_reconnect_attempts=-1)
-    stand_ins = Cores(client)
-    await stand_ins.start()
-    yield stand_ins
-    await client.close()
+    return await start_cores()
 
 
 @pytest.fixture

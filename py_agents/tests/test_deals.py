@@ -100,3 +100,25 @@ def test_the_example_runs(bus: Bus) -> None:
     assert done.returncode == 0, done.stderr
     assert "it ended settled" in done.stdout
     assert "holds: settled, 8 entries" in done.stdout
+
+
+async def test_an_agent_without_our_package_trades(bus: Bus) -> None:
+    """`plain_nats.py` is what anybody with a NATS client can write, in under sixty lines."""
+    program = bus.binary.parents[2] / "py_agents" / "examples" / "plain_nats.py"
+    lines = [line for line in program.read_text().splitlines() if line.strip()]
+    assert len(lines) < 60
+    assert "hms_a2a" not in program.read_text()
+    bus.declare_market("bazaar", ["wheat", "coffee"])
+    kenya = Agent("kenya-plain", servers=bus.url, seed=new_seed())
+    kenya.join("bazaar", gives=[Give("wheat", 100, cost=20)], wants=[Want("coffee", 50, value=90)])
+    async with kenya:
+        outsider = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", str(program), bus.url, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asyncio.wait_for(outsider.communicate(), 3 * WITHIN_S)
+        assert outsider.returncode == 0, said
+        assert b"mali joined bazaar" in said
+        deal = said.decode().split("deal ")[-1].split(":")[0]
+        assert said.decode().rstrip().endswith("settled"), said
+        assert (await kenya.balance("bazaar"))["wheat"] < 0
+    assert json.loads(bus.hms("deal", "verify", deal, "--json"))["state"] == "settled"

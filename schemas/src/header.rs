@@ -14,6 +14,9 @@ pub const SCHEMA: &str = "Hms-Schema";
 pub const DEADLINE: &str = "Hms-Deadline";
 /// The name under which the requester watches and stops this request: see [`crate::core::Job`].
 pub const JOB: &str = "Hms-Job";
+/// How many answers the asker reads, where it is more than one: `each`, one of everybody who hears the question, or
+/// `stream`, any number of one answerer, after which an empty body without headers is the end. Such answers are signed.
+pub const ANSWERS: &str = "Hms-Answers";
 /// The W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 /// Who sent it, with an Ed25519 signature: see [`crate::signature`].

@@ -62,7 +62,7 @@ fn limits() -> Outcome<String> {
 
 fn headers() -> Outcome<String> {
     let values = named![header:
-        CONTENT_TYPE, MSGPACK, TYPE, SCHEMA, DEADLINE, JOB, TRACEPARENT, SENDER, ERROR_CODE, ERROR, DLQ_REASON, DLQ_SUBJECT,
+        CONTENT_TYPE, MSGPACK, TYPE, SCHEMA, DEADLINE, JOB, ANSWERS, TRACEPARENT, SENDER, ERROR_CODE, ERROR, DLQ_REASON, DLQ_SUBJECT,
         EXPECTED_LAST_SUBJECT_SEQUENCE, ROLLUP, TTL, SCHEDULE, SCHEDULE_TARGET, SCHEDULE_TTL, MESSAGE_ID, SEQUENCE, LAST_SEQUENCE,
     ];
     let mut text = opening("The headers of the contract");
@@ -173,7 +173,10 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         .replace("<ALL_LIVE_DEAL_LOGS>", &subject::all_live_deal_logs())
         .replace("<TOPIC>", &subject::topic("TOPIC")?.replace("TOPIC", ""))
         .replace("<ENDPOINT>", &subject::endpoint("{_service(service)}", "{_service(verb)}"))
-        .replace("<BUCKET>", &subject::bucket_key("{bucket}", "{key}"));
+        .replace("<BUCKET>", &subject::bucket_key("{bucket}", "{key}"))
+        .replace("<CANCELS>", &subject::all_job_cancels())
+        .replace("<HEARTBEATS>", &subject::all_heartbeats())
+        .replace("<DISCOVERY>", &subject::discovery("{_discovered(verb)}", None, None));
     if AgentId::PATTERN != MarketId::PATTERN {
         return Err("agents and markets no longer follow one rule".into());
     }
@@ -210,6 +213,8 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
             "market" | "book" => "market_id",
             "deal" => "deal_id",
             "job" => "job_id",
+            "harness" => "_harness",
+            "owner" => "agent_id",
             "island" => "_service",
             "core" => "_service",
             "verb" => "_verb",
@@ -289,11 +294,17 @@ ALL_LIVE: Final = "<ALL_LIVE>"
 ALL_LIVE_DEAL_LOGS: Final = "<ALL_LIVE_DEAL_LOGS>"
 """The live copies of every deal's log."""
 
+ALL_JOB_CANCELS: Final = "<CANCELS>"
+"""Every job's cancellation."""
+ALL_HEARTBEATS: Final = "<HEARTBEATS>"
+"""Every agent of the Synadia Agent Protocol that says how it is."""
+
 _TOKEN = re.compile(r"<TOKEN>")
 _DEAL = re.compile(r"<DEAL>")
 _JOB = re.compile(r"<JOB>")
 _SERVICE = re.compile(r"^[A-Za-z0-9_-]{1,63}\Z")
 _TOPIC_TOKEN = re.compile(r"^[!-)+-=?-~]+\Z")
+_HARNESS = re.compile(r"^[a-z0-9-]{1,63}\Z")
 
 
 def agent_id(text: str) -> str:
@@ -325,6 +336,16 @@ def _service(text: str) -> str:
     return _matching(_SERVICE, text, "a service's name")
 
 
+def _harness(text: str) -> str:
+    return _matching(_HARNESS, text, "a harness")
+
+
+def _discovered(text: str) -> str:
+    if text not in ("PING", "INFO", "STATS"):
+        raise ValueError(f"{text!r} is nothing that services are asked for")
+    return text
+
+
 def _verb(text: str) -> str:
     if text not in DEAL_VERBS:
         raise ValueError(f"{text!r} is no verb of a deal")
@@ -353,6 +374,11 @@ def endpoint(service: str, verb: str) -> str:
 def bucket_key(bucket: str, key: str) -> str:
     """Where a bucket keeps a key."""
     return f"<BUCKET>"
+
+
+def discovery(verb: str, service: str = "") -> str:
+    """Where services are found (ADR-32): PING, INFO or STATS, of all or of those of one name. Raises `ValueError`."""
+    return f"<DISCOVERY>.{_service(service)}" if service else f"<DISCOVERY>"
 
 
 def topic(name: str) -> str:

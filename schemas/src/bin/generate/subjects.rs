@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use schemas::id::{AgentId, DealId, JobId, MarketId, MoveId};
 use schemas::stream;
-use schemas::subject::{self, DealVerb};
+use schemas::subject::{self, DealVerb, PeerVerb};
 
 use crate::Outcome;
 use crate::schema::Definitions;
@@ -54,6 +54,13 @@ impl Placeholders {
         let agent = AgentId::parse("placeholder-agent")?;
         let deal = DealId::of(&agent, &MoveId::parse("placeholder")?);
         Ok(Self { agent, market: MarketId::parse("placeholder-market")?, deal, job: JobId::parse("placeholder-job")? })
+    }
+
+    /// Where an agent of the Synadia Agent Protocol is, as a template.
+    fn peer(&self, verb: PeerVerb) -> Outcome<String> {
+        let subject = subject::peer(verb, "placeholder-harness", "placeholder-owner", &self.agent)?;
+        let named = subject.replace("placeholder-harness", "{harness}").replace("placeholder-owner", "{owner}");
+        Ok(self.template(&named, "agent", "market"))
     }
 
     /// A built subject as a template.
@@ -356,6 +363,9 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             &[],
             "parties",
         ),
+        plain("prompt", p.peer(PeerVerb::Prompt)?, "an agent is prompted, in JSON", &[], "anyone"),
+        plain("prompt_status", p.peer(PeerVerb::Status)?, "such an agent is asked how it is", &[], "anyone"),
+        plain("heartbeat", p.peer(PeerVerb::Heartbeat)?, "such an agent says how it is", &[], "the agent, signed"),
     ]);
     Ok(table)
 }
