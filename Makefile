@@ -82,6 +82,7 @@ bench: build ## Measure, against a baseline in the same run: ratios as JSON in t
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench core
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals -- --sync-always
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench negotiation
 	$(CARGO) build --workspace $(PROFILE) --example problems
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench ledger
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench proof

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hms_a2a import _check_genetic as genetic
 from hms_a2a import _check_graph as graph
+from hms_a2a import _check_negotiation as negotiation
 from hms_a2a import _check_proof as proofs
 from hms_a2a import _check_value as worth
 from hms_a2a import _wire as wire
+from hms_a2a._check_parts import text as _text
 from hms_a2a._check_parts import under, unique
 from hms_a2a._errors import BadWire
 from hms_a2a._keys import is_public
@@ -31,7 +33,6 @@ from hms_a2a._limits import (
     MAX_PERIODS,
     MAX_SAMPLES,
     MAX_SNAPSHOT_CHUNKS,
-    MAX_TEXT_BYTES,
     MAX_TRANSFERS,
     PPM,
 )
@@ -90,11 +91,6 @@ def _accept(message: wire.Accept) -> None:
 
 def _reason(message: wire.Reject | wire.Withdraw) -> None:
     _text(message.reason, "reason")
-
-
-def _text(text: str, field: str) -> None:
-    if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
-        raise BadWire(field, f"at most {MAX_TEXT_BYTES} bytes")
 
 
 def _shown(message: wire.Shown) -> None:
@@ -398,6 +394,14 @@ _rule(wire.Accept, _accept)
 _rule(wire.Reject, _reason)
 _rule(wire.Withdraw, _reason)
 _rule(wire.Shown, _shown)
+_rule(wire.Alternating, negotiation.alternating)
+_rule(wire.ContractNet, negotiation.contract_net)
+_rule(wire.TalkOffer, negotiation.outcome)
+_rule(wire.TalkEnd, negotiation.reason)
+_rule(wire.TalkCall, negotiation.call)
+_rule(wire.TalkBid, negotiation.outcome)
+_rule(wire.TalkDecline, negotiation.reason)
+_rule(wire.TalkAward, negotiation.award)
 _rule(wire.ValueRequest, _valuations)
 _rule(wire.AnalyzeRequest, _analyze)
 _rule(wire.Divide, _divide)

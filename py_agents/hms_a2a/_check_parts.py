@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hms_a2a._errors import BadWire
-from hms_a2a._limits import MAX_GOODS
+from hms_a2a._limits import MAX_GOODS, MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +21,12 @@ def unique(names: Iterable[str], field: str) -> None:
         if name in seen:
             raise BadWire(f"{field}[{index}]", f"{name} stands twice")
         seen.add(name)
+
+
+def text(said: str, field: str) -> None:
+    """Refuses texts of more than `MAX_TEXT_BYTES`."""
+    if len(said) * 4 > MAX_TEXT_BYTES and len(said.encode()) > MAX_TEXT_BYTES:
+        raise BadWire(field, f"at most {MAX_TEXT_BYTES} bytes")
 
 
 @contextmanager

@@ -62,6 +62,14 @@ MAX_INTENTS: Final = 100000
 """Most intents in one clearing."""
 MAX_OBLIGATIONS: Final = 100000
 """Most obligations in one netting."""
+MAX_ISSUES: Final = 32
+"""Most issues that one negotiation is about."""
+MAX_CHOICES: Final = 65536
+"""Most choices of one issue."""
+MAX_ROUNDS: Final = 10000
+"""Most rounds of alternating offers."""
+MAX_TALK_BYTES: Final = 65536
+"""Largest word of a talk, in bytes."""
 MAX_STEPS: Final = 1024
 """Most steps in one roadmap."""
 MAX_RUNS: Final = 1000000

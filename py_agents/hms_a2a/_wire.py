@@ -135,6 +135,10 @@ class Profile(enum.StrEnum):
     """An exchange ring, proposed by anyone: each party gives to the next."""
     EXCHANGE_1 = "exchange/1"
     """An exchange of any shape, proposed by anyone: each party gives something and receives something."""
+    SAO_1 = "sao/1"
+    """Stacked alternating offers, party to party: what all have accepted, any of them proposes."""
+    CNP_1 = "cnp/1"
+    """A contract net: the manager, who opens, calls for bids and proposes what it has awarded."""
 
 
 class ClaimKind(enum.StrEnum):
@@ -166,10 +170,30 @@ class Open(Message, frozen=True, kw_only=True, tag="deal.open"):
     """The exact bytes of the terms, when they are known from the start."""
     requires: list[ClaimKind] = msgspec.field(default_factory=list)
     """The claims that must be proved."""
+    rules: bytes | None = None
+    """The exact bytes of the rules of a negotiation, which a profile that is negotiated is opened with."""
 
 
 DealId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z2-7]{26}\Z")]
 """26 of a-z and 2-7."""
+
+
+class Transcript(Record, frozen=True, kw_only=True):
+    """What was said, in short: enough that nobody can tell it differently afterwards."""
+
+    head: Hash
+    """SHA-256 of the exact bytes of the last word, each of which names the words before it."""
+    length: UInt32
+    """How many words there are."""
+
+
+class Agreement(Record, frozen=True, kw_only=True):
+    """What a negotiation came to."""
+
+    outcome: list[UInt32]
+    """The outcome: one choice for each issue, counted from 0."""
+    transcript: Transcript
+    """What was said."""
 
 
 class Propose(Message, frozen=True, kw_only=True, tag="deal.propose"):
@@ -184,6 +208,8 @@ class Propose(Message, frozen=True, kw_only=True, tag="deal.propose"):
     """The deal."""
     terms: bytes
     """The exact bytes of the terms."""
+    agreement: Agreement | None = None
+    """What the parties have agreed on, where the terms come of a negotiation."""
 
 
 class Counter(Message, frozen=True, kw_only=True, tag="deal.counter"):
@@ -327,6 +353,8 @@ class Accept(Message, frozen=True, kw_only=True, tag="deal.accept"):
     """The acceptor's bounds on its own values and costs, its margin and outlook."""
     holdings: list[Holding] = msgspec.field(default_factory=list)
     """What the acceptor holds of the goods that it gives, where the deal requires the claim `holdings`."""
+    transcript: Transcript | None = None
+    """What was said, as the acceptor heard it, where the terms come of a negotiation."""
 
 
 class Reject(Message, frozen=True, kw_only=True, tag="deal.reject"):
@@ -343,6 +371,8 @@ class Reject(Message, frozen=True, kw_only=True, tag="deal.reject"):
     """The terms, when it is about terms."""
     reason: str
     """Why, for the other parties."""
+    transcript: Transcript | None = None
+    """What was said, where a negotiation has come to nothing."""
 
 
 class Withdraw(Message, frozen=True, kw_only=True, tag="deal.withdraw"):
@@ -454,6 +484,210 @@ class Shown(Message, frozen=True, kw_only=True, tag="deal.shown"):
     """Why it ended, when it ended badly."""
     turns: UInt32
     """How many events it has."""
+    rules: bytes | None = None
+    """The exact bytes of the rules of a negotiation, if it is negotiated."""
+
+
+IssueId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+
+class Issue(Record, frozen=True, kw_only=True):
+    """One thing that is negotiated: one of `count` whole numbers, from `least` in steps of `step`."""
+
+    name: IssueId
+    """Its name."""
+    least: Int64
+    """The number that choice 0 stands for."""
+    step: Quantity
+    """How far the number of each choice is from that of the choice before."""
+    count: UInt32
+    """How many choices there are."""
+    labels: list[str] = msgspec.field(default_factory=list)
+    """What each choice is called, where the choices are options and not amounts."""
+
+
+class Pattern(Record, frozen=True, kw_only=True):
+    """A transfer that an outcome makes: its quantity is `factor` times the numbers of the issues in `times`. Where that
+    is 0, there is no transfer.
+    """
+
+    from_: UInt32 = msgspec.field(name="from")
+    """The giver's seat, counted from 0."""
+    to: UInt32
+    """The receiver's seat."""
+    goods: list[Good]
+    """The good; or one for each choice of `good_by`."""
+    good_by: IssueId | None = None
+    """The issue that picks the good."""
+    factor: Quantity
+    """How much, in the good's minor units, for each unit of the product of `times`."""
+    times: list[IssueId] = msgspec.field(default_factory=list)
+    """The issues whose numbers multiply `factor`: a quantity, or a quantity and a price."""
+    due_unix_ms: Int64
+    """When it must be there, in Unix milliseconds, before `due_by` is added."""
+    due_by: IssueId | None = None
+    """The issue whose number is added to `due_unix_ms`, in milliseconds."""
+
+
+class Domain(Record, frozen=True, kw_only=True):
+    """What is negotiated, and what each outcome of it means."""
+
+    issues: list[Issue]
+    """What is negotiated. An outcome is one choice for each, in this order."""
+    transfers: list[Pattern]
+    """The transfers that an outcome makes."""
+    delivery: Delivery
+    """When what is agreed counts as settled."""
+
+
+class Alternating(Message, frozen=True, kw_only=True, tag="rules.sao"):
+    """The rules of `sao/1`, stacked alternating offers: the parties move in turn, each accepting what is on the table
+    or putting something else there; what all others have accepted is agreed.
+    """
+
+    TYPE: ClassVar[str] = "rules.sao"
+    domain: Domain
+    """What is negotiated."""
+    order: list[AgentId]
+    """Who moves in which order: every party once. A party's place is its seat."""
+    rounds: UInt32
+    """How many rounds there are; in each, every party moves once."""
+    talk_until_unix_ms: Int64
+    """Until when anything can be said, in Unix milliseconds."""
+
+
+class ScoreWeight(Record, frozen=True, kw_only=True):
+    """How much an issue counts in the score of a bid."""
+
+    issue: IssueId
+    """The issue."""
+    weight: Int64
+    """What each unit of its number adds; negative where less is better."""
+
+
+class ContractNet(Message, frozen=True, kw_only=True, tag="rules.cnp"):
+    """The rules of `cnp/1`, the contract net: a manager calls for bids, contractors bid or decline, and the manager
+    awards to the bid with the highest score, between equals to the bidder whose id comes first. In the domain the
+    manager sits on seat 0, and whoever is awarded on seat 1.
+    """
+
+    TYPE: ClassVar[str] = "rules.cnp"
+    domain: Domain
+    """What is bid on."""
+    manager: AgentId
+    """Who calls; all other parties are contractors."""
+    bids_until_unix_ms: Int64
+    """Until when bids are heard, in Unix milliseconds; when all contractors have answered, the award may come sooner.
+    """
+    score: list[ScoreWeight]
+    """The award's rule: the sum of weights times numbers."""
+
+
+class TalkOffer(Message, frozen=True, kw_only=True, tag="talk.offer"):
+    """Puts an outcome on the table."""
+
+    TYPE: ClassVar[str] = "talk.offer"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """Who says it."""
+    turn: UInt32
+    """Which word of the talk it is, counted from 0."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the word before; of the rules, for the first."""
+    outcome: list[UInt32]
+    """One choice for each issue, counted from 0."""
+
+
+class TalkAccept(Message, frozen=True, kw_only=True, tag="talk.accept"):
+    """Accepts the outcome on the table."""
+
+    TYPE: ClassVar[str] = "talk.accept"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """Who says it."""
+    turn: UInt32
+    """Which word of the talk it is, counted from 0."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the word before."""
+    offer: Hash
+    """SHA-256 of the exact bytes of the offer."""
+
+
+class TalkEnd(Message, frozen=True, kw_only=True, tag="talk.end"):
+    """Ends the talk without agreement."""
+
+    TYPE: ClassVar[str] = "talk.end"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """Who says it."""
+    turn: UInt32
+    """Which word of the talk it is, counted from 0."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the word before; of the rules, for the first."""
+    reason: str
+    """Why, for the other parties."""
+
+
+class TalkCall(Message, frozen=True, kw_only=True, tag="talk.call"):
+    """Calls for bids."""
+
+    TYPE: ClassVar[str] = "talk.call"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """The manager."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the rules."""
+    text: str
+    """What is called for, for people."""
+
+
+class TalkBid(Message, frozen=True, kw_only=True, tag="talk.bid"):
+    """Bids, in answer to a call."""
+
+    TYPE: ClassVar[str] = "talk.bid"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """Who says it."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the call."""
+    outcome: list[UInt32]
+    """One choice for each issue, counted from 0."""
+
+
+class TalkDecline(Message, frozen=True, kw_only=True, tag="talk.decline"):
+    """Declines to bid, in answer to a call."""
+
+    TYPE: ClassVar[str] = "talk.decline"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """Who says it."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the call."""
+    reason: str
+    """Why, for the manager."""
+
+
+class TalkAward(Message, frozen=True, kw_only=True, tag="talk.award"):
+    """Awards to a bid, by the rule that the call was made under."""
+
+    TYPE: ClassVar[str] = "talk.award"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """The manager."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the call."""
+    heard: list[Hash]
+    """SHA-256 of the exact bytes of every answer that was heard, in the order in which they came."""
+    bid: Hash | None = None
+    """Which of them is awarded; none where nobody bid."""
 
 
 class Signed(Record, frozen=True, kw_only=True):
@@ -676,6 +910,8 @@ class DealNote(Message, frozen=True, kw_only=True, tag="note.deal"):
     """The rule that refused it, a stable word."""
     reason: str | None = None
     """Why, when it ended badly."""
+    rules: bytes | None = None
+    """The exact bytes of the rules of a negotiation, when the event is their opening."""
 
 
 class PartyValuation(Record, frozen=True, kw_only=True):
@@ -2979,6 +3215,15 @@ MESSAGES: tuple[type[Message], ...] = (
     Moved,
     Show,
     Shown,
+    Alternating,
+    ContractNet,
+    TalkOffer,
+    TalkAccept,
+    TalkEnd,
+    TalkCall,
+    TalkBid,
+    TalkDecline,
+    TalkAward,
     DealEvent,
     DealNote,
     ValueRequest,

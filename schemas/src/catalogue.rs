@@ -72,6 +72,8 @@ macro_rules! catalogue {
 catalogue! {
     error: ErrorReply;
     deal: Terms, Open, Propose, Counter, Accept, Reject, Withdraw, Confirm, Moved, Show, Shown;
+    negotiation: Alternating, ContractNet;
+    talk: TalkOffer, TalkAccept, TalkEnd, TalkCall, TalkBid, TalkDecline, TalkAward;
     event: DealEvent, DealNote;
     value: ValueRequest, ValueReply, AnalyzeRequest, AnalyzeReply;
     division: Divide, Divided;

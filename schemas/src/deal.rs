@@ -9,6 +9,7 @@ use crate::body::{self, DecodeError, Message, Refused};
 use crate::hash::{self, Hash};
 use crate::id::{AgentId, DealId, Good, MarketId, MoveId};
 use crate::limit::{MAX_BODY_BYTES, MAX_CLAIMS, MAX_PARTIES, MAX_TEXT_BYTES, MAX_TRANSFERS};
+use crate::negotiation::{Agreement, Transcript};
 use crate::profile::{Profile, State};
 use crate::quantity::Quantity;
 use crate::subject::DealVerb;
@@ -174,6 +175,10 @@ pub struct Open {
     /// The claims that must be proved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<ClaimKind>,
+    /// The exact bytes of the rules of a negotiation, which a profile that is negotiated is opened with.
+    #[serde(default, with = "hash::optional_bytes", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "hash::bytes::schema")]
+    pub rules: Option<Vec<u8>>,
 }
 
 /// Puts terms on the table.
@@ -190,6 +195,9 @@ pub struct Propose {
     #[serde(with = "hash::bytes")]
     #[schemars(schema_with = "hash::bytes::schema")]
     pub terms: Vec<u8>,
+    /// What the parties have agreed on, where the terms come of a negotiation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
 }
 
 /// Puts other terms on the table in answer to some.
@@ -228,6 +236,9 @@ pub struct Accept {
     /// What the acceptor holds of the goods that it gives, where the deal requires the claim `holdings`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holdings: Vec<Holding>,
+    /// What was said, as the acceptor heard it, where the terms come of a negotiation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
 }
 
 /// How much of a good a party says it holds.
@@ -255,6 +266,9 @@ pub struct Reject {
     pub terms_hash: Option<Hash>,
     /// Why, for the other parties.
     pub reason: String,
+    /// What was said, where a negotiation has come to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
 }
 
 /// Takes an own deal back; it ends.
@@ -483,6 +497,10 @@ pub struct Shown {
     pub reason: Option<String>,
     /// How many events it has.
     pub turns: u32,
+    /// The exact bytes of the rules of a negotiation, if it is negotiated.
+    #[serde(default, with = "hash::optional_bytes", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "hash::bytes::schema")]
+    pub rules: Option<Vec<u8>>,
 }
 crate::message!(Shown, "deal.shown", |shown| {
     let place = |refused: Refused| Refused::new(format!("terms.{}", refused.field), refused.reason);

@@ -237,5 +237,9 @@ pub struct DealNote {
     /// Why, when it ended badly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The exact bytes of the rules of a negotiation, when the event is their opening.
+    #[serde(default, with = "hash::optional_bytes", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "hash::bytes::schema")]
+    pub rules: Option<Vec<u8>>,
 }
 crate::message!(DealNote, "note.deal");

@@ -139,6 +139,10 @@ name!(
     StepId, "a step's id", "^[a-z0-9_-]{1,63}$", "1 to 63 of a-z, 0-9, _ and -", is_token
 );
 name!(
+    /// What is negotiated, such as `price`: one token.
+    IssueId, "an issue's name", "^[a-z0-9_-]{1,63}$", "1 to 63 of a-z, 0-9, _ and -", is_token
+);
+name!(
     /// A move, unique for its mover: what makes asking again safe.
     MoveId, "a move_id", "^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9, _ and -",
     is_occasion

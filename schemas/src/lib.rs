@@ -7,7 +7,7 @@
 //! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
 //! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
 //! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
-//! [`ledger`], [`netting`], [`network`], [`registry`], [`roadmap`], [`claim`], [`certificate`], [`proving`]. And what a
+//! [`ledger`], [`negotiation`], [`netting`], [`network`], [`registry`], [`roadmap`], [`talk`], [`claim`], [`certificate`], [`proving`]. And what a
 //! core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
 //!
 //! # What is absent
@@ -36,6 +36,7 @@ pub mod keyring;
 pub mod ledger;
 pub mod limit;
 pub mod market;
+pub mod negotiation;
 pub mod netting;
 pub mod network;
 pub mod polynomial;
@@ -52,13 +53,14 @@ pub mod signature;
 pub mod snapshot;
 pub mod stream;
 pub mod subject;
+pub mod talk;
 pub mod trade;
 pub mod value;
 
 pub use body::{Message, decode, encode};
 pub use error::{Code, ErrorReply};
 pub use hash::Hash;
-pub use id::{AgentId, DealId, Good, JobId, MarketId, MoveId};
+pub use id::{AgentId, DealId, Good, IssueId, JobId, MarketId, MoveId};
 pub use quantity::Quantity;
 pub use ratio::Ratio;
 pub use rational::Rational;

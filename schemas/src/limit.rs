@@ -59,6 +59,14 @@ pub const MAX_ALTERNATIVES: usize = 4096;
 pub const MAX_INTENTS: usize = 100_000;
 /// Most obligations in one netting.
 pub const MAX_OBLIGATIONS: usize = 100_000;
+/// Most issues that one negotiation is about.
+pub const MAX_ISSUES: usize = 32;
+/// Most choices of one issue.
+pub const MAX_CHOICES: u32 = 65_536;
+/// Most rounds of alternating offers.
+pub const MAX_ROUNDS: u32 = 10_000;
+/// Largest word of a talk, in bytes.
+pub const MAX_TALK_BYTES: usize = 64 * 1024;
 /// Most steps in one roadmap.
 pub const MAX_STEPS: usize = 1_024;
 /// Most runs of a simulation.

@@ -99,6 +99,12 @@ pub enum Profile {
     /// An exchange of any shape, proposed by anyone: each party gives something and receives something.
     #[serde(rename = "exchange/1")]
     Exchange,
+    /// Stacked alternating offers, party to party: what all have accepted, any of them proposes.
+    #[serde(rename = "sao/1")]
+    Sao,
+    /// A contract net: the manager, who opens, calls for bids and proposes what it has awarded.
+    #[serde(rename = "cnp/1")]
+    Cnp,
 }
 
 impl fmt::Display for Profile {
@@ -107,6 +113,8 @@ impl fmt::Display for Profile {
             Self::Fixed => "fixed/1",
             Self::Ring => "ring/1",
             Self::Exchange => "exchange/1",
+            Self::Sao => "sao/1",
+            Self::Cnp => "cnp/1",
         })
     }
 }
@@ -219,9 +227,26 @@ const FIXED: &[Row] = life![
 /// What anyone may open, being no party: ring and exchange differ in the terms that they take.
 const PROPOSED: &[Row] = life![row(None, Mover::Opener, Verb::OpenWithTerms, State::Negotiating)];
 
+/// Opened with rules; agreed among the parties; then any of them proposes what they have agreed on.
+const ALTERNATING: &[Row] = life![
+    row(None, Mover::Opener, Verb::Open, State::Open),
+    row(Some(State::Open), Mover::Party, Verb::Propose, State::Negotiating),
+    row(Some(State::Open), Mover::Party, Verb::Reject, State::Rejected),
+    row(Some(State::Open), Mover::Opener, Verb::Withdraw, State::Withdrawn),
+    row(Some(State::Open), Mover::Desk, Verb::Expire, State::Expired),
+];
+
+/// Opened with rules; a contractor who declines says so to the manager, and the deal goes on without it.
+const CONTRACT_NET: &[Row] = life![
+    row(None, Mover::Opener, Verb::Open, State::Open),
+    row(Some(State::Open), Mover::Opener, Verb::Propose, State::Negotiating),
+    row(Some(State::Open), Mover::Opener, Verb::Withdraw, State::Withdrawn),
+    row(Some(State::Open), Mover::Desk, Verb::Expire, State::Expired),
+];
+
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 3] = [Self::Fixed, Self::Ring, Self::Exchange];
+    pub const ALL: [Self; 5] = [Self::Fixed, Self::Ring, Self::Exchange, Self::Sao, Self::Cnp];
 
     /// The profile's table.
     #[must_use]
@@ -229,6 +254,8 @@ impl Profile {
         match self {
             Self::Fixed => FIXED,
             Self::Ring | Self::Exchange => PROPOSED,
+            Self::Sao => ALTERNATING,
+            Self::Cnp => CONTRACT_NET,
         }
     }
 
@@ -241,7 +268,13 @@ impl Profile {
     /// Whether whoever opens must be a party.
     #[must_use]
     pub fn opener_is_party(self) -> bool {
-        self == Self::Fixed
+        matches!(self, Self::Fixed | Self::Sao | Self::Cnp)
+    }
+
+    /// Whether terms come of a negotiation between the parties, whose rules the deal is opened with.
+    #[must_use]
+    pub fn is_negotiated(self) -> bool {
+        matches!(self, Self::Sao | Self::Cnp)
     }
 }
 

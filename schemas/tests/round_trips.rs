@@ -11,6 +11,7 @@ use schemas::event::{DealEvent, DealNote, Evidence, Happening, Signed};
 use schemas::ledger::{Declare, Limit};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::market::{Alternative, Give, Intent, Want};
+use schemas::negotiation::Transcript;
 use schemas::profile::{Profile, State};
 use schemas::scan::{Strictness, scan};
 use schemas::value::{Bounds, Dimensions, Outlook, PartyKind, UnitCost, UnitValue, Valuation, Weights};
@@ -127,6 +128,9 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 prop_compose! {
+    fn transcript()(head in hash(), length in any::<u32>()) -> Transcript { Transcript { head, length } }
+}
+prop_compose! {
     fn event()(deal in deal(), turn in any::<u32>(), prev in hash(), at_unix_ms in any::<i64>(), what in happening(),
                cause in option::of(signed()), trace in option::of(".{0,60}")) -> DealEvent {
         DealEvent { deal, turn, prev, at_unix_ms, what, cause, trace }
@@ -135,9 +139,9 @@ prop_compose! {
 prop_compose! {
     fn note()(deal in deal(), state in prop::sample::select(State::ALL.to_vec()), turn in any::<u32>(), at_unix_ms in any::<i64>(), book in market(),
               opener in option::of(agent()), terms in option::of(vec(any::<u8>(), 0..300)), by in option::of(agent()),
-              rule in option::of(".{0,9}"), reason in option::of(".{0,40}")) -> DealNote {
+              rule in option::of(".{0,9}"), reason in option::of(".{0,40}"), rules in option::of(vec(any::<u8>(), 0..300))) -> DealNote {
         let profile = opener.as_ref().map(|_| Profile::Ring);
-        DealNote { deal, event: state.to_string(), state, turn, at_unix_ms, book, opener, profile, terms, by, rule, reason }
+        DealNote { deal, event: state.to_string(), state, turn, at_unix_ms, book, opener, profile, terms, by, rule, reason, rules }
     }
 }
 prop_compose! {
@@ -153,8 +157,8 @@ prop_compose! {
 prop_compose! {
     fn open()(move_id in move_id(), deadline_unix_ms in any::<i64>(), book in market(), profile in prop::sample::select(Profile::ALL.to_vec()),
               parties in btree_set(agent(), 2..10), expires_unix_ms in any::<i64>(), terms in option::of(vec(any::<u8>(), 0..300)),
-              requires in vec(prop::sample::select(vec![ClaimKind::WinWin, ClaimKind::Holdings]), 0..4)) -> Open {
-        Open { move_id, deadline_unix_ms, book, profile, parties: parties.into_iter().collect(), expires_unix_ms, terms, requires }
+              requires in vec(prop::sample::select(vec![ClaimKind::WinWin, ClaimKind::Holdings]), 0..4), rules in option::of(vec(any::<u8>(), 0..300))) -> Open {
+        Open { move_id, deadline_unix_ms, book, profile, parties: parties.into_iter().collect(), expires_unix_ms, terms, requires, rules }
     }
 }
 prop_compose! {
@@ -190,8 +194,8 @@ proptest! {
     #[test]
     fn of_openings(message in open()) { holds(&message)?; }
     #[test]
-    fn of_acceptances(move_id in move_id(), deal in deal(), terms_hash in hash(), valuation in valuation()) {
-        holds(&Accept { move_id, deadline_unix_ms: 1, deal, terms_hash, valuation, holdings: Vec::new() })?;
+    fn of_acceptances(move_id in move_id(), deal in deal(), terms_hash in hash(), valuation in valuation(), transcript in option::of(transcript())) {
+        holds(&Accept { move_id, deadline_unix_ms: 1, deal, terms_hash, valuation, holdings: Vec::new(), transcript })?;
     }
     #[test]
     fn of_events(message in event()) { holds(&message)?; }

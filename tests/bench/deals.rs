@@ -152,6 +152,7 @@ impl Load {
             expires_unix_ms: deadline_unix_ms,
             terms: Some(terms),
             requires: Vec::new(),
+            rules: None,
         };
         let asked = Instant::now();
         let to = subject::deal_move(DealVerb::Open, self.opener.agent(), &deal);
@@ -175,6 +176,7 @@ impl Load {
                     terms_hash,
                     valuation,
                     holdings: Vec::new(),
+                    transcript: None,
                 };
                 let to = subject::deal_move(DealVerb::Accept, voice.agent(), deal);
                 let _: Moved = self.say(voice, to, &accept).await;

@@ -127,6 +127,7 @@ fn deal(shape: Shape, parties: usize) -> (Terms, Vec<Accept>) {
                 ..Valuation::default()
             },
             holdings: holdings.collect(),
+            transcript: None,
         }
     };
     let acceptances = (0..parties).map(accept).collect();

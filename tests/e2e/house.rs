@@ -8,14 +8,14 @@ use std::process::Command;
 use e2e::root;
 use serde_json::Value;
 
-const CORES: [&str; 7] = ["registry", "deal", "trade_balance", "mac", "graph", "genetic", "proof"];
+const CORES: [&str; 8] = ["registry", "deal", "trade_balance", "mac", "graph", "genetic", "proof", "negotiation"];
 
 /// What a crate of ours may depend on among ours.
 fn allowed(name: &str) -> &'static [&'static str] {
     match name {
         "schemas" | "e2e" => &[],
         "terms" | "runtime" => &["schemas"],
-        "swarm" => &["runtime", "schemas"],
+        "swarm" => &["runtime", "schemas", "terms", "negotiation"],
         "hms" => &[
             "schemas",
             "terms",
@@ -28,6 +28,7 @@ fn allowed(name: &str) -> &'static [&'static str] {
             "graph",
             "genetic",
             "proof",
+            "negotiation",
         ],
         // The cores inside Python.
         "native" => &["schemas", "terms", "trade_balance", "mac", "graph", "genetic", "proof"],

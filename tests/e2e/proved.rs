@@ -161,6 +161,7 @@ fn ring(parties: usize, worth: i64, holds: i64) -> (Terms, Vec<Accept>) {
             ..Valuation::default()
         },
         holdings: vec![Holding { good: good(party), quantity: holds }],
+        transcript: None,
     };
     let acceptances = (0..parties).map(accept).collect();
     (terms, acceptances)

@@ -8,13 +8,14 @@ use schemas::event::{DealEvent, Evidence, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId};
 use schemas::limit::{MAX_DUE_MS, MAX_EXPIRY_MS};
-use schemas::profile::{Profile, State, Verb};
+use schemas::profile::{Mover, Profile, Row, State, Verb};
 use schemas::registry::Done;
 use schemas::{stream, subject};
 use terms::claims::{Raised, raised_by};
 
 use crate::entry::{Chain, Entry};
 use crate::gate::{self, ASK_AGAIN_MS, Judged, Rule, Unproved};
+use crate::negotiated::{check_acceptance, check_opening, check_proposal, proposed_parties};
 use crate::note::notes;
 use crate::state::{Deal, OnTable};
 
@@ -270,11 +271,12 @@ fn decide_open(open: &Open, by: &AgentId, id: &DealId, now_unix_ms: i64) -> Resu
     }
     let verb = if open.terms.is_some() { Verb::OpenWithTerms } else { Verb::Open };
     if open.profile.row(None, verb).is_none() {
-        return Err(
-            ErrorReply::refused("profile", format!("{} must be opened with terms", open.profile)).at_field("terms")
-        );
+        let how = if open.terms.is_some() { "without" } else { "with" };
+        let reason = format!("{} must be opened {how} terms", open.profile);
+        return Err(ErrorReply::refused("profile", reason).at_field("terms"));
     }
     check_expiry(open.expires_unix_ms, "expires_unix_ms", now_unix_ms)?;
+    check_opening(open, by, now_unix_ms)?;
     let mut terms_hash = None;
     if let Some(bytes) = &open.terms {
         let read = ReadTerms::read(bytes).map_err(field)?;
@@ -318,16 +320,17 @@ fn moved(
             .in_state(deal.state));
         }
         Move::Propose(propose) => {
-            may(deal, Verb::Propose)?;
-            if !is_opener {
+            let row = may(deal, Verb::Propose)?;
+            if row.mover == Mover::Opener && !is_opener {
                 return Err(forbidden("only the opener proposes").by_rule("opener_proposes"));
             }
             in_time(deal, now)?;
             let read = ReadTerms::read(&propose.terms).map_err(field)?;
-            check_terms(deal.profile, &read.terms, &deal.parties, now)?;
+            check_terms(deal.profile, &read.terms, proposed_parties(deal, &read), now)?;
             if read.terms.book != deal.book {
                 return Err(bad("terms.book", "is another book than the deal's"));
             }
+            check_proposal(deal, propose, &read)?;
             effects.push(Effect::Timer { at_unix_ms: read.terms.expires_unix_ms });
             Happening::Proposed { by: by.clone(), terms_hash: read.hash }
         }
@@ -371,6 +374,7 @@ fn accepted(
     must_be_party(deal, by)?;
     in_time(deal, now)?;
     let table = on_the_table(deal, accept.terms_hash)?;
+    check_acceptance(deal, table, accept)?;
     if deal.accepted.contains_key(by) {
         return Err(not_now(deal, "this party has already accepted").by_rule("accepted_before"));
     }
@@ -441,11 +445,9 @@ fn confirmed(
 }
 
 /// Whether the profile's table lets a verb be made in the deal's state.
-fn may(deal: &Deal, verb: Verb) -> Result<(), ErrorReply> {
-    match deal.profile.row(Some(deal.state), verb) {
-        Some(_) => Ok(()),
-        None => Err(not_now(deal, &format!("{} has no such move in state {}", deal.profile, deal.state))),
-    }
+fn may(deal: &Deal, verb: Verb) -> Result<&'static Row, ErrorReply> {
+    let row = deal.profile.row(Some(deal.state), verb);
+    row.ok_or_else(|| not_now(deal, &format!("{} has no such move in state {}", deal.profile, deal.state)))
 }
 
 fn must_be_party(deal: &Deal, by: &AgentId) -> Result<(), ErrorReply> {

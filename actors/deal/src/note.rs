@@ -22,6 +22,7 @@ pub(crate) fn notes(deal: &Deal, entry: &Entry) -> Vec<Effect> {
         // The ledger writes these, and their notes.
         Happening::Committed { .. } | Happening::Compensated { .. } => return Vec::new(),
     };
+    let rules = deal.rules.as_ref().filter(|_| matches!(what, Happening::Opened { .. }));
     let about_terms = matches!(what, Happening::Opened { .. } | Happening::Proposed { .. });
     let note = DealNote {
         deal: deal.id.clone(),
@@ -38,6 +39,7 @@ pub(crate) fn notes(deal: &Deal, entry: &Entry) -> Vec<Effect> {
         reason: reason
             .cloned()
             .or_else(|| deal.state.is_end().then(|| deal.ended.as_ref().map(|(_, why)| why.clone())).flatten()),
+        rules: rules.map(|ruled| ruled.bytes.clone()),
     };
     let mut to: Vec<&AgentId> = deal.parties.iter().collect();
     if !deal.is_party(&deal.opener) {

@@ -1,15 +1,18 @@
 //! A deal's state: the fold of its log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemas::deal::{ClaimKind, Delivery, Move, ReadTerms, Shown, Terms};
 use schemas::event::{DealEvent, Evidence, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId, MarketId, MoveId};
+use schemas::negotiation::{Rules, Transcript};
 use schemas::profile::{Profile, State};
 use schemas::subject::parse_deal_move;
 
 use crate::entry::Entry;
+use crate::negotiated::Ruled;
 
 /// The terms on the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct OnTable {
     pub terms: Terms,
     /// Their name.
     pub hash: Hash,
+    /// What was said before they were proposed, where they come of a negotiation.
+    pub transcript: Option<Transcript>,
 }
 
 /// A move that the log holds.
@@ -46,6 +51,8 @@ pub struct Deal {
     pub profile: Profile,
     /// Who takes part.
     pub parties: Vec<AgentId>,
+    /// The rules that its terms are negotiated by, if they are.
+    pub rules: Option<Arc<Ruled>>,
     /// The claims that must be proved.
     pub requires: Vec<ClaimKind>,
     /// When it lapses without agreement, in Unix milliseconds.
@@ -102,6 +109,7 @@ impl Deal {
             book: book.clone(),
             profile: *profile,
             parties: open.parties.clone(),
+            rules: Ruled::of(open).map(Arc::new),
             requires: open.requires.clone(),
             expires_unix_ms: open.expires_unix_ms,
             state: State::Open,
@@ -120,8 +128,8 @@ impl Deal {
     fn happen(&mut self, event: &DealEvent, cause: Option<&Caused>) {
         match &event.what {
             Happening::Opened { .. } | Happening::Proposed { .. } => {
-                if let Some(bytes) = cause.and_then(|c| c.terms()) {
-                    self.put_on_table(bytes);
+                if let Some((bytes, transcript)) = cause.and_then(|c| c.terms()) {
+                    self.put_on_table(bytes, transcript);
                 }
             }
             Happening::Accepted { by, last, .. } => {
@@ -162,10 +170,14 @@ impl Deal {
         self.ended = Some((rule.cloned(), reason.to_owned()));
     }
 
-    fn put_on_table(&mut self, bytes: &[u8]) {
+    fn put_on_table(&mut self, bytes: &[u8], transcript: Option<Transcript>) {
         if let Ok(ReadTerms { terms, hash }) = ReadTerms::read(bytes) {
             self.expires_unix_ms = terms.expires_unix_ms;
-            self.table = Some(OnTable { bytes: bytes.to_vec(), terms, hash });
+            // From the award on, a contract net is a deal between two.
+            if matches!(self.rules.as_deref(), Some(Ruled { rules: Rules::ContractNet(_), .. })) {
+                self.parties.clone_from(&terms.parties);
+            }
+            self.table = Some(OnTable { bytes: bytes.to_vec(), terms, hash, transcript });
             self.state = State::Negotiating;
         }
     }
@@ -210,6 +222,7 @@ impl Deal {
             confirmed: self.confirmed.iter().cloned().collect(),
             reason: self.ended.as_ref().map(|(_, reason)| reason.clone()),
             turns: self.turns,
+            rules: self.rules.as_ref().map(|ruled| ruled.bytes.clone()),
         }
     }
 }
@@ -228,11 +241,14 @@ impl Caused {
         Some(Self { by, ask, signed: signed.clone() })
     }
 
-    fn terms(&self) -> Option<&[u8]> {
+    /// The terms that it puts on the table, and what was said before.
+    fn terms(&self) -> Option<(&[u8], Option<Transcript>)> {
         match &self.ask {
-            Move::Open(open) => open.terms.as_deref(),
-            Move::Propose(propose) => Some(&propose.terms),
-            Move::Counter(counter) => Some(&counter.terms),
+            Move::Open(open) => Some((open.terms.as_deref()?, None)),
+            Move::Propose(propose) => {
+                Some((&propose.terms, propose.agreement.as_ref().map(|agreement| agreement.transcript)))
+            }
+            Move::Counter(counter) => Some((&counter.terms, None)),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Agents in Rust, the market maker, and the scenario runner.
 
+pub mod bargain;
 #[cfg(test)]
 mod fixtures;
 pub mod maker;

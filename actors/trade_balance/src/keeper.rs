@@ -549,6 +549,7 @@ fn notes(answered: &DealEvent, written: &DealEvent, moved: &[Transfer], book: &M
         by: None,
         rule,
         reason,
+        rules: None,
     };
     let body = encode(&note);
     let stated = terms.and_then(|bytes| ReadTerms::read(bytes).ok()).map(|read| read.terms.parties);

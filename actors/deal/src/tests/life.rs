@@ -226,6 +226,7 @@ fn in_fixed_1_terms_may_come_later_and_only_from_the_opener() {
         deadline_unix_ms: world.now + 1,
         deal: world.id.clone(),
         terms: encode(&terms),
+        agreement: None,
     });
     assert_eq!(world.send("ghana", DealVerb::Propose, &propose).unwrap_err().rule.as_deref(), Some("opener_proposes"));
     assert_eq!(world.send("kenya", DealVerb::Propose, &propose).unwrap(), State::Negotiating);

@@ -2,6 +2,7 @@
 
 mod gate;
 mod life;
+mod negotiated;
 mod tamper;
 
 use std::collections::BTreeMap;
@@ -167,6 +168,14 @@ impl World {
         );
     }
 
+    /// What a desk writes that does not ask its rules.
+    pub(super) fn desk(&mut self, what: Happening, cause: Signed) {
+        let (turn, prev) = self.deal.as_ref().map(|deal| (deal.turns, deal.head)).unwrap();
+        let deal = self.id.clone();
+        let event = DealEvent { deal, turn, prev, at_unix_ms: self.now, what, cause: Some(cause), trace: None };
+        self.write(DESK, Entry::write(event));
+    }
+
     pub(super) fn commit(&mut self) {
         let last = Entry::read(&self.log.last().unwrap().body).unwrap();
         let Happening::Certified { book, terms, acceptances, certificates, .. } = last.event.what else {
@@ -189,6 +198,7 @@ impl World {
             expires_unix_ms: terms.expires_unix_ms,
             terms: Some(encode(terms)),
             requires: vec![],
+            rules: None,
         })
     }
 
@@ -200,6 +210,7 @@ impl World {
             terms_hash: Hash::of(&encode(terms)),
             valuation: Valuation::default(),
             holdings: Vec::new(),
+            transcript: None,
         })
     }
 
@@ -219,6 +230,7 @@ impl World {
             deal: self.id.clone(),
             terms_hash: None,
             reason: "too dear".into(),
+            transcript: None,
         })
     }
 

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bus::BusArgs,
-    command::{on_runtime, verify_all},
+    command::{on_runtime, transcript, verify_all},
     evidence::{Evidence, Unproved},
     exit::{Exit, OrExit, Outcome, Stop},
     input, output,
@@ -45,6 +45,7 @@ pub enum Deal {
     Show(Show),
     Log(Log),
     Verify(Verify),
+    Transcript(transcript::TranscriptArgs),
 }
 
 /// List deals, the one that moved last at the end
@@ -139,6 +140,7 @@ impl Deal {
             Self::List(list) => on_runtime(list.run()),
             Self::Show(show) => on_runtime(show.run()),
             Self::Log(log) => on_runtime(log.run()),
+            Self::Transcript(transcript) => on_runtime(transcript.run()),
             Self::Verify(Verify { all: true, from: Some(folder), json, .. }) if folder.is_dir() => {
                 on_runtime(async move { verify_all::of_backup(&folder, json).await })
             }

@@ -15,6 +15,7 @@ pub mod provision;
 mod sim;
 mod status;
 mod swarm;
+mod transcript;
 mod up;
 mod verify_all;
 

@@ -1,6 +1,7 @@
 //! `hms swarm`: agents join, trade and leave, and what came of it.
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,7 +11,9 @@ use runtime::{
     broker::{Broker, BrokerSpec},
     port::Port,
 };
+use serde::Serialize;
 use swarm::{
+    bargain::{self, Standing, scenario::Scenario as Negotiations},
     run::{self, Report, RunError, Spec},
     scenario::{Population, Scenario, ScenarioError},
     voice::AskError,
@@ -90,11 +93,16 @@ struct Private {
 
 impl Run {
     async fn run(self) -> Outcome {
+        if let Some(negotiations) = Negotiations::load(&self.scenario).map_err(at_fault(&self.scenario))? {
+            return self.negotiate(&negotiations).await;
+        }
         let scenario = Scenario::load(&self.scenario).map_err(at_fault(&self.scenario))?;
         let seed = self.seed.unwrap_or(scenario.seed);
         let folder = self.scenario.parent().unwrap_or(Path::new("."));
         let population = scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
-        let (port, traders, private) = self.bus(&scenario).await?;
+        // What nobody asks, nobody needs to start.
+        let provers = usize::from(!scenario.market.requires.is_empty());
+        let (port, traders, private) = self.bus(provers, true).await?;
         let spec = Spec {
             about: scenario.about.clone(),
             seed,
@@ -109,10 +117,7 @@ impl Run {
             page: self.report.clone(),
         };
         let report = self.trade(port, traders, &population, &spec).await;
-        if let Some(Private { house, folder }) = private {
-            house.drain().await;
-            drop(folder);
-        }
+        close(private).await;
         self.tell(&report?)
     }
 
@@ -123,25 +128,27 @@ impl Run {
         population: &Population,
         spec: &Spec,
     ) -> Outcome<Report> {
-        let enough = async {
-            if let Err(error) = runtime::interrupted().await {
-                tracing::warn!(%error, "signals cannot be heard");
-                std::future::pending::<()>().await;
-            }
-        };
-        run::run(port, traders, population, spec, enough).await.map_err(|error| {
-            let exit = match &error {
-                RunError::OtherMarket(_) | RunError::NotReady { .. } | RunError::Python { .. } => Exit::Bad,
-                RunError::Ask { source: AskError::Refused(_), .. } => Exit::Bad,
-                RunError::Export { .. } | RunError::Key(_) => Exit::Input,
-                _ => Exit::NoBus,
-            };
-            Stop::new(exit, error)
-        })
+        run::run(port, traders, population, spec, enough()).await.map_err(stop)
+    }
+
+    /// Runs a scenario of negotiations.
+    async fn negotiate(&self, scenario: &Negotiations) -> Outcome {
+        if self.data.is_some() || self.export.is_some() {
+            return Err(Stop::say(Exit::Usage, "a scenario of negotiations takes neither --data nor --export"));
+        }
+        let seed = self.seed.unwrap_or(scenario.seed);
+        let gathering = scenario.gathering(seed).map_err(at_fault(&self.scenario))?;
+        let (port, talkers, private) = self.bus(0, false).await?;
+        let seconds = self.seconds.unwrap_or(scenario.seconds);
+        let standing = bargain::run(port, talkers, &gathering, seed, seconds, enough()).await.map_err(stop);
+        close(private).await;
+        let standing: Standing = standing?;
+        self.print(&standing)?;
+        if standing.errors.is_empty() && standing.unfinished == 0 { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
     }
 
     /// The onlooker's connection and the agents', on the bus that is meant.
-    async fn bus(&self, scenario: &Scenario) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
+    async fn bus(&self, provers: usize, has_maker: bool) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
         if self.nats.is_some() || self.context.is_some() {
             // Only where the bus is matters here: a run keeps no keys.
             let dir = DirArgs { dir: PathBuf::from(crate::keystore::DEFAULT_DIR) };
@@ -152,9 +159,8 @@ impl Run {
         let broker = Broker::start(BrokerSpec { port: 0, ..BrokerSpec::new(folder.path()) }).or_exit(Exit::NoBus)?;
         let url = broker.url();
         let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
-        // What nobody asks, nobody needs to start.
-        let count = usize::from(!scenario.market.requires.is_empty());
-        let plan = Plan { replicas: 1, has_maker: true, provers: Provers { count, bus: Whereabouts::at(url.clone()) } };
+        let provers = Provers { count: provers, bus: Whereabouts::at(url.clone()) };
+        let plan = Plan { replicas: 1, has_maker, provers };
         let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
         let port = bus::connect_own(&url, "hms-swarm").await?;
         let traders = bus::connect_own(&url, "hms-swarm-agents").await?;
@@ -162,6 +168,11 @@ impl Run {
     }
 
     fn tell(&self, report: &Report) -> Outcome {
+        self.print(report)?;
+        if report.conservation_ok && report.win_win_ok { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+    }
+
+    fn print<T: Serialize + Display>(&self, report: &T) -> Outcome {
         let json = serde_json::to_value(report).or_exit(Exit::Bad)?;
         match &self.json {
             Some(path) if path.as_os_str() == "-" => output::json(&json)?,
@@ -173,8 +184,35 @@ impl Run {
             }
             None => output::line(report)?,
         }
-        if report.conservation_ok && report.win_win_ok { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+        Ok(())
     }
+}
+
+/// Ends a bus of a run's own.
+async fn close(private: Option<Private>) {
+    if let Some(Private { house, folder }) = private {
+        house.drain().await;
+        drop(folder);
+    }
+}
+
+/// Somebody says that it is enough.
+async fn enough() {
+    if let Err(error) = runtime::interrupted().await {
+        tracing::warn!(%error, "signals cannot be heard");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How a run that failed ends the command.
+fn stop(error: RunError) -> Stop {
+    let exit = match &error {
+        RunError::OtherMarket(_) | RunError::NotReady { .. } | RunError::Python { .. } => Exit::Bad,
+        RunError::Ask { source: AskError::Refused(_), .. } => Exit::Bad,
+        RunError::Export { .. } | RunError::Key(_) => Exit::Input,
+        _ => Exit::NoBus,
+    };
+    Stop::new(exit, error)
 }
 
 /// Names the file that is at fault.

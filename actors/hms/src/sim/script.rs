@@ -180,6 +180,7 @@ impl Script {
             expires_unix_ms: draft.terms.expires_unix_ms,
             terms: (!draft.is_proposed_later).then(|| draft.bytes.clone()),
             requires: draft.requires.clone(),
+            rules: None,
         };
         if !matches!(self.moves(hand, draft, Move::Open(open)).await, Outcome::Done(_)) {
             return Ok(false);
@@ -190,6 +191,7 @@ impl Script {
                 deadline_unix_ms: draft.terms.expires_unix_ms,
                 deal: draft.id.clone(),
                 terms: draft.bytes.clone(),
+                agreement: None,
             };
             self.moves(hand, draft, Move::Propose(propose)).await;
         }
@@ -255,6 +257,7 @@ impl Script {
             deal: draft.id.clone(),
             terms_hash: Some(draft.hash),
             reason: "a whim".to_owned(),
+            transcript: None,
         }))
     }
 
@@ -285,6 +288,7 @@ impl Script {
             terms_hash: draft.hash,
             valuation,
             holdings,
+            transcript: None,
         }))
     }
 

@@ -19,16 +19,17 @@ use serde_json::{Value, json};
 
 use crate::{check, hms, hms_in};
 
-const NOW: i64 = 1_790_000_000_000;
+pub const NOW: i64 = 1_790_000_000_000;
 
 /// A bus's log in the making: a deal between angola and kenya that settles at once.
-struct Story {
+pub struct Story {
     signers: Vec<Signer>,
     lines: Vec<Value>,
 }
 
 impl Story {
-    fn settled() -> (Self, DealId) {
+    /// Everybody registered, and no deal yet.
+    pub fn begun() -> Self {
         let account: schemas::signature::PublicKey = KeyPair::new_account().public_key().parse().unwrap();
         let signer =
             |name: &&str| Signer::from_seed(&KeyPair::new_user().seed().unwrap(), account.clone(), *name).unwrap();
@@ -40,6 +41,11 @@ impl Story {
             story.store(core, subject::key_log(&name), KeyEvent::TYPE, &body);
         }
         ["angola", "kenya"].iter().for_each(|agent| story.register(agent));
+        story
+    }
+
+    fn settled() -> (Self, DealId) {
+        let mut story = Self::begun();
         let id = story.deal();
         (story, id)
     }
@@ -107,6 +113,7 @@ impl Story {
             expires_unix_ms: NOW + 60_000,
             terms: Some(terms.clone()),
             requires: vec![],
+            rules: None,
         };
         let mut deal = self.moved(None, &id, &parties[1], DealVerb::Open, Move::Open(open));
         for party in &parties {
@@ -117,6 +124,7 @@ impl Story {
                 terms_hash: Hash::of(&terms),
                 valuation: Valuation::default(),
                 holdings: Vec::new(),
+                transcript: None,
             };
             deal = self.moved(deal, &id, party, DealVerb::Accept, Move::Accept(accept));
         }
@@ -134,7 +142,7 @@ impl Story {
         id
     }
 
-    fn moved(&mut self, deal: Option<Deal>, id: &DealId, by: &AgentId, verb: DealVerb, ask: Move) -> Option<Deal> {
+    pub fn moved(&mut self, deal: Option<Deal>, id: &DealId, by: &AgentId, verb: DealVerb, ask: Move) -> Option<Deal> {
         let signed = self.signed(by.as_str(), subject::deal_move(verb, by, id), ask.encode());
         let call = Call { now_unix_ms: NOW, sender: Some(Sender::parse(&signed.sender).unwrap()), ..Call::default() };
         let ask = Ask::Move { by: by.clone(), deal: id.clone(), ask: Box::new(ask), signed };
@@ -145,7 +153,7 @@ impl Story {
         })
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.lines.iter().map(|line| format!("{line}\n")).collect()
     }
 }

@@ -9,6 +9,7 @@ mod deal;
 mod decode;
 mod help;
 mod keys;
+mod negotiation;
 mod nobus;
 mod swarm;
 

@@ -71,6 +71,7 @@ impl Proposal {
             expires_unix_ms: terms.expires_unix_ms,
             terms: Some(bytes),
             requires: market.requires.clone(),
+            rules: None,
         };
         let subject = subject::deal_move(DealVerb::Open, maker, &deal);
         Some(Self { deal, terms, subject, body: encode(&open) })

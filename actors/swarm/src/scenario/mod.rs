@@ -5,7 +5,7 @@
 //! drawn is drawn from the seed, so a scenario and a seed are a population, exactly. What is wrong with a file is
 //! reported with the field.
 
-mod draws;
+pub(crate) mod draws;
 mod file;
 mod money;
 mod schedule;
@@ -60,7 +60,7 @@ pub enum ScenarioError {
 }
 
 impl ScenarioError {
-    fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Field { field: field.into(), reason: reason.into() }
     }
 }
@@ -156,7 +156,7 @@ impl Scenario {
     }
 }
 
-fn read(path: &Path) -> Result<String, ScenarioError> {
+pub(crate) fn read(path: &Path) -> Result<String, ScenarioError> {
     std::fs::read_to_string(path)
         .map_err(|source| ScenarioError::Unreadable { path: path.display().to_string(), source })
 }

@@ -23,7 +23,7 @@ use schemas::header;
 use schemas::ledger::{Declare, Declared, Limit};
 use schemas::limit::{DEFAULT_LEASE_MS, MAX_BODY_BYTES, MAX_INBOX_PAGE};
 use schemas::market::{Because, Intent, IntentWithdrawn};
-use schemas::profile::State;
+use schemas::profile::{Profile, State};
 use schemas::registry::{DirectMessage, InboxPage, Leave, ReadInbox, Register, Registered, Send};
 use schemas::signature::{BadKey, PublicKey, Signer};
 use schemas::subject::{self, DealVerb};
@@ -268,6 +268,8 @@ impl Trader {
 
     fn note(&mut self, note: DealNote, now_unix_ms: i64, out: &mut Outbox) {
         match note.state {
+            // What is negotiated is not a trader's to judge: it heard nothing of the talk.
+            State::Negotiating if note.profile.is_some_and(Profile::is_negotiated) => {}
             State::Negotiating => {
                 if let Some(bytes) = &note.terms {
                     self.proposed(note.deal, bytes, now_unix_ms, out);
@@ -305,8 +307,15 @@ impl Trader {
                 let Some(move_id) = move_id("accept", deal.as_str()) else { return };
                 let valuation = judge::valuation(&self.plan, &terms);
                 let holdings = judge::holdings(&self.plan, &self.used(), &terms);
-                let accept =
-                    Accept { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash: hash, valuation, holdings };
+                let accept = Accept {
+                    move_id,
+                    deadline_unix_ms,
+                    deal: deal.clone(),
+                    terms_hash: hash,
+                    valuation,
+                    holdings,
+                    transcript: None,
+                };
                 let ask = Ask::request(subject::deal_move(DealVerb::Accept, &me, &deal), &accept);
                 let moved = Use::of(&me, &terms);
                 self.promised.insert(deal.clone(), Promise { terms, hash, moved });
@@ -315,7 +324,14 @@ impl Trader {
             Err(ground) => {
                 let Some(move_id) = move_id("reject", deal.as_str()) else { return };
                 let reason = ground.reason().to_owned();
-                let reject = Reject { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash: Some(hash), reason };
+                let reject = Reject {
+                    move_id,
+                    deadline_unix_ms,
+                    deal: deal.clone(),
+                    terms_hash: Some(hash),
+                    reason,
+                    transcript: None,
+                };
                 let ask = Ask::request(subject::deal_move(DealVerb::Reject, &me, &deal), &reject);
                 self.ask(Purpose::Reject(deal, ground), ask, deadline_unix_ms, now_unix_ms, out);
             }

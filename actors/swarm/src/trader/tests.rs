@@ -213,6 +213,7 @@ fn note(number: u32, event: &str, state: State, terms: Option<&Terms>) -> DealNo
         by: None,
         rule: None,
         reason: None,
+        rules: None,
     }
 }
 

@@ -62,6 +62,7 @@ fn accept(values: &[(&str, Bounds)], costs: &[(&str, Bounds)], holdings: &[(&str
         terms_hash: Hash::ZERO,
         valuation,
         holdings,
+        transcript: None,
     }
 }
 

@@ -115,6 +115,7 @@ impl World {
                 terms_hash: Hash::of(&bytes),
                 valuation: Valuation::default(),
                 holdings: Vec::new(),
+                transcript: None,
             };
             let subject = subject::deal_move(DealVerb::Accept, party, &deal);
             Signed { subject, sender: "{}".into(), body: encode(&accept) }

@@ -32,6 +32,7 @@ fn acceptance(deal: &DealId, party: &AgentId, terms: &[u8]) -> Signed {
         terms_hash: Hash::of(terms),
         valuation: Valuation::default(),
         holdings: Vec::new(),
+        transcript: None,
     };
     Signed {
         subject: subject::deal_move(DealVerb::Accept, party, deal),

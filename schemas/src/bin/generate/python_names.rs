@@ -44,7 +44,7 @@ fn limits() -> Outcome<String> {
     let values = widened![limit:
         MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_TOKEN_CHARS, MAX_MOVE_ID_CHARS, MAX_PARTIES,
         MAX_TRANSFERS, MAX_CLAIMS, MAX_DEAL_EVIDENCE_BYTES, MAX_GOODS, MAX_ALTERNATIVES, MAX_INTENTS, MAX_OBLIGATIONS,
-        MAX_STEPS, MAX_RUNS, MAX_LINKS, MAX_TEXT_BYTES, MAX_SENDER_BYTES, REPLAY_WINDOW_MS, MAX_LEASE_MS,
+        MAX_ISSUES, MAX_CHOICES, MAX_ROUNDS, MAX_TALK_BYTES, MAX_STEPS, MAX_RUNS, MAX_LINKS, MAX_TEXT_BYTES, MAX_SENDER_BYTES, REPLAY_WINDOW_MS, MAX_LEASE_MS,
         DEFAULT_LEASE_MS, MAX_EXPIRY_MS, MAX_DUE_MS, MAX_BATCH_MESSAGES, MAX_SNAPSHOT_CHUNKS, MAX_INBOX_PAGE,
         PPM, MAX_DEAL_CLAIMS, MAX_VARIABLES, MAX_HYPOTHESES, MAX_POLY_TERMS, MAX_DEGREE, MAX_EXPANDED_DEGREE,
         MAX_COEFFICIENT_BITS, MAX_CERTIFICATE_NODES, MAX_LEAF_TERMS, MAX_FACTORS, MAX_EXPANDED_BITS, MAX_EXPANSION, MAX_CLAIM_CHARS,
@@ -105,7 +105,7 @@ fn profiles() -> Outcome<String> {
         .filter(|p| p.opener_is_party())
         .map(|p| format!("Profile.{}", constant_name(&p.to_string())))
         .collect();
-    write!(text, "\nOPENER_IS_PARTY: Final[frozenset[Profile]] = frozenset(({},))\n", open.join(", "))?;
+    write!(text, "\nOPENER_IS_PARTY: Final[frozenset[Profile]] = frozenset(({}))\n", open.join(", "))?;
     docstring(&mut text, "", "The profiles in which whoever opens must be a party.")?;
     text.push_str("\nTABLES: Final[dict[Profile, tuple[Row, ...]]] = {\n");
     for profile in Profile::ALL {
@@ -169,6 +169,7 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         .replace("<PROOFS>", stream::PROOFS)
         .replace("<RESERVED>", &subject::RESERVED.map(|word| format!("\"{word}\"")).join(", "))
         .replace("<VERBS>", &subject::DealVerb::ALL.map(|verb| format!("\"{verb}\"")).join(", "))
+        .replace("<TALK>", &format!("{ROOT}.talk"))
         .replace("<ALL_LIVE>", &subject::all_live())
         .replace("<ALL_LIVE_DEAL_LOGS>", &subject::all_live_deal_logs())
         .replace("<TOPIC>", &subject::topic("TOPIC")?.replace("TOPIC", ""))
@@ -227,7 +228,17 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
     write!(text, "\n\ndef {name}({arguments}) -> str:\n")?;
     docstring(text, "    ", &format!("`{shown}`: {about}."))?;
     writeln!(text, "    return f\"{filled}\"")?;
-    let read = ["deal_move", "deal_log", "live_deal_log", "inbox", "live_inbox", "intent", "live_intent", "job_cancel"];
+    let read = [
+        "deal_move",
+        "deal_log",
+        "live_deal_log",
+        "inbox",
+        "live_inbox",
+        "intent",
+        "live_intent",
+        "job_cancel",
+        "talk",
+    ];
     if read.contains(&name) {
         let doors: Vec<&str> = parts
             .iter()
@@ -395,6 +406,11 @@ def all_topics(pattern: str) -> str:
     if not all(part == "*" or _TOPIC_TOKEN.match(part) for part in rest):
         raise ValueError(f"{pattern[:256]!r} is not a pattern of tokens, * and >")
     return f"<TOPIC>{pattern}"
+
+
+def all_talk_to(party: str) -> str:
+    """Whatever a party is told under negotiation. Raises `ValueError`."""
+    return f"<TALK>.{agent_id(party)}.*"
 
 
 def parse_topic(subject: str) -> str:

@@ -359,9 +359,9 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
         plain(
             "talk",
             p.template(&subject::talk(&p.agent, &p.deal), "party", ""),
-            "offers under negotiation, party to party",
-            &[],
-            "parties",
+            "what a party is told under negotiation: offers, bids, answers",
+            &["talk.offer", "talk.accept", "talk.end", "talk.call", "talk.bid", "talk.decline", "talk.award"],
+            "the other parties",
         ),
         plain("prompt", p.peer(PeerVerb::Prompt)?, "an agent is prompted, in JSON", &[], "anyone"),
         plain("prompt_status", p.peer(PeerVerb::Status)?, "such an agent is asked how it is", &[], "anyone"),

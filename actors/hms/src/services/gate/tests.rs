@@ -128,6 +128,7 @@ impl Town {
             expires_unix_ms: self.terms.expires_unix_ms,
             terms: Some(encode(&self.terms)),
             requires: vec![ClaimKind::WinWin],
+            rules: None,
         };
         self.moves(0, DealVerb::Open, Move::Open(open)).await;
     }
@@ -146,6 +147,7 @@ impl Town {
                 ..Valuation::default()
             },
             holdings: Vec::new(),
+            transcript: None,
         };
         self.moves(who, DealVerb::Accept, Move::Accept(accept)).await;
     }

@@ -25,6 +25,8 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
     let terms = json!({ "type": "terms", "book": "african", "parties": ["egypt", "kenya"],
         "transfers": [transfer, back], "delivery": "confirmed", "expires_unix_ms": expires });
     let terms_bytes = hex(&written(&terms)?);
+    let rules_bytes = hex(&written(&super::negotiations::alternating())?);
+    let transcript = json!({ "head": hash, "length": 44 });
     let bounds = |lo: &str, hi: &str| json!({ "lo": lo, "hi": hi });
     let outlook = json!({ "kind": "ngo", "rate": "1/25", "risk_aversion": "1/5", "arrival": "99/100",
         "weights": { "economic_ppm": 400_000, "social_ppm": 300_000, "environmental_ppm": 200_000, "security_ppm": 100_000 } });
@@ -127,7 +129,7 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             moved(
                 "open",
                 json!({ "book": "african", "profile": "ring/1", "parties": ["egypt", "kenya"], "expires_unix_ms": expires,
-            "terms": terms_bytes, "requires": ["win_win", "holdings"] }),
+            "terms": terms_bytes, "requires": ["win_win", "holdings"], "rules": rules_bytes }),
             ),
         ),
         (
@@ -137,12 +139,23 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
                 json!({ "book": "african", "profile": "fixed/1", "parties": ["egypt", "kenya"], "expires_unix_ms": expires }),
             ),
         ),
-        ("full", moved("propose", json!({ "deal": deal, "terms": terms_bytes }))),
+        (
+            "full",
+            moved(
+                "propose",
+                json!({ "deal": deal, "terms": terms_bytes,
+            "agreement": { "outcome": [1, 0, 40, 5, 29], "transcript": transcript } }),
+            ),
+        ),
+        ("without agreement", moved("propose", json!({ "deal": deal, "terms": terms_bytes }))),
         ("empty terms", moved("propose", json!({ "deal": deal, "terms": "" }))),
         ("full", moved("counter", json!({ "deal": deal, "terms_hash": hash, "terms": terms_bytes }))),
         (
             "full",
-            moved("accept", json!({ "deal": deal, "terms_hash": hash, "valuation": valuation, "holdings": holdings })),
+            moved(
+                "accept",
+                json!({ "deal": deal, "terms_hash": hash, "valuation": valuation, "holdings": holdings, "transcript": transcript }),
+            ),
         ),
         (
             "nothing stated",
@@ -152,7 +165,13 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "valuation": { "outlook": { "kind": "corporate" }, "margin_ppm": 0, "values": [], "costs": [] } }),
             ),
         ),
-        ("full", moved("reject", json!({ "deal": deal, "terms_hash": hash, "reason": "too dear" }))),
+        (
+            "full",
+            moved(
+                "reject",
+                json!({ "deal": deal, "terms_hash": hash, "reason": "too dear", "transcript": transcript }),
+            ),
+        ),
         ("longest reason", moved("reject", json!({ "deal": deal, "reason": "é".repeat(512) }))),
         ("full", moved("withdraw", json!({ "deal": deal, "reason": "" }))),
         ("full", moved("confirm", json!({ "deal": deal, "terms_hash": hash }))),
@@ -168,7 +187,8 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         (
             "full",
             json!({ "type": "deal.shown", "deal": deal, "state": "failed", "profile": "ring/1", "opener": "maker", "parties": ["egypt", "kenya"],
-            "terms": terms, "terms_hash": hash, "accepted": ["egypt"], "confirmed": ["kenya"], "reason": "not delivered", "turns": 7 }),
+            "terms": terms, "terms_hash": hash, "accepted": ["egypt"], "confirmed": ["kenya"], "reason": "not delivered", "turns": 7,
+            "rules": rules_bytes }),
         ),
         (
             "open",
@@ -200,7 +220,8 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         (
             "full",
             json!({ "type": "note.deal", "deal": deal, "event": "refused", "state": "refused", "turn": 3, "at_unix_ms": NOW_UNIX_MS, "book": "african",
-            "opener": "maker", "profile": "fixed/1", "terms": terms_bytes, "by": "kenya", "rule": "over_limit", "reason": "no tea left" }),
+            "opener": "maker", "profile": "fixed/1", "terms": terms_bytes, "by": "kenya", "rule": "over_limit", "reason": "no tea left",
+            "rules": rules_bytes }),
         ),
         (
             "of the ledger",
@@ -409,7 +430,12 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             json!({ "type": "snapshot.chunk", "sequence": 1_000, "number": 2, "content": "81a474797065a4646f6e65" }),
         ),
     ];
-    Ok(house.into_iter().chain(super::proofs::examples()?).chain(super::divisions::examples()?).collect())
+    Ok(house
+        .into_iter()
+        .chain(super::proofs::examples()?)
+        .chain(super::divisions::examples()?)
+        .chain(super::negotiations::examples()?)
+        .collect())
 }
 
 /// A message's bytes.

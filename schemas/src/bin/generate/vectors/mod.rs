@@ -12,6 +12,7 @@ mod examples;
 mod faults;
 mod infix;
 mod names;
+mod negotiations;
 mod proofs;
 mod rng;
 mod rules;
