@@ -3,9 +3,10 @@
 mod agents;
 mod backup;
 mod call;
-mod deal;
+pub mod deal;
 mod decode;
 mod dlq;
+mod doctor;
 mod down;
 mod keys;
 mod market;
@@ -34,6 +35,7 @@ pub enum Command {
     Up(up::Up),
     Node(node::Node),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Down(down::Down),
     Provision(provision::Provision),
     Agents(agents::Agents),
@@ -74,6 +76,7 @@ impl Command {
             Self::Up(up) => on_runtime(up.run()),
             Self::Node(node) => on_runtime(node.run()),
             Self::Status(status) => on_runtime(status.run()),
+            Self::Doctor(doctor) => on_runtime(doctor.run()),
             Self::Provision(provision) => on_runtime(provision.run()),
             Self::Agents(agents) => on_runtime(agents.run()),
             Self::Call(call) => call.run(),

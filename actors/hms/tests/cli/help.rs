@@ -27,6 +27,7 @@ fn each_command_has_help_with_an_example_of_itself() {
         "up",
         "node",
         "provision",
+        "doctor",
         "status",
         "down",
         "agents",

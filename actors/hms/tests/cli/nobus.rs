@@ -20,6 +20,7 @@ fn whatever_needs_a_bus_says_that_there_is_none() {
         &["deal", "list"],
         &["deal", "show", &id],
         &["deal", "verify", &id],
+        &["doctor"],
         &["market", "list"],
         &["market", "why", "ken"],
         &["call", "registry.hello"],
