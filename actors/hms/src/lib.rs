@@ -32,6 +32,7 @@ mod roll;
 mod search;
 pub mod services;
 mod sim;
+mod story;
 mod writers;
 
 use std::{ffi::OsString, process::ExitCode};

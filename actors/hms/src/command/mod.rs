@@ -18,6 +18,7 @@ mod status;
 mod swarm;
 mod up;
 mod verify_all;
+pub mod watch;
 
 use std::future::Future;
 
@@ -36,6 +37,7 @@ pub enum Command {
     Node(node::Node),
     Status(status::Status),
     Doctor(doctor::Doctor),
+    Watch(watch::Watch),
     Down(down::Down),
     Provision(provision::Provision),
     Agents(agents::Agents),
@@ -77,6 +79,7 @@ impl Command {
             Self::Node(node) => on_runtime(node.run()),
             Self::Status(status) => on_runtime(status.run()),
             Self::Doctor(doctor) => on_runtime(doctor.run()),
+            Self::Watch(watch) => on_runtime(watch.run()),
             Self::Provision(provision) => on_runtime(provision.run()),
             Self::Agents(agents) => on_runtime(agents.run()),
             Self::Call(call) => call.run(),

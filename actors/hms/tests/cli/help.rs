@@ -28,6 +28,7 @@ fn each_command_has_help_with_an_example_of_itself() {
         "node",
         "provision",
         "doctor",
+        "watch",
         "status",
         "down",
         "agents",
@@ -67,6 +68,8 @@ fn wrong_usage_is_64() {
         &["node", "--cores", "deal,nonsense"],
         &["up", "--nats", "nats://127.0.0.1:1", "--port", "1"],
         &["provision", "--replicas", "9"],
+        &["watch", "--since", "yesterday"],
+        &["watch", "bazaar", "--deal", "sjbpl4ndpc3hlwq2enbzsc5rtm"],
     ] {
         let ran = hms(args, b"");
         assert_eq!(ran.code, Some(64), "{args:?}: {}", ran.err);

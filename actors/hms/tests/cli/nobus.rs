@@ -21,6 +21,7 @@ fn whatever_needs_a_bus_says_that_there_is_none() {
         &["deal", "show", &id],
         &["deal", "verify", &id],
         &["doctor"],
+        &["watch"],
         &["market", "list"],
         &["market", "why", "ken"],
         &["call", "registry.hello"],
