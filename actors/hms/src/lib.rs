@@ -32,7 +32,9 @@ mod roll;
 mod search;
 pub mod services;
 mod sim;
+mod standing;
 mod story;
+mod top;
 mod writers;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -16,6 +16,7 @@ pub mod provision;
 mod sim;
 mod status;
 mod swarm;
+mod top;
 mod up;
 mod verify_all;
 pub mod watch;
@@ -38,6 +39,7 @@ pub enum Command {
     Status(status::Status),
     Doctor(doctor::Doctor),
     Watch(watch::Watch),
+    Top(top::Top),
     Down(down::Down),
     Provision(provision::Provision),
     Agents(agents::Agents),
@@ -80,6 +82,7 @@ impl Command {
             Self::Status(status) => on_runtime(status.run()),
             Self::Doctor(doctor) => on_runtime(doctor.run()),
             Self::Watch(watch) => on_runtime(watch.run()),
+            Self::Top(top) => on_runtime(top.run()),
             Self::Provision(provision) => on_runtime(provision.run()),
             Self::Agents(agents) => on_runtime(agents.run()),
             Self::Call(call) => call.run(),

@@ -29,6 +29,7 @@ fn each_command_has_help_with_an_example_of_itself() {
         "provision",
         "doctor",
         "watch",
+        "top",
         "status",
         "down",
         "agents",
@@ -70,6 +71,8 @@ fn wrong_usage_is_64() {
         &["provision", "--replicas", "9"],
         &["watch", "--since", "yesterday"],
         &["watch", "bazaar", "--deal", "sjbpl4ndpc3hlwq2enbzsc5rtm"],
+        &["top", "--json"],
+        &["top", "--every-ms", "1"],
     ] {
         let ran = hms(args, b"");
         assert_eq!(ran.code, Some(64), "{args:?}: {}", ran.err);

@@ -22,6 +22,7 @@ fn whatever_needs_a_bus_says_that_there_is_none() {
         &["deal", "verify", &id],
         &["doctor"],
         &["watch"],
+        &["top", "--once"],
         &["market", "list"],
         &["market", "why", "ken"],
         &["call", "registry.hello"],
