@@ -24,6 +24,7 @@ mod input;
 pub mod keystore;
 mod local;
 mod log;
+mod metrics;
 mod output;
 mod paper;
 mod proofs;

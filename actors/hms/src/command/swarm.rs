@@ -149,7 +149,8 @@ impl Run {
         let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
         // What nobody asks, nobody needs to start.
         let count = usize::from(!scenario.market.requires.is_empty());
-        let plan = Plan { replicas: 1, has_maker: true, provers: Provers { count, bus: Whereabouts::at(url.clone()) } };
+        let provers = Provers { count, bus: Whereabouts::at(url.clone()) };
+        let plan = Plan { replicas: 1, has_maker: true, provers, metrics: None };
         let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
         let port = bus::connect_own(&url, "hms-swarm").await?;
         let traders = bus::connect_own(&url, "hms-swarm-agents").await?;
