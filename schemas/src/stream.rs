@@ -137,12 +137,18 @@ pub fn streams(replicas: u8) -> Vec<Value> {
     ]
 }
 
+/// The stream behind a bucket of keys.
+#[must_use]
+pub fn of_bucket(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
 /// Every bucket, as the JSON of the stream behind it.
 #[must_use]
 pub fn buckets(replicas: u8) -> Vec<Value> {
     let bucket = |name: &str, description: &str| {
         json!({
-            "name": format!("KV_{name}"), "description": description, "subjects": [format!("$KV.{name}.>")],
+            "name": of_bucket(name), "description": description, "subjects": [format!("$KV.{name}.>")],
             "retention": "limits", "storage": "file", "discard": "new", "num_replicas": replicas,
             "max_age": 0, "max_bytes": -1, "max_msgs": -1, "max_msgs_per_subject": 1, "max_msg_size": -1,
             "max_consumers": -1, "duplicate_window": DEDUP_MS * NS_PER_MS, "allow_direct": true,

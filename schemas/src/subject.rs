@@ -179,6 +179,12 @@ pub fn all_limit_logs() -> String {
     format!("{ROOT}.log.limit.*.*")
 }
 
+/// Every log of limits in one book.
+#[must_use]
+pub fn all_limit_logs_of(book: &MarketId) -> String {
+    format!("{ROOT}.log.limit.{book}.*")
+}
+
 /// The book and agent of a limits log.
 ///
 /// # Errors
@@ -264,6 +270,33 @@ pub fn all_live_deal_logs() -> String {
     format!("{ROOT}.live.log.deal.*")
 }
 
+/// The live copies of declared limits, in one book or in every one.
+#[must_use]
+pub fn all_live_limit_logs(book: Option<&MarketId>) -> String {
+    format!("{ROOT}.live.log.limit.{}.*", book.map_or("*", MarketId::as_str))
+}
+
+/// The live copies of every key log.
+#[must_use]
+pub fn all_live_key_logs() -> String {
+    format!("{ROOT}.live.log.key.*")
+}
+
+/// The live copies of intents, in one market or in every one.
+#[must_use]
+pub fn all_live_intents(market: Option<&MarketId>) -> String {
+    format!("{ROOT}.live.market.{}.*", market.map_or("*", MarketId::as_str))
+}
+
+/// Where what was republished stands in its stream: what signatures cover is that subject. Others stay as they are.
+#[must_use]
+pub fn stored_of_live(subject: &str) -> String {
+    match subject.strip_prefix(&format!("{ROOT}.live.")) {
+        Some(rest) => format!("{ROOT}.{rest}"),
+        None => subject.to_owned(),
+    }
+}
+
 /// `hms.v1.market.<market>.<agent>`: an agent's intent.
 #[must_use]
 pub fn intent(market: &MarketId, agent: &AgentId) -> String {
@@ -274,6 +307,12 @@ pub fn intent(market: &MarketId, agent: &AgentId) -> String {
 #[must_use]
 pub fn all_intents(market: &MarketId) -> String {
     format!("{ROOT}.market.{market}.*")
+}
+
+/// Every intent in every market.
+#[must_use]
+pub fn all_intents_anywhere() -> String {
+    format!("{ROOT}.market.*.*")
 }
 
 /// The market and agent of an intent.
@@ -350,6 +389,21 @@ pub fn all_topics(pattern: &str) -> Result<String, BadSubject> {
 #[must_use]
 pub fn clearing_topic(market: &MarketId) -> String {
     format!("{ROOT}.topic.clearing.{market}")
+}
+
+/// The market of a clearing.
+///
+/// # Errors
+/// When it is no such subject.
+pub fn parse_clearing_topic(subject: &str) -> Result<MarketId, BadSubject> {
+    let [market] = tokens(subject, &format!("{ROOT}.topic.clearing."))?;
+    part(subject, market)
+}
+
+/// The clearings of every market.
+#[must_use]
+pub fn all_clearing_topics() -> String {
+    format!("{ROOT}.topic.clearing.*")
 }
 
 /// `hms.v1.topic.job.<job>.progress`: how far a job is.
@@ -501,6 +555,12 @@ pub fn discovery(verb: &str, name: Option<&str>, id: Option<&str>) -> String {
         subject.push_str(token);
     }
     subject
+}
+
+/// `$SYS.REQ.USER.INFO`: whom the broker takes us for, and what time it is there. Any user may ask.
+#[must_use]
+pub fn broker_about_us() -> &'static str {
+    "$SYS.REQ.USER.INFO"
 }
 
 fn tokens<'a, const N: usize>(subject: &'a str, prefix: &str) -> Result<[&'a str; N], BadSubject> {

@@ -82,6 +82,47 @@ impl BusArgs {
         ConnectSpec::discover(url.as_deref(), self.context.as_deref(), name)
     }
 
+    /// Which bus is meant, and who says so.
+    #[must_use]
+    pub fn meant(&self) -> String {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if self.nats.is_some() {
+            "as --nats says".to_owned()
+        } else if let Some(context) = &self.context {
+            format!("as the context {context} says")
+        } else if variable("NATS_URL").is_some() {
+            "as NATS_URL says".to_owned()
+        } else if let Some(context) = variable("NATS_CONTEXT") {
+            format!("as NATS_CONTEXT says: the context {context}")
+        } else if LocalBus::running(&self.dir.dir).is_some() {
+            format!("the bus that runs from {}", self.dir.dir.display())
+        } else {
+            "as the selected context says, or by default".to_owned()
+        }
+    }
+
+    /// The monitoring page of the bus that runs from the folder, where that is the one that is meant.
+    #[must_use]
+    pub fn monitor_url(&self) -> Option<String> {
+        if self.is_named() { None } else { LocalBus::running(&self.dir.dir)?.monitor_url }
+    }
+
+    /// Connects to whatever answers, fit for us or not.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect_to_any(&self, name: &str) -> Result<Nats, ConnectError> {
+        let spec = self.spec(name)?;
+        ConnectSpec {
+            first_connect_ms: CLIENT_CONNECT_MS,
+            timeout_ms: CLIENT_CONNECT_MS,
+            require_streams: false,
+            ..spec
+        }
+        .connect()
+        .await
+    }
+
     /// Connects as a command that wants an answer now.
     ///
     /// # Errors

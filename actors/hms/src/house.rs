@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::{broker::Broker, port::Port};
+use runtime::{broker::Broker, http::Serving, port::Port, service::Meters};
 use schemas::AgentId;
 use swarm::maker::{self, Maker};
 
@@ -10,7 +10,7 @@ use crate::{
     command::provision::provision,
     exit::{Exit, OrExit, Outcome, Stop},
     keystore::KeyStore,
-    log,
+    log, metrics,
     services::{self, Core, Cores, provers::Provers},
 };
 
@@ -32,6 +32,8 @@ pub struct Plan {
     pub has_maker: bool,
     /// The provers.
     pub provers: Provers,
+    /// Where metrics and health are served, if anywhere.
+    pub metrics: Option<String>,
 }
 
 /// What runs.
@@ -39,6 +41,7 @@ pub struct House {
     port: Arc<dyn Port>,
     cores: Cores,
     maker: Option<Maker>,
+    _metrics: Option<Serving>,
     // Last: it goes when everything that needs it has gone.
     broker: Option<Broker>,
 }
@@ -52,14 +55,19 @@ impl House {
         for (stream, done) in provision(&port, plan.replicas).await? {
             tracing::debug!(stream, ?done, "provisioned");
         }
-        let cores = services::start(port.clone(), keys, &Core::ALL, &plan.provers).await.or_exit(Exit::Bad)?;
+        let meters = Meters::default();
+        // Before the cores: that they are not ready yet is said.
+        let serving = metrics::serve_at(plan.metrics.as_deref(), &port, &meters).await?;
+        let cores = services::start(port.clone(), keys, &Core::ALL, &plan.provers, &meters).await.or_exit(Exit::Bad)?;
         let maker = if plan.has_maker {
             let signer = keys.signer(&AgentId::parse(maker::SERVICE).or_exit(Exit::Bad)?)?;
-            Some(Maker::start(port.clone(), signer).await.or_exit(Exit::Bad)?)
+            let maker = Maker::start(port.clone(), signer).await.or_exit(Exit::Bad)?;
+            maker.measure(&meters);
+            Some(maker)
         } else {
             None
         };
-        Ok(Self { port, cores, maker, broker })
+        Ok(Self { port, cores, maker, _metrics: serving, broker })
     }
 
     /// Waits until the provers serve, and says so where they don't in time.

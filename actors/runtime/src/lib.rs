@@ -12,6 +12,7 @@
 //! - [`peer`]: agents in Rust, an actor each, thousands on a connection.
 //! - [`dice`]: numbers that depend on nothing but their seed.
 //! - [`broker`]: a `nats-server` of our own.
+//! - [`http`]: pages for and from operators' tools.
 //! - [`run`] and [`simulate`]: starting all of it, on threads or on a clock that jumps.
 //!
 //! # What is absent
@@ -21,6 +22,7 @@
 
 pub mod broker;
 pub mod dice;
+pub mod http;
 pub mod journal;
 pub mod memory;
 pub mod nats;

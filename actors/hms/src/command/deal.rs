@@ -3,7 +3,7 @@
 //! All of this reads the log itself, as an operator may. An entry that neither desk nor ledger signed is no part
 //! of a deal, whoever put it there: it is passed over with a word, except by `verify`, to which it is a fault.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{
     Args, Subcommand,
@@ -15,14 +15,14 @@ use deal::{
     verify::{Broken, DESK, LEDGER, Verified},
 };
 use futures::StreamExt;
-use runtime::port::{Followed, Port, Start};
+use runtime::port::{Followed, Start};
 use schemas::{
-    DealId, Message,
+    DealId,
     body::to_json,
     deal::{ClaimKind, Transfer},
     event::{DealEvent, Evidence as Proof, Happening, Signed},
     kernel::{Finding, Kernel},
-    keyring::{Keyring, LogRecord, REGISTRY, RecordFault},
+    keyring::{LogRecord, RecordFault},
     limit::MAX_CLEARING_BODY_BYTES,
     profile::State,
     stream, subject,
@@ -35,6 +35,7 @@ use crate::{
     evidence::{Evidence, Unproved},
     exit::{Exit, OrExit, Outcome, Stop},
     input, output,
+    writers::Writers,
 };
 
 /// List, show and verify deals
@@ -280,55 +281,8 @@ impl Log {
     }
 }
 
-/// The cores whose signatures make an entry.
-struct Writers(Keyring);
-
-impl Writers {
-    async fn of(port: &dyn Port) -> Outcome<Self> {
-        let mut records = Vec::new();
-        for core in [REGISTRY, DESK, LEDGER] {
-            let name = core.parse().or_exit(Exit::Bad)?;
-            records.extend(port.read(stream::DEALS, &subject::key_log(&name), 0).await?);
-        }
-        let mut keys = Keyring::default();
-        for record in records.into_iter().map(LogRecord::from) {
-            if let Err(fault) = keys.add(&record) {
-                tracing::warn!(sequence = record.sequence, subject = record.subject, %fault, "an entry of the key log was passed over");
-            }
-        }
-        Ok(Self(keys))
-    }
-
-    /// Reads an entry of a deal's log that desk or ledger wrote.
-    fn read(&self, record: &LogRecord) -> Result<Entry, RecordFault> {
-        let sender = record.sender(DealEvent::TYPE)?;
-        let signer = sender.name.clone().unwrap_or_default();
-        if signer != DESK && signer != LEDGER {
-            return Err(RecordFault::Writer { signer });
-        }
-        self.0.check(&sender)?;
-        let entry = Entry::read(&record.body)?;
-        if subject::deal_log(&entry.event.deal) != record.subject {
-            return Err(RecordFault::Chain("it is of another deal"));
-        }
-        Ok(entry)
-    }
-
-    /// A deal's log, with each entry's sequence.
-    async fn log(&self, port: &Arc<dyn Port>, log: &str) -> Outcome<Vec<(u64, Entry)>> {
-        let records = port.read(stream::DEALS, log, 0).await?.into_iter().map(LogRecord::from);
-        let entries = records.filter_map(|record| match self.read(&record) {
-            Ok(entry) => Some((record.sequence, entry)),
-            Err(fault) => {
-                tracing::warn!(sequence = record.sequence, %fault, "not an entry of the log");
-                None
-            }
-        });
-        Ok(entries.collect())
-    }
-}
-
-fn unknown(id: &DealId) -> Stop {
+/// Nothing is known of a deal.
+pub fn unknown(id: &DealId) -> Stop {
     Stop::say(Exit::Bad, format_args!("there is no deal {id} on this bus"))
 }
 
@@ -459,7 +413,7 @@ fn claims(deal: &Folded) -> Vec<(String, String)> {
 }
 
 /// Which claims these certificates are about.
-fn proved_in_words(terms: &[u8], acceptances: &[Signed], certificates: &[Proof]) -> String {
+pub fn proved_in_words(terms: &[u8], acceptances: &[Signed], certificates: &[Proof]) -> String {
     if certificates.is_empty() {
         return "nothing was to be proved".into();
     }

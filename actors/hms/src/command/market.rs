@@ -191,7 +191,7 @@ impl Show {
         let port = self.bus.connect().await?;
         let entry = port.kv_get(stream::MARKETS, self.market.as_str()).await?;
         let entry = entry.ok_or_else(|| Stop::say(Exit::Bad, format_args!("there is no market {}", self.market)))?;
-        let value = serde_json::to_value(parse(&entry)?).or_exit(Exit::Bad)?;
+        let value = serde_json::to_value(declaration(&entry)?).or_exit(Exit::Bad)?;
         if self.json { output::json(&value) } else { output::pretty(&value) }
     }
 }
@@ -266,7 +266,11 @@ fn read(file: &Path) -> Outcome<(Declaration, Value)> {
     Ok((market, value))
 }
 
-fn parse(entry: &KvEntry) -> Outcome<Declaration> {
+/// A declaration as the bucket holds it.
+///
+/// # Errors
+/// When it is none.
+pub fn declaration(entry: &KvEntry) -> Outcome<Declaration> {
     let value = serde_json::from_slice(&entry.value).or_exit(Exit::Bad)?;
     request::typed(value)
         .map_err(|stop| Stop { exit: Exit::Bad, ..stop }.while_doing(format_args!("market {}", entry.key)))
@@ -276,7 +280,7 @@ fn parse(entry: &KvEntry) -> Outcome<Declaration> {
 async fn markets(port: &Arc<dyn Port>) -> Outcome<Vec<Declaration>> {
     let mut markets = Vec::new();
     for entry in port.kv_list(stream::MARKETS).await? {
-        match parse(&entry) {
+        match declaration(&entry) {
             Ok(market) => markets.push(market),
             Err(stop) => {
                 tracing::warn!(key = entry.key, error = stop.error.map(|error| format!("{error:#}")), "not a market")

@@ -3,9 +3,10 @@
 mod agents;
 mod backup;
 mod call;
-mod deal;
+pub mod deal;
 mod decode;
 mod dlq;
+mod doctor;
 mod down;
 mod keys;
 mod market;
@@ -15,9 +16,11 @@ pub mod provision;
 mod sim;
 mod status;
 mod swarm;
+mod top;
 mod transcript;
 mod up;
 mod verify_all;
+pub mod watch;
 
 use std::future::Future;
 
@@ -35,6 +38,9 @@ pub enum Command {
     Up(up::Up),
     Node(node::Node),
     Status(status::Status),
+    Doctor(doctor::Doctor),
+    Watch(watch::Watch),
+    Top(top::Top),
     Down(down::Down),
     Provision(provision::Provision),
     Agents(agents::Agents),
@@ -75,6 +81,9 @@ impl Command {
             Self::Up(up) => on_runtime(up.run()),
             Self::Node(node) => on_runtime(node.run()),
             Self::Status(status) => on_runtime(status.run()),
+            Self::Doctor(doctor) => on_runtime(doctor.run()),
+            Self::Watch(watch) => on_runtime(watch.run()),
+            Self::Top(top) => on_runtime(top.run()),
             Self::Provision(provision) => on_runtime(provision.run()),
             Self::Agents(agents) => on_runtime(agents.run()),
             Self::Call(call) => call.run(),

@@ -1,11 +1,12 @@
 //! `hms node`: some cores, on a bus that is there.
 
 use clap::Args;
+use runtime::service::Meters;
 
 use crate::{
     bus::BusArgs,
     exit::{Exit, OrExit, Outcome},
-    output,
+    metrics, output,
     services::{self, Core, provers::Provers},
 };
 
@@ -26,6 +27,9 @@ pub struct Node {
     /// How many provers to run where gtp is among the cores
     #[arg(long, value_name = "N", default_value_t = 1)]
     provers: usize,
+    /// Serve metrics for Prometheus at this address, on the page /metrics, and /healthz and /readyz
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<String>,
     #[command(flatten)]
     bus: BusArgs,
 }
@@ -36,8 +40,11 @@ impl Node {
         self.cores.dedup();
         let port = self.bus.connect_service("hms-node").await?;
         let provers = Provers { count: self.provers, bus: self.bus.whereabouts() };
-        let cores =
-            services::start(port.clone(), &self.bus.dir.keys(), &self.cores, &provers).await.or_exit(Exit::Bad)?;
+        let meters = Meters::default();
+        let _metrics = metrics::serve_at(self.metrics.as_deref(), &port, &meters).await?;
+        let cores = services::start(port.clone(), &self.bus.dir.keys(), &self.cores, &provers, &meters)
+            .await
+            .or_exit(Exit::Bad)?;
         let names: Vec<&str> = self.cores.iter().map(|core| core.name()).collect();
         output::line(format_args!("serving {} on {}", names.join(", "), port.server().url))?;
         let ended = runtime::interrupted().await.or_exit(Exit::Bad);

@@ -74,7 +74,7 @@ pub async fn provision(port: &Arc<dyn Port>, replicas: u8) -> Outcome<Vec<(Strin
 }
 
 /// What provisioning would do to each stream and bucket.
-async fn plan(port: &Arc<dyn Port>, replicas: u8) -> Outcome<Vec<(String, Provisioned)>> {
+pub async fn plan(port: &Arc<dyn Port>, replicas: u8) -> Outcome<Vec<(String, Provisioned)>> {
     let mut planned = Vec::new();
     for spec in specifications(replicas) {
         let name = spec.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -1,21 +1,17 @@
 //! `hms status`: what runs, and how full it is.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use clap::Args;
-use futures::{
-    StreamExt,
-    future::{Either, select},
-};
-use runtime::port::{Message, Port, ReadError, StreamState};
-use schemas::{stream, subject};
-use serde::Deserialize;
+use runtime::port::{Port, ReadError, StreamState};
+use schemas::stream;
 use serde_json::{Value, json};
 
 use crate::{
     bus::BusArgs,
     exit::{Exit, Outcome, Stop},
     output,
+    roll::{self, Question},
     services::Core,
 };
 
@@ -33,13 +29,6 @@ pub struct Status {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A service's answer to a ping (ADR-32); other answers are passed over.
-#[derive(Deserialize)]
-struct Pong {
-    name: String,
-    version: String,
 }
 
 impl Status {
@@ -117,20 +106,11 @@ async fn state(port: &Arc<dyn Port>, stream: &str) -> Outcome<Option<StreamState
 
 /// The services that answer a ping, by name: how many instances, and of which version.
 async fn services(port: &Arc<dyn Port>, wait_ms: u64) -> Outcome<BTreeMap<String, (usize, String)>> {
-    let inbox = format!("_INBOX.hms.{}.{}", std::process::id(), port.now_unix_ms());
-    let mut answers = port.subscribe(&inbox, None).await?;
-    port.publish(Message::new(subject::discovery("PING", None, None), Vec::new()).with_reply(inbox)).await?;
     let mut found: BTreeMap<String, (usize, String)> = BTreeMap::new();
-    let mut over = pin!(port.sleep_ms(wait_ms));
-    loop {
-        match select(answers.next(), over.as_mut()).await {
-            Either::Left((Some(answer), _)) => {
-                let Ok(Pong { name, version }) = serde_json::from_slice(&answer.body) else { continue };
-                let (instances, known) = found.entry(name).or_default();
-                *instances += 1;
-                *known = version;
-            }
-            _ => return Ok(found),
-        }
+    for instance in roll::call(port, Question::Ping, wait_ms).await? {
+        let (instances, known) = found.entry(instance.name).or_default();
+        *instances += 1;
+        *known = instance.version;
     }
+    Ok(found)
 }

@@ -160,7 +160,7 @@ impl Run {
         let url = broker.url();
         let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
         let provers = Provers { count: provers, bus: Whereabouts::at(url.clone()) };
-        let plan = Plan { replicas: 1, has_maker, provers };
+        let plan = Plan { replicas: 1, has_maker, provers, metrics: None };
         let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
         let port = bus::connect_own(&url, "hms-swarm").await?;
         let traders = bus::connect_own(&url, "hms-swarm-agents").await?;

@@ -61,6 +61,9 @@ pub struct Up {
     /// How many provers to run: Python processes that search for the proofs that deals require
     #[arg(long, value_name = "N", default_value_t = 1)]
     provers: usize,
+    /// Serve metrics for Prometheus at this address, on the page /metrics, and /healthz and /readyz
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<String>,
     /// Print JSON on one line once everything serves
     #[arg(long)]
     json: bool,
@@ -99,7 +102,7 @@ impl Up {
             None => self.bus.whereabouts(),
         };
         let provers = Provers { count: self.provers, bus };
-        let plan = Plan { replicas: self.replicas, has_maker: !self.no_maker, provers };
+        let plan = Plan { replicas: self.replicas, has_maker: !self.no_maker, provers, metrics: self.metrics.clone() };
         let mut house = House::start(port.clone(), broker, &self.bus.dir.keys(), plan).await?;
         let announced = match running {
             None => Some(told.announce(&dir).or_exit(Exit::Input)?),

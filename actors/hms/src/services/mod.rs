@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use runtime::{
     journal::{FencedHandle, Keys, Seat, sign},
     port::{AppendError, Port, Record},
-    service::{Answer, Claimant, EndpointSpec, Limits, Running, Service},
+    service::{Answer, Claimant, EndpointSpec, Limits, Meters, Running, Service},
 };
 use schemas::{
     AgentId,
@@ -165,11 +165,17 @@ impl Cores {
 }
 
 /// Starts cores. The streams are there already; keys are made on first use. Where [`Core::Gtp`] is among them, so many
-/// `provers` are started on the same bus.
+/// `provers` are started on the same bus. How all of them but those fare is shown by `meters`.
 ///
 /// # Errors
 /// When a key or the log cannot be used, or a service cannot listen.
-pub async fn start(port: Arc<dyn Port>, store: &dyn Keyholder, cores: &[Core], provers: &Provers) -> Result<Cores> {
+pub async fn start(
+    port: Arc<dyn Port>,
+    store: &dyn Keyholder,
+    cores: &[Core],
+    provers: &Provers,
+    meters: &Meters,
+) -> Result<Cores> {
     // The registry's key before any entry that it signs.
     for core in cores.iter().filter(|core| core.signs()) {
         publish_key(port.as_ref(), &signer(store, *core)?).await?;
@@ -177,7 +183,7 @@ pub async fn start(port: Arc<dyn Port>, store: &dyn Keyholder, cores: &[Core], p
     let (mut services, mut seat) = (Vec::new(), None);
     let mut proving = Vec::new();
     for core in cores {
-        let service = Service::new(core.name(), VERSION);
+        let service = Service::new(core.name(), VERSION).measured(meters);
         let service = match core {
             Core::Registry => {
                 let account = store.account()?;
@@ -190,15 +196,17 @@ pub async fn start(port: Arc<dyn Port>, store: &dyn Keyholder, cores: &[Core], p
             }
             Core::Deal => {
                 let keys = Keys::follow(port.clone()).await?;
-                desk_of(deal::Desk, port.clone(), keys, signer(store, *core)?)?
+                desk_of(deal::Desk, port.clone(), keys, signer(store, *core)?)?.measured(meters)
             }
             Core::Ledger => {
                 let keys = Keys::follow(port.clone()).await?;
                 let hire = ledger::hiring(port.clone(), signer(store, *core)?);
+                let meters = meters.clone();
                 let service = move |writer: &FencedHandle<Ledger>| {
                     let ledger = LedgerService::new(keys.clone(), writer.clone());
                     let handler = move || ledger.clone();
-                    Service::new(LEDGER, VERSION).described("The books: limits, commits, balances").handler(
+                    let service = Service::new(LEDGER, VERSION).measured(&meters);
+                    service.described("The books: limits, commits, balances").handler(
                         endpoints(Core::Ledger, &ledger::VERBS),
                         admitting(ADMISSION),
                         handler,

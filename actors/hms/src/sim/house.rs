@@ -6,6 +6,7 @@ use runtime::{
     dice::{Dice, number_of},
     memory::weather::{Exposed, ProcessId, Weather},
     select,
+    service::Meters,
     task::{self, JoinHandle},
     time::{Duration, sleep},
 };
@@ -84,5 +85,5 @@ async fn start(port: Exposed, core: Core, sabotage: Option<Sabotage>) -> anyhow:
         return services::start_desk(Forgetful, Arc::new(port), &keys::Keys).await;
     }
     let none = Provers { count: 0, bus: Whereabouts::default() };
-    services::start(Arc::new(port), &keys::Keys, &[core], &none).await
+    services::start(Arc::new(port), &keys::Keys, &[core], &none, &Meters::default()).await
 }

@@ -27,6 +27,9 @@ fn each_command_has_help_with_an_example_of_itself() {
         "up",
         "node",
         "provision",
+        "doctor",
+        "watch",
+        "top",
         "status",
         "down",
         "agents",
@@ -66,6 +69,10 @@ fn wrong_usage_is_64() {
         &["node", "--cores", "deal,nonsense"],
         &["up", "--nats", "nats://127.0.0.1:1", "--port", "1"],
         &["provision", "--replicas", "9"],
+        &["watch", "--since", "yesterday"],
+        &["watch", "bazaar", "--deal", "sjbpl4ndpc3hlwq2enbzsc5rtm"],
+        &["top", "--json"],
+        &["top", "--every-ms", "1"],
     ] {
         let ran = hms(args, b"");
         assert_eq!(ran.code, Some(64), "{args:?}: {}", ran.err);

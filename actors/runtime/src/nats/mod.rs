@@ -5,6 +5,7 @@
 
 mod append;
 mod backup;
+mod checkup;
 mod connect;
 mod convert;
 mod follow;
@@ -32,11 +33,14 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio::sync::{Semaphore, watch};
 
-pub use self::connect::{ConnectError, ConnectSpec, DEFAULT_URL, Login, OLDEST_SERVER, Tls, is_new_enough};
 use self::link::Counters;
 pub(crate) use self::{
     append::check_batch,
     provision::{differences, spec_name},
+};
+pub use self::{
+    checkup::{ClockReading, StoreUse},
+    connect::{ConnectError, ConnectSpec, DEFAULT_URL, Login, OLDEST_SERVER, Tls, is_new_enough},
 };
 use crate::port::{
     AppendError, BackupError, Candidacy, Follow, Link, Message, OfficeSpec, Port, ProvisionError, Provisioned,

@@ -42,11 +42,6 @@ pub enum KvEvent {
 /// A stream of [`KvEvent`]s, without end.
 pub type KvWatch = BoxStream<'static, KvEvent>;
 
-/// The stream behind a bucket.
-fn stream(bucket: &str) -> String {
-    format!("KV_{bucket}")
-}
-
 pub(super) async fn put<P: Port + ?Sized>(
     port: &P,
     bucket: &str,
@@ -61,17 +56,17 @@ pub(super) async fn put<P: Port + ?Sized>(
     }
     let record =
         Record { subject: subject::bucket_key(bucket, key), headers, body: value, expect_last_subject_seq: revision };
-    only(port.append(&stream(bucket), vec![record]).await?)
+    only(port.append(&schemas::stream::of_bucket(bucket), vec![record]).await?)
 }
 
 pub(super) async fn delete<P: Port + ?Sized>(port: &P, bucket: &str, key: &str) -> Result<(), AppendError> {
     let record = Record::new(subject::bucket_key(bucket, key), Bytes::new())
         .with_headers(Headers::new().with(wire::KV_OPERATION, "DEL"));
-    port.append(&stream(bucket), vec![record]).await.map(drop)
+    port.append(&schemas::stream::of_bucket(bucket), vec![record]).await.map(drop)
 }
 
 pub(super) async fn get<P: Port + ?Sized>(port: &P, bucket: &str, key: &str) -> Result<Option<KvEntry>, ReadError> {
-    let stored = port.last(&stream(bucket), &subject::bucket_key(bucket, key)).await?;
+    let stored = port.last(&schemas::stream::of_bucket(bucket), &subject::bucket_key(bucket, key)).await?;
     Ok(stored.and_then(|stored| match event(bucket, stored) {
         KvEvent::Put(entry) => Some(entry),
         KvEvent::Gone { .. } | KvEvent::CaughtUp => None,
@@ -93,7 +88,7 @@ pub(super) async fn list<P: Port + ?Sized>(port: &P, bucket: &str) -> Result<Vec
 }
 
 pub(super) async fn watch<P: Port + ?Sized>(port: &P, bucket: &str) -> Result<KvWatch, ReadError> {
-    let followed = port.follow(&stream(bucket), &[], Start::LastPerSubject).await?;
+    let followed = port.follow(&schemas::stream::of_bucket(bucket), &[], Start::LastPerSubject).await?;
     let bucket = bucket.to_owned();
     Ok(followed
         .map(move |item| match item {

@@ -43,6 +43,7 @@ impl Claimant {
 }
 
 /// The places of a service, and who holds how many.
+#[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
     limit: usize,
@@ -64,6 +65,11 @@ impl Places {
     /// How many there are.
     pub(super) const fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// How many are taken now.
+    pub(super) fn taken(&self) -> usize {
+        self.limit.saturating_sub(self.free.available_permits())
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {

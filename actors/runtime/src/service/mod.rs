@@ -32,6 +32,7 @@ mod discovery;
 mod fair;
 mod intake;
 mod jobs;
+mod meters;
 mod reply;
 mod stats;
 mod trace;
@@ -63,7 +64,13 @@ use self::{
     trace::Spans,
     worker::{Admitted, Bench, CoreWorker, HandlerWorker},
 };
-pub use self::{fair::Claimant, reply::Answer, stats::EndpointStats, worker::Handler};
+pub use self::{
+    fair::Claimant,
+    meters::{Meters, encode_link},
+    reply::Answer,
+    stats::{EndpointData, EndpointStats},
+    worker::Handler,
+};
 use crate::{
     port::{Port, PublishError, Stopper},
     stage::{NoSystem, Stage},
@@ -98,6 +105,7 @@ pub struct Service {
     description: String,
     metadata: BTreeMap<String, String>,
     crews: Vec<CrewPlan>,
+    meters: Meters,
     fault: Option<StartError>,
 }
 
@@ -175,6 +183,7 @@ impl Service {
             description: String::new(),
             metadata: BTreeMap::new(),
             crews: Vec::new(),
+            meters: Meters::default(),
             fault: None,
         }
     }
@@ -190,6 +199,13 @@ impl Service {
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Has these meters show how it fares, for as long as it runs.
+    #[must_use]
+    pub fn measured(mut self, meters: &Meters) -> Self {
+        self.meters = meters.clone();
         self
     }
 
@@ -280,6 +296,7 @@ impl Service {
         let answering = tokio::spawn(discovery.answer(Arc::clone(&port), Arc::clone(&running.identity)));
         running.discovery = Some(answering.abort_handle());
         port.flush().await?;
+        self.meters.show(&running.identity);
         info!(service = running.identity.name, id = running.identity.id, "started");
         Ok(running)
     }
@@ -322,7 +339,14 @@ impl Running {
             let queue = spec.queue_group.unwrap_or_else(|| service.to_owned());
             let subscription = self.port.subscribe(&spec.subject, Some(&queue)).await?;
             self.stoppers.push(subscription.stopper());
-            let endpoint = Arc::new(Endpoint::new(spec.name, spec.subject, queue, spec.metadata, spec.claimant));
+            let endpoint = Arc::new(Endpoint::new(
+                spec.name,
+                spec.subject,
+                queue,
+                spec.metadata,
+                spec.claimant,
+                Arc::clone(&crew.places),
+            ));
             endpoints.push(Arc::clone(&endpoint));
             tokio::spawn(intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone()));
         }
@@ -339,6 +363,11 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.identity.id
+    }
+
+    /// Has these meters show how it fares, for as long as it runs.
+    pub fn measure(&self, meters: &Meters) {
+        meters.show(&self.identity);
     }
 
     /// How its endpoints fare.

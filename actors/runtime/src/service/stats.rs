@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -11,7 +11,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::fair::Claimant;
+use super::fair::{Claimant, Places};
+
+/// Upper ends of the buckets that durations are counted in, in microseconds; what takes longer has one of its own.
+pub(super) const BUCKETS_US: [u64; 14] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
+];
 
 /// An endpoint, with its counts.
 #[derive(Debug)]
@@ -26,6 +31,11 @@ pub(super) struct Endpoint {
     errors: AtomicU64,
     processing_ns: AtomicU64,
     last_error: Mutex<String>,
+    errors_by_code: Mutex<BTreeMap<u16, u64>>,
+    panics: AtomicU64,
+    durations: [AtomicU64; BUCKETS_US.len() + 1],
+    /// The permits that it shares with its crew.
+    places: Arc<Places>,
 }
 
 impl Endpoint {
@@ -35,6 +45,7 @@ impl Endpoint {
         queue_group: String,
         metadata: BTreeMap<String, String>,
         claimant: Option<Claimant>,
+        places: Arc<Places>,
     ) -> Self {
         Self {
             name,
@@ -46,6 +57,10 @@ impl Endpoint {
             errors: AtomicU64::new(0),
             processing_ns: AtomicU64::new(0),
             last_error: Mutex::default(),
+            errors_by_code: Mutex::default(),
+            panics: AtomicU64::new(0),
+            durations: Default::default(),
+            places,
         }
     }
 
@@ -55,12 +70,22 @@ impl Endpoint {
 
     pub(super) fn count_time(&self, spent: Duration) {
         self.processing_ns.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let spent_us = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
+        // Nothing is counted twice or not at all: the last bucket takes what is over all others.
+        if let Some(count) = self.durations.get(BUCKETS_US.partition_point(|end_us| *end_us < spent_us)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn count_panic(&self) {
+        self.panics.fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_error(&self, error: &schemas::ErrorReply) {
         self.errors.fetch_add(1, Relaxed);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) =
             format!("{}:{}", error.code, super::reply::said(error));
+        *self.errors_by_code.lock().unwrap_or_else(PoisonError::into_inner).entry(error.code).or_default() += 1;
     }
 
     pub(super) fn stats(&self) -> EndpointStats {
@@ -74,8 +99,37 @@ impl Endpoint {
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             processing_time: processing_ns,
             average_processing_time: processing_ns.checked_div(requests).unwrap_or(0),
+            data: self.data(),
         }
     }
+
+    fn data(&self) -> EndpointData {
+        let durations: Vec<u64> = self.durations.iter().map(|count| count.load(Relaxed)).collect();
+        EndpointData {
+            errors_by_code: self.errors_by_code.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            panics: self.panics.load(Relaxed),
+            admission_limit: self.places.limit(),
+            admitted: self.places.taken(),
+            p50_us: quantile(&durations, 500),
+            p99_us: quantile(&durations, 990),
+            durations,
+        }
+    }
+}
+
+/// The end of the bucket in which so many of a thousand durations have ended, in microseconds; `None` where there are
+/// none, and where that is over all ends.
+fn quantile(durations: &[u64], permille: u64) -> Option<u64> {
+    let all: u64 = durations.iter().sum();
+    let wanted = all.saturating_mul(permille).div_ceil(1_000);
+    let mut seen = 0_u64;
+    let ends = durations.iter().zip(BUCKETS_US);
+    ends.map(|(count, end_us)| {
+        seen = seen.saturating_add(*count);
+        (seen, end_us)
+    })
+    .find(|(seen, _)| all > 0 && *seen >= wanted)
+    .map(|(_, end_us)| end_us)
 }
 
 /// How an endpoint fares; the fields are ADR-32's.
@@ -97,4 +151,81 @@ pub struct EndpointStats {
     pub processing_time: u64,
     /// That time for each request, in nanoseconds.
     pub average_processing_time: u64,
+    /// What ADR-32 leaves to the service: the numbers that [`Meters`](super::Meters) give.
+    pub data: EndpointData,
+}
+
+/// The rest of how an endpoint fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndpointData {
+    /// Errors, by their code.
+    pub errors_by_code: BTreeMap<u16, u64>,
+    /// How often what answers panicked, and was built anew.
+    pub panics: u64,
+    /// How many requests it takes on at once, together with the endpoints that it shares its actors with.
+    pub admission_limit: usize,
+    /// How many of those it has taken on now.
+    pub admitted: usize,
+    /// Half of the requests took no longer, to the end of a bucket, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50_us: Option<u64>,
+    /// 99 of 100 took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_us: Option<u64>,
+    /// How many took so long, bucket by bucket, the last being what is over all ends.
+    #[serde(skip)]
+    pub durations: Vec<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{Code, ErrorReply};
+
+    use super::*;
+
+    fn endpoint() -> Endpoint {
+        let places = Arc::new(Places::new(4));
+        Endpoint::new("a".into(), "a.a".into(), "a".into(), BTreeMap::new(), None, places)
+    }
+
+    #[test]
+    fn a_duration_is_counted_once_in_the_bucket_that_it_ends_in() {
+        let endpoint = endpoint();
+        for us in [0, 250, 251, 1_000, 30_000_000, 30_000_001] {
+            endpoint.count_time(Duration::from_micros(us));
+        }
+        let durations = endpoint.data().durations;
+        assert_eq!(durations.iter().sum::<u64>(), 6);
+        assert_eq!((durations[0], durations[1], durations[2], durations[13], durations[14]), (2, 1, 1, 1, 1));
+    }
+
+    #[test]
+    fn quantiles_are_the_ends_of_buckets() {
+        let endpoint = endpoint();
+        assert_eq!((endpoint.data().p50_us, endpoint.data().p99_us), (None, None));
+        for _ in 0..98 {
+            endpoint.count_time(Duration::from_micros(700));
+        }
+        endpoint.count_time(Duration::from_millis(80));
+        assert_eq!((endpoint.data().p50_us, endpoint.data().p99_us), (Some(1_000), Some(100_000)));
+        for _ in 0..9 {
+            endpoint.count_time(Duration::from_secs(60));
+        }
+        assert_eq!(endpoint.data().p99_us, None, "over all ends");
+    }
+
+    #[test]
+    fn errors_are_counted_by_code_and_places_as_they_are_taken() {
+        let endpoint = endpoint();
+        for code in [Code::Busy, Code::Late, Code::Busy] {
+            endpoint.count_error(&ErrorReply::new(code, "no"));
+        }
+        endpoint.count_panic();
+        let place = endpoint.places.take(&None);
+        let data = endpoint.data();
+        assert_eq!(data.errors_by_code, BTreeMap::from([(410, 1), (429, 2)]));
+        assert_eq!((data.panics, data.admission_limit, data.admitted), (1, 4, 1));
+        drop(place);
+        assert_eq!(endpoint.data().admitted, 0);
+    }
 }

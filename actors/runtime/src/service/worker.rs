@@ -129,6 +129,7 @@ impl Bench {
     fn panicked(&self, panic: &(dyn Any + Send), endpoint: &Endpoint) -> ErrorReply {
         let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        endpoint.count_panic();
         let id = self.port.unique_token();
         error!(id, service = %self.service, endpoint = endpoint.name, panic = said, "panicked; built anew");
         let mut error = ErrorReply::new(Code::Internal, format!("internal error; look for {id} in the log"));

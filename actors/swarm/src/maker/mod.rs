@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use runtime::journal::Keys;
 use runtime::port::{Port, ReadError};
-use runtime::service::{Running, StartError};
+use runtime::service::{Meters, Running, StartError};
 use runtime::task::{self, AbortHandle};
 use schemas::limit::DEFAULT_LEASE_MS;
 use schemas::registry::{Register, Registered};
@@ -99,6 +99,11 @@ impl Maker {
         let work = Task(task::spawn(rounds.run(inputs)).abort_handle());
         let lease = Task(task::spawn(renew(port, voice)).abort_handle());
         Ok(Self { service, work, lease })
+    }
+
+    /// Has these meters show how its service fares.
+    pub fn measure(&self, meters: &Meters) {
+        self.service.measure(meters);
     }
 
     /// Answers what was asked, and ends. Open deals go on without it. Says whether all was answered in time.
