@@ -2,7 +2,7 @@
 //!
 //! One file a command, in [`command`]. Around them stand what several need: which bus is meant (`bus`), what a
 //! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), what a whole
-//! log is worth (`audit`), how a
+//! log is worth (`audit`), what jobs leave (`jobs`), how a
 //! command ends (`exit`), what it reads (`input`) and what it prints (`output`). [`services`] puts the cores on a bus;
 //! `sim` puts them on one in memory, in bad weather.
 //!
@@ -19,6 +19,7 @@ mod evidence;
 mod exit;
 mod house;
 mod input;
+mod jobs;
 pub mod keystore;
 mod local;
 mod log;

@@ -7,6 +7,7 @@ mod deal;
 mod decode;
 mod dlq;
 mod down;
+mod gate;
 mod keys;
 mod market;
 mod node;
@@ -15,6 +16,7 @@ pub mod provision;
 mod sim;
 mod status;
 mod swarm;
+mod task;
 mod up;
 mod verify_all;
 
@@ -44,6 +46,10 @@ pub enum Command {
     Deal(deal::Deal),
     #[command(subcommand)]
     Market(market::Market),
+    #[command(subcommand)]
+    Task(task::Task),
+    #[command(subcommand)]
+    Gate(gate::Gate),
     #[command(subcommand)]
     Swarm(swarm::Swarm),
     Sim(sim::Sim),
@@ -80,6 +86,8 @@ impl Command {
             Self::Prove(prove) => prove.run(),
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
+            Self::Task(task) => task.run(),
+            Self::Gate(gate) => gate.run(),
             Self::Swarm(swarm) => on_runtime(swarm.run()),
             Self::Sim(sim) => sim.run(),
             Self::Dlq(dlq) => on_runtime(dlq.run()),
