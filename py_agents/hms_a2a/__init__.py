@@ -47,6 +47,7 @@ from hms_a2a._host import Host
 from hms_a2a._membership import Membership, Objection
 from hms_a2a._message import Message
 from hms_a2a._offer import Give, Offer, Want
+from hms_a2a._tasks import Declined, Job, JobFailed, Result, Work
 from hms_a2a._topics import Subscription
 from hms_a2a._value import Outlook
 
@@ -59,6 +60,7 @@ __all__ = [
     "Busy",
     "Conflict",
     "Deal",
+    "Declined",
     "Disconnected",
     "ErrorReply",
     "Forbidden",
@@ -66,6 +68,8 @@ __all__ = [
     "HmsError",
     "Host",
     "Internal",
+    "Job",
+    "JobFailed",
     "Late",
     "Membership",
     "Message",
@@ -76,10 +80,12 @@ __all__ = [
     "Offer",
     "Outlook",
     "Refused",
+    "Result",
     "Subscription",
     "TimedOut",
     "Unsigned",
     "Want",
+    "Work",
     "wire",
 ]
 

@@ -26,6 +26,7 @@ from hms_a2a._offer import Offer, token
 from hms_a2a._presence import Presence
 from hms_a2a._settings import Settings
 from hms_a2a._signing import Signer, random_nonce, signed_by, system_clock
+from hms_a2a._tasks import Tasks
 from hms_a2a._topics import Subscription, Topics
 from hms_a2a._trading import Trading, awaited
 from hms_a2a._value import Outlook, quantity
@@ -102,6 +103,7 @@ class Agent:
         self._caller = Caller()
         self._trading = Trading(self._caller, self.id)
         self._topics = Topics(self._caller, self.id)
+        self._tasks = Tasks(self._caller, self.id)
         self._listeners: list[Callable[[Message[Any]], Any]] = []
         self._crew: Crew | None = None
         self._presence: Presence | None = None
@@ -255,6 +257,11 @@ class Agent:
         """The markets that this agent has joined."""
         return dict(self._trading.memberships)
 
+    @property
+    def tasks(self) -> Tasks:
+        """Working together: submit jobs, do tasks, judge results, answer at the gate."""
+        return self._tasks
+
     def deal(self, deal: str) -> Deal:
         """A deal by its id; `Deal.show` asks the desk about it."""
         return self._trading.deal(deal)
@@ -400,6 +407,7 @@ class Agent:
             registered = await self._presence.register()
             bus.link.on_reconnect.append(self._on_reconnect)
             await self._topics.start(crew)
+            await self._tasks.start(crew)
             inbox.start(registered.inbox_sequence)
             joining = list(self._trading.memberships.values())
             for membership in joining:
@@ -425,6 +433,7 @@ class Agent:
             if withdraw:
                 await self._quietly(*(m.leave() for m in self._trading.memberships.values() if m.is_standing))
             await self._topics.stop()
+            await self._tasks.stop()
             await self._inbox.stop()
             await crew.finish(within_s)
             await self._quietly(self._presence.leave())
@@ -482,6 +491,10 @@ class Agent:
                 note = entry
                 deal = self._trading.hear(note)
                 return await self._crew.run(f"deal {deal.id}", lambda: self._trading.take(deal, note), line=deal.id)
+            if isinstance(entry, wire.TaskNote):
+                news = entry
+                self._tasks.hear(news)
+                return await self._crew.run(f"job {news.job}", lambda: self._tasks.take(news))
             if isinstance(entry, wire.DirectMessage):
                 message = self._read(entry)
                 return await self._crew.run(f"a message from {entry.from_}", lambda: self._hear(message))
