@@ -13,6 +13,7 @@ use runtime::{
 use swarm::{
     run::{self, Report, RunError, Spec},
     scenario::{Population, Scenario, ScenarioError},
+    together::{self, Together},
     voice::AskError,
 };
 
@@ -37,13 +38,15 @@ pub enum Swarm {
 /// Without --nats or --context a private broker and all cores are started in a temporary folder, and cleaned up at the
 /// end; with one of them, the bus that is there is used, market maker included. Progress goes to standard error; the
 /// report, a table, to standard output. Ends when all agents have come and gone and the market is quiet, or after
-/// --seconds, or on Ctrl-C, which still reports. Exit code 1 says that the books don't balance, or that somebody lost.
+/// --seconds, or on Ctrl-C, which still reports. Exit code 1 says that the books don't balance, or that somebody lost; of
+/// a job, that it was not finished, or a wrong result counted.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   hms swarm run scenarios/dozen-countries.toml
   hms swarm run scenarios/african-commodities.toml --data trade.csv --json report.json --export export/
-  hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222")]
+  hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222
+  hms swarm run scenarios/collaboration.toml")]
 pub struct Run {
     /// The scenario, a TOML file; those in scenarios/ say at their top what they are
     scenario: PathBuf,
@@ -87,11 +90,16 @@ struct Private {
 
 impl Run {
     async fn run(self) -> Outcome {
+        if let Some(together) = Together::load(&self.scenario).map_err(at_fault(&self.scenario))? {
+            return self.work(together).await;
+        }
         let scenario = Scenario::load(&self.scenario).map_err(at_fault(&self.scenario))?;
         let seed = self.seed.unwrap_or(scenario.seed);
         let folder = self.scenario.parent().unwrap_or(Path::new("."));
         let population = scenario.population(seed, folder, self.data.as_deref()).map_err(at_fault(&self.scenario))?;
-        let (port, traders, private) = self.bus(&scenario).await?;
+        // What nobody asks, nobody needs to start.
+        let provers = usize::from(!scenario.market.requires.is_empty());
+        let (port, traders, private) = self.bus(provers).await?;
         let spec = Spec {
             seed,
             seconds: self.seconds.unwrap_or(scenario.seconds),
@@ -111,6 +119,21 @@ impl Run {
         self.tell(&report?)
     }
 
+    /// Runs a scenario of collaboration.
+    async fn work(self, mut together: Together) -> Outcome {
+        let seed = self.seed.unwrap_or(together.seed);
+        together.seconds = self.seconds.unwrap_or(together.seconds);
+        let (port, hands, private) = self.bus(0).await?;
+        let report = together::run(port, hands, &together, seed, enough()).await;
+        if let Some(Private { house, folder }) = private {
+            house.drain().await;
+            drop(folder);
+        }
+        let report = report.or_exit(Exit::Bad)?;
+        self.tell_as(&report, &serde_json::to_value(&report).or_exit(Exit::Bad)?)?;
+        if report.is_good() { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+    }
+
     async fn trade(
         &self,
         port: Arc<dyn Port>,
@@ -118,13 +141,7 @@ impl Run {
         population: &Population,
         spec: &Spec,
     ) -> Outcome<Report> {
-        let enough = async {
-            if let Err(error) = runtime::interrupted().await {
-                tracing::warn!(%error, "signals cannot be heard");
-                std::future::pending::<()>().await;
-            }
-        };
-        run::run(port, traders, population, spec, enough).await.map_err(|error| {
+        run::run(port, traders, population, spec, enough()).await.map_err(|error| {
             let exit = match &error {
                 RunError::OtherMarket(_) | RunError::NotReady { .. } | RunError::Python { .. } => Exit::Bad,
                 RunError::Ask { source: AskError::Refused(_), .. } => Exit::Bad,
@@ -136,7 +153,7 @@ impl Run {
     }
 
     /// The onlooker's connection and the agents', on the bus that is meant.
-    async fn bus(&self, scenario: &Scenario) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
+    async fn bus(&self, provers: usize) -> Outcome<(Arc<dyn Port>, Arc<dyn Port>, Option<Private>)> {
         if self.nats.is_some() || self.context.is_some() {
             // Only where the bus is matters here: a run keeps no keys.
             let dir = DirArgs { dir: PathBuf::from(crate::keystore::DEFAULT_DIR) };
@@ -147,9 +164,11 @@ impl Run {
         let broker = Broker::start(BrokerSpec { port: 0, ..BrokerSpec::new(folder.path()) }).or_exit(Exit::NoBus)?;
         let url = broker.url();
         let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
-        // What nobody asks, nobody needs to start.
-        let count = usize::from(!scenario.market.requires.is_empty());
-        let plan = Plan { replicas: 1, has_maker: true, provers: Provers { count, bus: Whereabouts::at(url.clone()) } };
+        let plan = Plan {
+            replicas: 1,
+            has_maker: true,
+            provers: Provers { count: provers, bus: Whereabouts::at(url.clone()) },
+        };
         let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
         let port = bus::connect_own(&url, "hms-swarm").await?;
         let traders = bus::connect_own(&url, "hms-swarm-agents").await?;
@@ -157,18 +176,30 @@ impl Run {
     }
 
     fn tell(&self, report: &Report) -> Outcome {
-        let json = serde_json::to_value(report).or_exit(Exit::Bad)?;
+        self.tell_as(report, &serde_json::to_value(report).or_exit(Exit::Bad)?)?;
+        if report.conservation_ok && report.win_win_ok { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+    }
+
+    /// Prints a report, and writes it where it was asked for as JSON.
+    fn tell_as(&self, report: &impl std::fmt::Display, json: &serde_json::Value) -> Outcome {
         match &self.json {
-            Some(path) if path.as_os_str() == "-" => output::json(&json)?,
+            Some(path) if path.as_os_str() == "-" => output::json(json),
             Some(path) => {
                 std::fs::write(path, format!("{json:#}\n"))
                     .or_exit(Exit::Input)
                     .map_err(|stop| stop.while_doing(path.display()))?;
-                output::line(report)?;
+                output::line(report)
             }
-            None => output::line(report)?,
+            None => output::line(report),
         }
-        if report.conservation_ok && report.win_win_ok { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+    }
+}
+
+/// Somebody says that it is enough.
+async fn enough() {
+    if let Err(error) = runtime::interrupted().await {
+        tracing::warn!(%error, "signals cannot be heard");
+        std::future::pending::<()>().await;
     }
 }
 
