@@ -117,12 +117,10 @@ pub struct TaskEvent {
     /// Until when what was begun may last, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_unix_ms: Option<i64>,
-    /// The bidder's reputation when it bid, in parts per billion.
+    /// In parts per billion: of a bid, the bidder's reputation when it bid; of an award, what the bid came to by the
+    /// job's weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reputation_ppb: Option<u32>,
-    /// What the bid that was awarded came to by the job's weights, in parts per billion.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score_ppb: Option<u32>,
+    pub measure_ppb: Option<u32>,
     /// The rule that decided, a stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,

@@ -85,7 +85,7 @@ impl<'a> Draft<'a> {
             return self.announce(&[slot]);
         };
         let until_unix_ms = self.within(self.job.rules.lease_ms.min(self.job.rules.work_ms));
-        let about = About { score_ppb: Some(score_ppb), ..About::task(&slot.spec.task) };
+        let about = About { measure_ppb: Some(score_ppb), ..About::task(&slot.spec.task) };
         self.push(TaskWord::Awarded, about.by(winner).until(until_unix_ms), None);
         let inputs = self.job.inputs(slot);
         let heard = Heard::of(TaskWord::Awarded, slot).by(winner);

@@ -46,8 +46,7 @@ pub(crate) struct About {
     pub(crate) verifiers: Vec<AgentId>,
     pub(crate) mistaken: Vec<AgentId>,
     pub(crate) until_unix_ms: Option<i64>,
-    pub(crate) reputation_ppb: Option<u32>,
-    pub(crate) score_ppb: Option<u32>,
+    pub(crate) measure_ppb: Option<u32>,
     pub(crate) rule: Option<&'static str>,
 }
 
@@ -105,8 +104,7 @@ impl Chain {
             verifiers: about.verifiers,
             mistaken: about.mistaken,
             until_unix_ms: about.until_unix_ms,
-            reputation_ppb: about.reputation_ppb,
-            score_ppb: about.score_ppb,
+            measure_ppb: about.measure_ppb,
             rule: about.rule.map(str::to_owned),
             cause,
             trace: self.trace.clone(),

@@ -148,7 +148,7 @@ fn bid_for(
         let why = format!("the budget is {}", slot.spec.budget_minor);
         return Err(ErrorReply::refused("over_budget", why).at_field("price_minor"));
     }
-    let about = About { reputation_ppb: Some(reputation_ppb), ..About::task(&bid.task).by(by) };
+    let about = About { measure_ppb: Some(reputation_ppb), ..About::task(&bid.task).by(by) };
     draft.push(TaskWord::Bid, about, Some(signed));
     if bids.len() + 1 >= usize::try_from(job.rules.enough_bids).unwrap_or(usize::MAX).min(MAX_BIDS) {
         let mut bids = bids.clone();

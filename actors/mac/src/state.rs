@@ -404,7 +404,7 @@ impl Slot {
             }
             (TaskWord::Bid, Some((by, TaskMove::Bid(bid)))) => {
                 if let Phase::Announced { bids, .. } = &mut self.phase {
-                    let reputation_ppb = event.reputation_ppb.unwrap_or_default();
+                    let reputation_ppb = event.measure_ppb.unwrap_or_default();
                     let bid = Bid { price_minor: bid.price_minor, skills: bid.skills.clone(), reputation_ppb };
                     bids.insert(by.clone(), bid);
                 }

@@ -164,7 +164,7 @@ impl Answer {
         let slot = waiting(&job, &self.task)?;
         let result_hash = slot.result.as_ref().map_or(schemas::Hash::ZERO, |result| result.hash);
         let now_unix_ms = port.now_unix_ms();
-        let parts = [self.gatekeeper.as_str().as_bytes(), result_hash.as_bytes(), &[u8::from(approve)]];
+        let parts: [&[u8]; 3] = [self.gatekeeper.as_str().as_bytes(), result_hash.as_bytes(), &[u8::from(approve)]];
         let ask = TaskMove::Answer(AnswerGate {
             move_id: jobs::once(&parts, now_unix_ms)?,
             deadline_unix_ms: deadline_unix_ms(now_unix_ms),

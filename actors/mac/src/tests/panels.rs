@@ -36,8 +36,8 @@ proptest! {
             let (mut lies, mut truths) = (0, 0);
             loop {
                 match case.outcome(&panel, lead) {
-                    Outcome::Right => { prop_assert!(if truth { truths > lies } else { lies > truths }); break }
-                    Outcome::Wrong => { prop_assert!(if truth { lies > truths } else { truths > lies }); break }
+                    Outcome::Right => { let more = if truth { truths > lies } else { lies > truths }; prop_assert!(more); break }
+                    Outcome::Wrong => { let more = if truth { lies > truths } else { truths > lies }; prop_assert!(more); break }
                     Outcome::Widen(more) => for agent in more {
                         prop_assert!(panel.insert(agent, Verdict::Awaited).is_none());
                     },

@@ -76,7 +76,7 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
             "full",
             json!({ "type": "task.event", "job": job, "turn": 7, "prev": hash, "at_unix_ms": now, "what": "awarded",
                 "tasks": ["sum"], "agent": "chad", "verifiers": ["egypt"], "mistaken": ["mali"], "until_unix_ms": until,
-                "reputation_ppb": 500_000_000, "score_ppb": 620_000_000, "rule": "best_bid", "cause": signed,
+                "measure_ppb": 620_000_000, "rule": "best_bid", "cause": signed,
                 "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }),
         ),
         (
