@@ -52,6 +52,7 @@ from hms_a2a._offer import Give, Offer, Want
 from hms_a2a._peers import Conversation, Peer, Question, Said
 from hms_a2a._prompts import Prompt
 from hms_a2a._talking import Talking
+from hms_a2a._tasks import Declined, Job, JobFailed, Result, Work
 from hms_a2a._topics import Subscription, Topic
 from hms_a2a._value import Outlook
 
@@ -66,6 +67,7 @@ __all__ = [
     "Conflict",
     "Conversation",
     "Deal",
+    "Declined",
     "Disconnected",
     "ErrorReply",
     "Forbidden",
@@ -73,6 +75,8 @@ __all__ = [
     "HmsError",
     "Host",
     "Internal",
+    "Job",
+    "JobFailed",
     "Late",
     "Membership",
     "Message",
@@ -87,6 +91,7 @@ __all__ = [
     "Question",
     "Refusal",
     "Refused",
+    "Result",
     "Said",
     "Subscription",
     "Talking",
@@ -94,6 +99,7 @@ __all__ = [
     "Topic",
     "Unsigned",
     "Want",
+    "Work",
     "wire",
 ]
 

@@ -27,6 +27,7 @@ from hms_a2a._presence import Presence
 from hms_a2a._settings import Settings
 from hms_a2a._signing import Signer, random_nonce, signed_by, system_clock
 from hms_a2a._talking import Talking
+from hms_a2a._tasks import Tasks
 from hms_a2a._trading import Trading, awaited
 from hms_a2a._value import Outlook, quantity
 
@@ -98,6 +99,7 @@ class Agent(Talking):
         self._lease_ms = lease_ms
         self._concurrency = concurrency
         self._trading = Trading(self._caller, self.id)
+        self._tasks = Tasks(self._caller, self.id)
         self._listeners: list[Callable[[Message[Any]], Any]] = []
         self._crew: Crew | None = None
         self._presence: Presence | None = None
@@ -203,6 +205,11 @@ class Agent(Talking):
     def memberships(self) -> dict[str, Membership]:
         """The markets that this agent has joined."""
         return dict(self._trading.memberships)
+
+    @property
+    def tasks(self) -> Tasks:
+        """Working together: submit jobs, do tasks, judge results, answer at the gate."""
+        return self._tasks
 
     def deal(self, deal: str) -> Deal:
         """A deal by its id; `Deal.show` asks the desk about it."""
@@ -354,6 +361,7 @@ class Agent(Talking):
             registered = await self._presence.register()
             bus.link.on_reconnect.append(self._on_reconnect)
             await self._start_talking(crew)
+            await self._tasks.start(crew)
             inbox.start(registered.inbox_sequence)
             joining = list(self._trading.memberships.values())
             for membership in joining:
@@ -378,6 +386,7 @@ class Agent(Talking):
             await self._presence.stop()
             if withdraw:
                 await self._quietly(*(m.leave() for m in self._trading.memberships.values() if m.is_standing))
+            await self._tasks.stop()
             await self._inbox.stop()
             await self._stop_talking(within_s)
             await crew.finish(within_s)
@@ -436,6 +445,10 @@ class Agent(Talking):
                 note = entry
                 deal = self._trading.hear(note)
                 return await self._crew.run(f"deal {deal.id}", lambda: self._trading.take(deal, note), line=deal.id)
+            if isinstance(entry, wire.TaskNote):
+                news = entry
+                self._tasks.hear(news)
+                return await self._crew.run(f"job {news.job}", lambda: self._tasks.take(news))
             if isinstance(entry, wire.DirectMessage):
                 message = self._read(entry)
                 return await self._crew.run(f"a message from {entry.from_}", lambda: self._hear(message))

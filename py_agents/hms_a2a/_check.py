@@ -12,6 +12,7 @@ from hms_a2a import _check_genetic as genetic
 from hms_a2a import _check_graph as graph
 from hms_a2a import _check_negotiation as negotiation
 from hms_a2a import _check_proof as proofs
+from hms_a2a import _check_task as tasks
 from hms_a2a import _check_value as worth
 from hms_a2a import _wire as wire
 from hms_a2a._check_parts import text as _text
@@ -425,6 +426,15 @@ _rule(wire.Refute, proofs.searched)
 _rule(wire.SearchProgress, lambda progress: _text(progress.nearest, "nearest"))
 _rule(wire.Declare, _declare)
 _rule(wire.TradeBalanceRequest, _balance)
+_rule(wire.SubmitJob, tasks.submit)
+_rule(wire.AddTasks, tasks.add)
+_rule(wire.BidTask, tasks.bid)
+_rule(wire.DeclineTask, tasks.reason)
+_rule(wire.ReportProgress, tasks.progress)
+_rule(wire.DeliverTask, tasks.deliver)
+_rule(wire.JudgeTask, tasks.reason)
+_rule(wire.AnswerGate, tasks.reason)
+_rule(wire.CancelJob, tasks.reason)
 _rule(wire.Welcome, _welcome)
 _rule(wire.AgentRecord, _keyed)
 _rule(wire.KeyEvent, _keyed)

@@ -124,3 +124,27 @@ PROGRESS_EVERY_MS: Final = 100
 """How often a job may tell of its progress: at least this long apart, in milliseconds."""
 PPM: Final = 1000000
 """Parts in a million: the whole."""
+MAX_TASKS: Final = 1024
+"""Most tasks of a job."""
+MAX_NEEDS: Final = 32
+"""Most tasks that one task needs."""
+MAX_SKILLS: Final = 16
+"""Most skills that a task wants or a bid names."""
+MAX_CREW: Final = 256
+"""Most verifiers, and most gatekeepers, of a job."""
+MAX_PANEL: Final = 16
+"""Most verifiers that are asked at first."""
+MAX_BRIEF_BYTES: Final = 4096
+"""Longest brief of a task, in bytes."""
+MAX_RESULT_BYTES: Final = 16384
+"""Largest result that travels with its move, in bytes; larger ones are kept as objects."""
+MAX_BUDGET_MINOR: Final = 1000000000000000
+"""Highest budget of a task, in minor units of account: so that sums over a job, and shares in billionths, fit."""
+MAX_ATTEMPTS: Final = 1000
+"""How often a task may come to nothing at most."""
+MIN_TASK_MS: Final = 10
+"""Shortest time that a job's rules may set, in milliseconds."""
+MAX_BIDS: Final = 256
+"""Most bids that one announcement takes."""
+PPB: Final = 1000000000
+"""Parts in a billion: the whole."""

@@ -12,17 +12,21 @@ RESERVED: Final = frozenset(("log", "inbox", "note", "live", "market", "topic", 
 """Words that no core, service or endpoint may be named."""
 DEAL_VERBS: Final = ("open", "propose", "counter", "accept", "reject", "withdraw", "confirm", "show")
 """The endpoints of the desk that a party addresses."""
+TASK_VERBS: Final = ("submit", "add", "bid", "decline", "progress", "deliver", "judge", "answer", "cancel", "show")
+"""What agents may say in a job."""
 
 STREAM_DEALS: Final = "HMS_DEALS"
 STREAM_INBOX: Final = "HMS_INBOX"
 STREAM_MARKET: Final = "HMS_MARKET"
 STREAM_TIMERS: Final = "HMS_TIMERS"
 STREAM_ISLANDS: Final = "HMS_ISLANDS"
+STREAM_TASKS: Final = "HMS_TASKS"
 STREAM_DLQ: Final = "HMS_DLQ"
 BUCKET_RESULTS: Final = "HMS_RESULTS"
 BUCKET_AGENTS: Final = "HMS_AGENTS"
 BUCKET_MARKETS: Final = "HMS_MARKETS"
 BUCKET_PROOFS: Final = "HMS_PROOFS"
+BUCKET_REPUTATION: Final = "HMS_REPUTATION"
 
 ALL_LIVE: Final = "hms.v1.live.>"
 """Everything that watchers see."""
@@ -67,6 +71,11 @@ def job_id(text: str) -> str:
     return _matching(_JOB, text, "a job's id")
 
 
+def skill_id(text: str) -> str:
+    """What an agent can do: 1 to 63 of a-z, 0-9, _ and -. Raises `ValueError`."""
+    return _matching(_TOKEN, text, "a skill")
+
+
 def _service(text: str) -> str:
     return _matching(_SERVICE, text, "a service's name")
 
@@ -84,6 +93,12 @@ def _discovered(text: str) -> str:
 def _verb(text: str) -> str:
     if text not in DEAL_VERBS:
         raise ValueError(f"{text!r} is no verb of a deal")
+    return text
+
+
+def _task_verb(text: str) -> str:
+    if text not in TASK_VERBS:
+        raise ValueError(f"{text!r} is no verb of a job")
     return text
 
 
@@ -158,6 +173,17 @@ def parse_deal_move(subject: str) -> tuple[str, str, str]:
     return _verb(verb), agent_id(party), deal_id(deal)
 
 
+def task_move(task_verb: str, agent: str, job: str) -> str:
+    """`hms.v1.task.<task_verb>.<agent>.<job>`: a move in a job; the agent is the claimed mover."""
+    return f"hms.v1.task.{_task_verb(task_verb)}.{agent_id(agent)}.{job_id(job)}"
+
+
+def parse_task_move(subject: str) -> tuple[str, str, str]:
+    """The parts of `hms.v1.task.<task_verb>.<agent>.<job>` (`task_verb`, `agent`, `job`). Raises `ValueError`."""
+    task_verb, agent, job = _parts(subject, "hms.v1.task.*.*.*", [3, 4, 5])
+    return _task_verb(task_verb), agent_id(agent), job_id(job)
+
+
 def deal_log(deal: str) -> str:
     """`hms.v1.log.deal.<deal>`: what happened to a deal."""
     return f"hms.v1.log.deal.{deal_id(deal)}"
@@ -176,6 +202,27 @@ def ledger_log(book: str) -> str:
 def limit_log(book: str, agent: str) -> str:
     """`hms.v1.log.limit.<book>.<agent>`: what an agent may give in a book."""
     return f"hms.v1.log.limit.{market_id(book)}.{agent_id(agent)}"
+
+
+def task_log(job: str) -> str:
+    """`hms.v1.log.task.<job>`: what happened to a job and its tasks."""
+    return f"hms.v1.log.task.{job_id(job)}"
+
+
+def parse_task_log(subject: str) -> str:
+    """The parts of `hms.v1.log.task.<job>` (`job`). Raises `ValueError`."""
+    return job_id(_parts(subject, "hms.v1.log.task.*", [4])[0])
+
+
+def task_call(skill: str) -> str:
+    """`hms.v1.log.call.<skill>`: tasks that are open to bids, written in the same batch as their announcement."""
+    return f"hms.v1.log.call.{skill_id(skill)}"
+
+
+def task_note(agent: str) -> str:
+    """`hms.v1.note.task.<agent>`: what an agent must hear of a job, written in the same batch as the event it tells of.
+    """
+    return f"hms.v1.note.task.{agent_id(agent)}"
 
 
 def island_log(job: str, island: str) -> str:
@@ -224,6 +271,16 @@ def timer_due(deal: str) -> str:
     return f"hms.v1.timer.due.{deal_id(deal)}"
 
 
+def task_timer(job: str) -> str:
+    """`hms.v1.timer.task.<job>`: where a job's next deadline is armed, as a message schedule."""
+    return f"hms.v1.timer.task.{job_id(job)}"
+
+
+def task_timer_due(job: str) -> str:
+    """`hms.v1.timer.due.task.<job>`: where a job's deadline fires to."""
+    return f"hms.v1.timer.due.task.{job_id(job)}"
+
+
 def dead_letter(core: str) -> str:
     """`hms.v1.dlq.<core>`: what a consumer gave up on; the headers say why."""
     return f"hms.v1.dlq.{_service(core)}"
@@ -252,6 +309,21 @@ def live_limit_log(book: str, agent: str) -> str:
 def live_key_log(agent: str) -> str:
     """`hms.v1.live.log.key.<agent>`: keys as they are registered."""
     return f"hms.v1.live.log.key.{agent_id(agent)}"
+
+
+def live_task_log(job: str) -> str:
+    """`hms.v1.live.log.task.<job>`: a job's log as it grows."""
+    return f"hms.v1.live.log.task.{job_id(job)}"
+
+
+def parse_live_task_log(subject: str) -> str:
+    """The parts of `hms.v1.live.log.task.<job>` (`job`). Raises `ValueError`."""
+    return job_id(_parts(subject, "hms.v1.live.log.task.*", [5])[0])
+
+
+def live_task_call(skill: str) -> str:
+    """`hms.v1.live.log.call.<skill>`: tasks as they are opened to bids."""
+    return f"hms.v1.live.log.call.{skill_id(skill)}"
 
 
 def live_inbox(agent: str) -> str:

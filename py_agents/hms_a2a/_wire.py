@@ -2933,6 +2933,509 @@ class TradeBalanceReply(Message, frozen=True, kw_only=True, tag="trade_balance.b
     """Party by party and good by good."""
 
 
+TaskId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+Skill: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+
+class Panel(Record, frozen=True, kw_only=True):
+    """How many must find a result right."""
+
+    asked: UInt32
+    """How many are asked at first."""
+    lead: UInt32
+    """By how many verdicts one side must lead."""
+
+
+class Task(Record, frozen=True, kw_only=True):
+    """One task of a job."""
+
+    task: TaskId
+    """Its name, unique in its job."""
+    needs: list[TaskId] = msgspec.field(default_factory=list)
+    """Tasks that must be done before it is announced."""
+    skill: Skill
+    """What whoever does it must be able to do; it is called on a subject of this name."""
+    wanted: list[Skill] = msgspec.field(default_factory=list)
+    """Skills that count in favour of a bid."""
+    brief: str
+    """What is to be done, in whatever words doer and verifiers understand."""
+    budget_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """The most that it may cost, in minor units of account."""
+    panel: Panel | None = None
+    """Who judges the result; nobody does where this is left out."""
+    gate: bool = msgspec.field(default_factory=lambda: False)
+    """Whether a gatekeeper must approve the result before it counts."""
+
+
+class JobRules(Record, frozen=True, kw_only=True):
+    """How long things may take in a job, and what counts in an award."""
+
+    bid_ms: UInt32 = msgspec.field(default_factory=lambda: 1000)
+    """How long bids are taken, in milliseconds; longer each time that nobody bids."""
+    enough_bids: UInt32 = msgspec.field(default_factory=lambda: 5)
+    """With so many bids the award is made at once."""
+    lease_ms: UInt32 = msgspec.field(default_factory=lambda: 10000)
+    """How long a worker may be silent, in milliseconds."""
+    work_ms: UInt32 = msgspec.field(default_factory=lambda: 600000)
+    """How long a worker has in all, in milliseconds."""
+    judge_ms: UInt32 = msgspec.field(default_factory=lambda: 30000)
+    """How long a verifier has, in milliseconds."""
+    gate_ms: UInt32 = msgspec.field(default_factory=lambda: 86400000)
+    """How long the gate waits, in milliseconds. Silence is no."""
+    attempts: UInt32 = msgspec.field(default_factory=lambda: 10)
+    """How often a task may come to nothing until the job fails."""
+    price_ppm: UInt32 = msgspec.field(default_factory=lambda: 400000)
+    """What a low price counts in an award, in parts per million; the three together make a million."""
+    reputation_ppm: UInt32 = msgspec.field(default_factory=lambda: 400000)
+    """What the bidder's reputation counts."""
+    skills_ppm: UInt32 = msgspec.field(default_factory=lambda: 200000)
+    """What the share of wanted skills counts."""
+
+
+class SubmitJob(Message, frozen=True, kw_only=True, tag="task.submit"):
+    """Submits a job."""
+
+    TYPE: ClassVar[str] = "task.submit"
+    move_id: MoveId
+    """Makes asking again safe; with the supervisor it makes the job's id."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    tasks: list[Task]
+    """Its tasks."""
+    verifiers: list[AgentId] = msgspec.field(default_factory=list)
+    """Who may be asked to judge results, sorted, each once."""
+    gatekeepers: list[AgentId] = msgspec.field(default_factory=list)
+    """Who answers at the gate, sorted, each once."""
+    rules: JobRules = msgspec.field(default_factory=lambda: JobRules())
+    """How long things may take, and what counts in an award."""
+    expires_unix_ms: Int64
+    """When the job fails that is not finished, in Unix milliseconds."""
+    more: bool = msgspec.field(default_factory=lambda: False)
+    """Whether tasks may still be added; a job without more ends when all its tasks are done."""
+
+
+class AddTasks(Message, frozen=True, kw_only=True, tag="task.add"):
+    """Adds tasks to a job that runs."""
+
+    TYPE: ClassVar[str] = "task.add"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    tasks: list[Task]
+    """The tasks."""
+    part_of: TaskId | None = None
+    """The task that they are parts of: it is announced only after they are done."""
+    more: bool = msgspec.field(default_factory=lambda: False)
+    """Whether more may come after them."""
+
+
+class BidTask(Message, frozen=True, kw_only=True, tag="task.bid"):
+    """Offers to do a task."""
+
+    TYPE: ClassVar[str] = "task.bid"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    round: UInt32
+    """Which announcement it answers; the first is 1."""
+    price_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """For how much, in minor units of account."""
+    skills: list[Skill] = msgspec.field(default_factory=list)
+    """What the bidder says it can do."""
+
+
+class DeclineTask(Message, frozen=True, kw_only=True, tag="task.decline"):
+    """Gives a task back that one was awarded."""
+
+    TYPE: ClassVar[str] = "task.decline"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    round: UInt32
+    """Which announcement."""
+    reason: str
+    """Why."""
+
+
+class ReportProgress(Message, frozen=True, kw_only=True, tag="task.progress"):
+    """Says that one is at work, and how far: renews the lease."""
+
+    TYPE: ClassVar[str] = "task.progress"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    round: UInt32
+    """Which announcement."""
+    done_ppm: UInt32
+    """How far it is, in parts per million."""
+
+
+class KeptResult(Record, frozen=True, kw_only=True):
+    """An object of the bus's object store that holds a result."""
+
+    bucket: str
+    """The bucket."""
+    name: str
+    """The object's name there."""
+    size_bytes: UInt64
+    """Its size, in bytes."""
+    hash: Hash
+    """Its SHA-256."""
+
+
+class DeliverTask(Message, frozen=True, kw_only=True, tag="task.deliver"):
+    """Hands in a result."""
+
+    TYPE: ClassVar[str] = "task.deliver"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    round: UInt32
+    """Which announcement."""
+    result: bytes
+    """The result, or what is to be said of one that is kept elsewhere."""
+    kept: KeptResult | None = None
+    """Where a large result is kept."""
+
+
+class JudgeTask(Message, frozen=True, kw_only=True, tag="task.judge"):
+    """A verifier's verdict on a result."""
+
+    TYPE: ClassVar[str] = "task.judge"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    result_hash: Hash
+    """SHA-256 of the body of the move that delivered the result."""
+    right: bool
+    """Whether it is right."""
+    reason: str
+    """Why."""
+
+
+class AnswerGate(Message, frozen=True, kw_only=True, tag="task.answer"):
+    """A gatekeeper's answer."""
+
+    TYPE: ClassVar[str] = "task.answer"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    result_hash: Hash
+    """SHA-256 of the body of the move that delivered the result."""
+    approve: bool
+    """Whether the result may count."""
+    reason: str
+    """Why."""
+
+
+class CancelJob(Message, frozen=True, kw_only=True, tag="task.cancel"):
+    """Ends an own job."""
+
+    TYPE: ClassVar[str] = "task.cancel"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    job: JobId
+    """The job."""
+    reason: str
+    """Why."""
+
+
+class JobState(enum.StrEnum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    """It runs."""
+    FINISHED = "finished"
+    """All is done. An end."""
+    FAILED = "failed"
+    """It cannot be finished. An end."""
+    CANCELLED = "cancelled"
+    """Its supervisor ended it. An end."""
+
+
+class TaskMoved(Message, frozen=True, kw_only=True, tag="task.moved"):
+    """The answer to a move in a job. The same id with the same body gets the same answer, whenever it is asked."""
+
+    TYPE: ClassVar[str] = "task.moved"
+    job: JobId
+    """The job."""
+    move_id: MoveId
+    """The move."""
+    state: JobState
+    """The job's state after the move."""
+    turn: UInt32
+    """The number of the event that records the move; the first is 0."""
+
+
+class ShowJob(Message, frozen=True, kw_only=True, tag="task.show"):
+    """Asks `task.show` for a job that the asker has to do with."""
+
+    TYPE: ClassVar[str] = "task.show"
+    job: JobId
+    """The job."""
+
+
+class TaskState(enum.StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"
+    """What it needs is not done."""
+    ANNOUNCED = "announced"
+    """Bids are taken."""
+    AWARDED = "awarded"
+    """Somebody is at work."""
+    JUDGED = "judged"
+    """The result is being judged."""
+    GATED = "gated"
+    """The result waits at the gate."""
+    DONE = "done"
+    """Done."""
+
+
+class TaskLine(Record, frozen=True, kw_only=True):
+    """A task as it is shown."""
+
+    task: TaskId
+    """The task."""
+    state: TaskState
+    """Where it stands."""
+    round: UInt32
+    """How often it was announced."""
+    agent: AgentId | None = None
+    """Who does it, or did."""
+    done_ppm: UInt32 | None = None
+    """How far it is, in parts per million."""
+
+
+class JobShown(Message, frozen=True, kw_only=True, tag="task.shown"):
+    """A job as those see it who have to do with it."""
+
+    TYPE: ClassVar[str] = "task.shown"
+    job: JobId
+    """The job."""
+    state: JobState
+    """Where it stands."""
+    supervisor: AgentId
+    """Who submitted it."""
+    expires_unix_ms: Int64
+    """When it fails that is not finished, in Unix milliseconds."""
+    tasks: list[TaskLine]
+    """Its tasks, in the order in which they came."""
+    rule: str | None = None
+    """The rule by which it failed."""
+    turns: UInt32
+    """How many events it has."""
+
+
+class TaskWord(enum.StrEnum):
+    """What happened in a job, as a word."""
+
+    SUBMITTED = "submitted"
+    """The job came."""
+    ADDED = "added"
+    """Tasks were added."""
+    ANNOUNCED = "announced"
+    """Tasks were announced: bids are taken until a time."""
+    BID = "bid"
+    """An agent bid for a task."""
+    AWARDED = "awarded"
+    """A task was awarded to an agent, under a lease."""
+    DECLINED = "declined"
+    """The agent gave it back."""
+    PROGRESSED = "progressed"
+    """The agent is at work: its lease is longer."""
+    LAPSED = "lapsed"
+    """The agent's lease ran out."""
+    DELIVERED = "delivered"
+    """The agent handed in a result, which these agents are to judge."""
+    JUDGED = "judged"
+    """A verifier judged."""
+    SILENT = "silent"
+    """Verifiers said nothing in time."""
+    WIDENED = "widened"
+    """More verifiers were asked."""
+    GATED = "gated"
+    """The result waits at the gate."""
+    ANSWERED = "answered"
+    """A gatekeeper answered."""
+    DONE = "done"
+    """A task is done."""
+    REFUTED = "refuted"
+    """A result was found wrong."""
+    FINISHED = "finished"
+    """All tasks are done. The job's end."""
+    FAILED = "failed"
+    """The job cannot be finished. Its end."""
+    CANCELLED = "cancelled"
+    """The supervisor ended the job."""
+
+
+class TaskEvent(Message, frozen=True, kw_only=True, tag="task.event"):
+    """One entry of a job's log. Fields that a word has no use for are left out."""
+
+    TYPE: ClassVar[str] = "task.event"
+    job: JobId
+    """The job."""
+    turn: UInt32
+    """The entry's number; the first is 0."""
+    prev: Hash
+    """SHA-256 of the exact body of the entry before; zeros for the first."""
+    at_unix_ms: Int64
+    """When it was written, in Unix milliseconds, by the writer's clock."""
+    what: TaskWord
+    """What happened."""
+    tasks: list[TaskId] = msgspec.field(default_factory=list)
+    """To which tasks."""
+    agent: AgentId | None = None
+    """Whom it is about: bidder, doer, verifier, gatekeeper."""
+    verifiers: list[AgentId] = msgspec.field(default_factory=list)
+    """Verifiers: those asked or silent; at a task's end those who had judged as it came out."""
+    mistaken: list[AgentId] = msgspec.field(default_factory=list)
+    """At a task's end, verifiers who had judged otherwise."""
+    until_unix_ms: Int64 | None = None
+    """Until when what was begun may last, in Unix milliseconds."""
+    measure_ppb: UInt32 | None = None
+    """In parts per billion: of a bid, the bidder's reputation when it bid; of an award, what the bid came to by the
+    job's weights.
+    """
+    rule: str | None = None
+    """The rule that decided, a stable word."""
+    cause: Signed | None = None
+    """The signed move that caused it, when a move did."""
+    trace: str | None = None
+    """The W3C trace context of the move."""
+
+
+class TaskInput(Record, frozen=True, kw_only=True):
+    """What another task brought."""
+
+    task: TaskId
+    """The task."""
+    result: bytes
+    """Its result."""
+    kept: KeptResult | None = None
+    """Where it is kept, if it is large."""
+
+
+class TaskNote(Message, frozen=True, kw_only=True, tag="note.task"):
+    """What somebody hears of a job: written in the same atomic batch as the event."""
+
+    TYPE: ClassVar[str] = "note.task"
+    job: JobId
+    """The job."""
+    event: TaskWord
+    """What happened."""
+    turn: UInt32
+    """The number of the event."""
+    at_unix_ms: Int64
+    """When, in Unix milliseconds."""
+    supervisor: AgentId
+    """Who submitted the job."""
+    task: TaskId | None = None
+    """The task that it is about."""
+    round: UInt32 | None = None
+    """Which announcement of it."""
+    agent: AgentId | None = None
+    """The agent that it is about: the doer, the verifier, the gatekeeper."""
+    brief: str | None = None
+    """What is to be done or judged."""
+    inputs: list[TaskInput] = msgspec.field(default_factory=list)
+    """What the tasks brought that it needs."""
+    result: TaskInput | None = None
+    """The result."""
+    result_hash: Hash | None = None
+    """The hash that a verdict on it names."""
+    until_unix_ms: Int64 | None = None
+    """Until when the receiver has time, in Unix milliseconds."""
+    rule: str | None = None
+    """The rule that decided, a stable word."""
+
+
+class CalledTask(Record, frozen=True, kw_only=True):
+    """A task that is open to bids."""
+
+    task: TaskId
+    """The task."""
+    round: UInt32
+    """Which announcement of it."""
+    wanted: list[Skill] = msgspec.field(default_factory=list)
+    """Skills that count in favour of a bid."""
+    brief: str
+    """What is to be done."""
+    budget_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """The most that it may cost, in minor units of account."""
+
+
+class TaskCall(Message, frozen=True, kw_only=True, tag="task.call"):
+    """Tasks that are open to bids of whoever has a skill: written in the same atomic batch as the event."""
+
+    TYPE: ClassVar[str] = "task.call"
+    job: JobId
+    """The job."""
+    supervisor: AgentId
+    """Who submitted it."""
+    skill: Skill
+    """The skill."""
+    until_unix_ms: Int64
+    """Until when bids are taken, in Unix milliseconds."""
+    tasks: list[CalledTask]
+    """The tasks."""
+
+
+class Reputation(Message, frozen=True, kw_only=True, tag="reputation"):
+    """An agent's standing as the bucket `HMS_REPUTATION` shows it, in JSON: the fold of all jobs' logs."""
+
+    TYPE: ClassVar[str] = "reputation"
+    agent: AgentId
+    """The agent."""
+    reputation_ppb: UInt32
+    """The decaying average of what came of its promises, in parts per billion."""
+    kept: UInt64
+    """Promises kept: tasks done, verdicts that came out so."""
+    broken: UInt64
+    """Promises broken: results found wrong, leases run out, tasks given back, verdicts mistaken or missing."""
+    sequence: UInt64
+    """The last entry of `HMS_TASKS` that counts in it."""
+
+
 class Hello(Message, frozen=True, kw_only=True, tag="registry.hello"):
     """Asks `registry.hello`, unsigned: what does a newcomer need to know?"""
 
@@ -3279,6 +3782,22 @@ MESSAGES: tuple[type[Message], ...] = (
     Balances,
     TradeBalanceRequest,
     TradeBalanceReply,
+    SubmitJob,
+    AddTasks,
+    BidTask,
+    DeclineTask,
+    ReportProgress,
+    DeliverTask,
+    JudgeTask,
+    AnswerGate,
+    CancelJob,
+    TaskMoved,
+    ShowJob,
+    JobShown,
+    TaskEvent,
+    TaskNote,
+    TaskCall,
+    Reputation,
     Hello,
     Welcome,
     Register,

@@ -88,6 +88,8 @@ catalogue! {
     proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, SearchProgress, ProverStatus, ProverStanding;
     evolution: Evolve, Evolved, EvolutionProgress, ShowResult, Epoch, EpochDone, Checkpoint;
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
+    task: SubmitJob, AddTasks, BidTask, DeclineTask, ReportProgress, DeliverTask, JudgeTask, AnswerGate, CancelJob;
+    job: TaskMoved, ShowJob, JobShown, TaskEvent, TaskNote, TaskCall, Reputation;
     registry: Hello, Welcome, Register, Registered, Leave, Done, AgentRecord, Find, Found, KeyEvent, Send,
         DirectMessage, ReadInbox, InboxPage;
     snapshot: SnapshotPointer, SnapshotChunk;

@@ -192,6 +192,16 @@ pub enum Effect {
         /// The body.
         body: Vec<u8>,
     },
+    /// Write this beside the events, in the same atomic batch: on a subject of the same stream that is no log of the
+    /// decider's.
+    Beside {
+        /// The subject.
+        subject: String,
+        /// The body's `type`.
+        kind: &'static str,
+        /// The body.
+        body: Vec<u8>,
+    },
     /// Wake the decider at this time. A log has one timer: it is armed before the events are written, and only ever
     /// moved to an earlier time. What it finds when it fires says whether it is needed again.
     Timer {

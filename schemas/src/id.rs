@@ -148,8 +148,17 @@ name!(
     is_occasion
 );
 name!(
-    /// A job: a request that takes long, under a name that its requester chose, to watch and to stop it by.
+    /// A job: a request that takes long, under a name that its requester chose, to watch and to stop it by; or tasks
+    /// that agents do together, named as a deal is.
     JobId, "a job's id", "^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9, _ and -", is_occasion
+);
+name!(
+    /// A task of a job: one token, unique in its job.
+    TaskId, "a task's name", "^[a-z0-9_-]{1,63}$", "1 to 63 of a-z, 0-9, _ and -", is_token
+);
+name!(
+    /// What an agent can do: one token, such as `translate` or `check-sums`.
+    Skill, "a skill", "^[a-z0-9_-]{1,63}$", "1 to 63 of a-z, 0-9, _ and -", is_token
 );
 name!(
     /// A variable of a claim: what can stand in a formula.
@@ -163,11 +172,23 @@ impl DealId {
     /// The id of the deal that `opener` opens with its move `move_id`.
     #[must_use]
     pub fn of(opener: &AgentId, move_id: &MoveId) -> Self {
-        let digest = Hash::of_parts(&[opener.as_str().as_bytes(), &[0], move_id.as_str().as_bytes()]);
-        let text = data_encoding::BASE32_NOPAD.encode(digest.as_bytes());
-        let text: String = text.chars().take(26).map(|c| c.to_ascii_lowercase()).collect();
-        Self(text.into())
+        Self(made_by(opener, move_id).into())
     }
+}
+
+impl JobId {
+    /// The id of the job of tasks that `supervisor` submits with its move `move_id`: made as a deal's is.
+    #[must_use]
+    pub fn of(supervisor: &AgentId, move_id: &MoveId) -> Self {
+        Self(made_by(supervisor, move_id).into())
+    }
+}
+
+/// Lowercase base32 of the first 130 bits of SHA-256(agent ‖ 0x00 ‖ `move_id`).
+fn made_by(agent: &AgentId, move_id: &MoveId) -> String {
+    let digest = Hash::of_parts(&[agent.as_str().as_bytes(), &[0], move_id.as_str().as_bytes()]);
+    let text = data_encoding::BASE32_NOPAD.encode(digest.as_bytes());
+    text.chars().take(26).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

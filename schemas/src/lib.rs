@@ -7,8 +7,8 @@
 //! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
 //! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
 //! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
-//! [`ledger`], [`negotiation`], [`netting`], [`network`], [`registry`], [`roadmap`], [`talk`], [`claim`], [`certificate`], [`proving`]. And what a
-//! core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
+//! [`ledger`], [`negotiation`], [`netting`], [`network`], [`registry`], [`roadmap`], [`talk`], [`task`], [`job`],
+//! [`claim`], [`certificate`], [`proving`]. And what a core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
 //!
 //! # What is absent
 //!
@@ -31,6 +31,7 @@ pub mod hash;
 pub mod header;
 pub mod id;
 pub mod infix;
+pub mod job;
 pub mod kernel;
 pub mod keyring;
 pub mod ledger;
@@ -54,13 +55,14 @@ pub mod snapshot;
 pub mod stream;
 pub mod subject;
 pub mod talk;
+pub mod task;
 pub mod trade;
 pub mod value;
 
 pub use body::{Message, decode, encode};
 pub use error::{Code, ErrorReply};
 pub use hash::Hash;
-pub use id::{AgentId, DealId, Good, IssueId, JobId, MarketId, MoveId};
+pub use id::{AgentId, DealId, Good, IssueId, JobId, MarketId, MoveId, Skill, TaskId};
 pub use quantity::Quantity;
 pub use ratio::Ratio;
 pub use rational::Rational;

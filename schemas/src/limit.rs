@@ -123,3 +123,27 @@ pub const MAX_GENE: i64 = 1 << 53;
 pub const PROGRESS_EVERY_MS: i64 = 100;
 /// Parts in a million: the whole.
 pub const PPM: i64 = 1_000_000;
+/// Most tasks of a job.
+pub const MAX_TASKS: usize = 1_024;
+/// Most tasks that one task needs.
+pub const MAX_NEEDS: usize = 32;
+/// Most skills that a task wants or a bid names.
+pub const MAX_SKILLS: usize = 16;
+/// Most verifiers, and most gatekeepers, of a job.
+pub const MAX_CREW: usize = 256;
+/// Most verifiers that are asked at first.
+pub const MAX_PANEL: u32 = 16;
+/// Longest brief of a task, in bytes.
+pub const MAX_BRIEF_BYTES: usize = 4_096;
+/// Largest result that travels with its move, in bytes; larger ones are kept as objects.
+pub const MAX_RESULT_BYTES: usize = 16_384;
+/// Highest budget of a task, in minor units of account: so that sums over a job, and shares in billionths, fit.
+pub const MAX_BUDGET_MINOR: i64 = 1_000_000_000_000_000;
+/// How often a task may come to nothing at most.
+pub const MAX_ATTEMPTS: u32 = 1_000;
+/// Shortest time that a job's rules may set, in milliseconds.
+pub const MIN_TASK_MS: u32 = 10;
+/// Most bids that one announcement takes.
+pub const MAX_BIDS: usize = 256;
+/// Parts in a billion: the whole.
+pub const PPB: i64 = 1_000_000_000;

@@ -11,6 +11,8 @@ use crate::subject::{self, ROOT};
 
 /// The log of deals, keys, limits and ledger cursors, and the notes that go with them.
 pub const DEALS: &str = "HMS_DEALS";
+/// What happened to jobs of tasks, and the notes that go with it.
+pub const TASKS: &str = "HMS_TASKS";
 /// The agents' durable inboxes.
 pub const INBOX: &str = "HMS_INBOX";
 /// The last intent of each agent in each market.
@@ -33,8 +35,13 @@ pub const PROOFS: &str = "HMS_PROOFS";
 /// Results of jobs, an object store.
 pub const RESULTS: &str = "HMS_RESULTS";
 
-/// The durable consumer of fired timers.
+/// How agents kept their promises in jobs.
+pub const REPUTATION: &str = "HMS_REPUTATION";
+
+/// The durable consumer of the deals' fired timers.
 pub const TIMER_CONSUMER: &str = "desk";
+/// The durable consumer of the jobs' fired timers.
+pub const TASK_TIMER_CONSUMER: &str = "mac";
 
 /// Nanoseconds in a millisecond: stream configurations count in nanoseconds.
 const NS_PER_MS: i64 = 1_000_000;
@@ -90,6 +97,17 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             }),
         ),
         with(
+            base(
+                TASKS,
+                json!([format!("{ROOT}.log.task.*"), format!("{ROOT}.log.call.*"), format!("{ROOT}.note.task.*"),]),
+            ),
+            json!({
+                "description": "What happened to jobs and their tasks, the calls for bids, and the notes that tell of it",
+                "discard": "new", "deny_delete": true, "deny_purge": true, "allow_rollup_hdrs": false,
+                "allow_atomic": true, "republish": live(&format!("{ROOT}.log.>")),
+            }),
+        ),
+        with(
             base(INBOX, json!([format!("{ROOT}.inbox.*")])),
             json!({
                 "description": "The agents' durable inboxes: their notes, and messages from each other",
@@ -97,6 +115,9 @@ pub fn streams(replicas: u8) -> Vec<Value> {
                 "sources": [{
                     "name": DEALS,
                     "subject_transforms": [{ "src": format!("{ROOT}.note.*"), "dest": format!("{ROOT}.inbox.{{{{wildcard(1)}}}}") }],
+                }, {
+                    "name": TASKS,
+                    "subject_transforms": [{ "src": format!("{ROOT}.note.task.*"), "dest": format!("{ROOT}.inbox.{{{{wildcard(1)}}}}") }],
                 }],
                 "republish": live(&format!("{ROOT}.inbox.>")),
             }),
@@ -110,9 +131,17 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             }),
         ),
         with(
-            base(TIMERS, json!([format!("{ROOT}.timer.*"), format!("{ROOT}.timer.due.*")])),
+            base(
+                TIMERS,
+                json!([
+                    format!("{ROOT}.timer.*"),
+                    format!("{ROOT}.timer.due.*"),
+                    format!("{ROOT}.timer.task.*"),
+                    format!("{ROOT}.timer.due.task.*"),
+                ]),
+            ),
             json!({
-                "description": "Deadlines of deals, as message schedules",
+                "description": "Deadlines of deals and of jobs, as message schedules",
                 "allow_msg_schedules": true, "allow_rollup_hdrs": true, "allow_msg_ttl": true,
             }),
         ),
@@ -170,6 +199,7 @@ pub fn buckets(replicas: u8) -> Vec<Value> {
         objects(RESULTS, "Results of jobs: an object store, `nats object ls` lists it"),
         bucket(AGENTS, "Who is here: written by the registry, a lease each"),
         bucket(MARKETS, "Declarations of markets"),
+        bucket(REPUTATION, "How agents kept their promises in jobs: the fold of HMS_TASKS, written by mac"),
         with(
             bucket(PROOFS, "Proofs that were found, by the hash of their claim; whoever reads one checks it again"),
             json!({ "max_age": PROOFS_STAY_MS * NS_PER_MS }),

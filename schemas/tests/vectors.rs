@@ -199,6 +199,9 @@ fn subjects() {
             "deal_log" | "live_deal_log" => subject::parse_deal_log(subject).map(|deal| vec![deal.to_string()]),
             "inbox" | "live_inbox" => subject::parse_inbox(subject).map(|agent| vec![agent.to_string()]),
             "intent" | "live_intent" => subject::parse_intent(subject).map(two),
+            "task_move" => subject::parse_task_move(subject)
+                .map(|(verb, agent, job)| vec![verb.to_string(), agent.to_string(), job.to_string()]),
+            "task_log" | "live_task_log" => subject::parse_task_log(subject).map(|job| vec![job.to_string()]),
             "job_cancel" => subject::parse_job_cancel(subject).map(|job| vec![job.to_string()]),
             other => panic!("no reader {other}"),
         }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WITHIN_S = 20.0
 MARKET = "watched"
-CORES = ["deal", "genetic", "graph", "gtp", "ledger", "maker", "proof", "registry", "trade_balance"]
+CORES = ["deal", "genetic", "graph", "gtp", "ledger", "mac", "maker", "proof", "registry", "trade_balance"]
 #: What the log of a deal with two parties says, in order.
 LIFE = ["opened", "accepted", "accepted", "certified", "committed", "confirmed", "confirmed", "settled"]
 
@@ -181,7 +181,7 @@ def test_the_desks_numbers_add_up(operator: Operator, seen: Seen) -> None:
 
 def test_streams_and_buckets_are_listed(operator: Operator, seen: Seen) -> None:
     streams, buckets = operator.nats("stream", "ls"), operator.nats("kv", "ls")
-    for stream in ("HMS_DEALS", "HMS_INBOX", "HMS_MARKET", "HMS_TIMERS", "HMS_ISLANDS", "HMS_DLQ"):
+    for stream in ("HMS_DEALS", "HMS_INBOX", "HMS_MARKET", "HMS_TASKS", "HMS_TIMERS", "HMS_ISLANDS", "HMS_DLQ"):
         assert f" {stream} " in streams
     for bucket in (subjects.BUCKET_AGENTS, subjects.BUCKET_MARKETS):
         assert f" {bucket} " in buckets

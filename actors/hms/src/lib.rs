@@ -2,10 +2,10 @@
 //!
 //! One file a command, in [`command`]. Around them stand what several need: which bus is meant (`bus`), what a
 //! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), what a whole
-//! log is worth (`audit`), whose entries of a log count (`writers`), where deals stand (`standing`), who answers
-//! (`roll`), how a command ends (`exit`), what it reads (`input`) and what it prints (`output`). What operators see
-//! is pure beside the command that shows it: `doctor`, `story` and `top`. [`services`] puts the cores on a bus; `sim`
-//! puts them on one in memory, in bad weather.
+//! log is worth (`audit`), whose entries of a log count (`writers`), where deals stand (`standing`), what jobs leave
+//! (`jobs`), who answers (`roll`), how a command ends (`exit`), what it reads (`input`) and what it prints (`output`).
+//! What operators see is pure beside the command that shows it: `doctor`, `story` and `top`. [`services`] puts the
+//! cores on a bus; `sim` puts them on one in memory, in bad weather.
 //!
 //! Answers go to standard output and everything else to standard error, so that a pipe carries answers only.
 //! Exit codes are the same everywhere: 0 good; 1 the thing asked about is bad; 2 bad input; 64 wrong usage;
@@ -21,6 +21,7 @@ mod evidence;
 mod exit;
 mod house;
 mod input;
+mod jobs;
 pub mod keystore;
 mod local;
 mod log;

@@ -10,6 +10,7 @@ pub mod remaining;
 pub mod run;
 pub mod scenario;
 pub mod stated;
+pub mod together;
 pub mod trader;
 pub mod voice;
 pub mod witness;

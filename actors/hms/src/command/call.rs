@@ -21,7 +21,7 @@ use schemas::{
     limit::{DEFAULT_LEASE_MS, MAX_CLEARING_BODY_BYTES, MAX_INBOX_PAGE},
     registry::{Hello, Welcome},
     signature::Signer,
-    subject::{self, DealVerb},
+    subject::{self, DealVerb, TaskVerb},
 };
 use serde_json::{Map, Value};
 
@@ -37,7 +37,7 @@ use crate::{
 const GRACE_MS: u64 = 5_000;
 
 /// What can be called; a request's `type` is the name of the call.
-const CALLS: [&str; 35] = [
+const CALLS: [&str; 45] = [
     "registry.hello",
     "registry.register",
     "registry.leave",
@@ -52,6 +52,16 @@ const CALLS: [&str; 35] = [
     "deal.withdraw",
     "deal.confirm",
     "deal.show",
+    "task.submit",
+    "task.add",
+    "task.bid",
+    "task.decline",
+    "task.progress",
+    "task.deliver",
+    "task.judge",
+    "task.answer",
+    "task.cancel",
+    "task.show",
     "ledger.declare",
     "ledger.balance",
     "trade_balance.value",
@@ -161,7 +171,7 @@ impl Call {
         let port = self.bus.connect().await?;
         let message = match &self.sender {
             Some(agent) => self.signed(&port, agent, fields).await?,
-            None if self.target.service == DEAL => {
+            None if [DEAL, TASK].contains(&self.target.service) => {
                 return Err(Stop::say(
                     Exit::Usage,
                     format_args!("{} is signed: say who asks with --as AGENT", self.target.kind),
@@ -215,8 +225,8 @@ impl Call {
         let written = Value::from(fields.clone()).to_string();
         let move_id = once(&[signer.name().as_bytes(), self.target.kind.as_bytes(), written.as_bytes()], now_unix_ms);
         let missing: &[(&str, Value)] = match self.target.kind {
-            "deal.show" => &[],
-            kind if kind.starts_with("deal.") || kind == "ledger.declare" => {
+            "deal.show" | "task.show" => &[],
+            kind if kind.starts_with("deal.") || kind.starts_with("task.") || kind == "ledger.declare" => {
                 &[("move_id", move_id.into()), ("deadline_unix_ms", self.deadline_unix_ms(now_unix_ms).into())]
             }
             "registry.send" => &[("move_id", move_id.into())],
@@ -236,8 +246,13 @@ impl Call {
         }
     }
 
-    /// Where the request goes: a move names its mover and its deal.
+    /// Where the request goes: a move names its mover, and its deal or job.
     fn subject(&self, agent: &AgentId, fields: &Map<String, Value>) -> Outcome<String> {
+        if let Some(verb) =
+            TaskVerb::ALL.into_iter().find(|verb| self.target.service == TASK && verb.as_str() == self.target.verb)
+        {
+            return self.task_subject(verb, agent, fields);
+        }
         let verb =
             DealVerb::ALL.into_iter().find(|verb| self.target.service == DEAL && verb.as_str() == self.target.verb);
         let Some(verb) = verb else { return Ok(subject::endpoint(self.target.service, self.target.verb)) };
@@ -250,6 +265,17 @@ impl Call {
             _ => DealId::parse(text("deal")).map_err(|error| at("deal", &error))?,
         };
         Ok(subject::deal_move(verb, agent, &deal))
+    }
+
+    fn task_subject(&self, verb: TaskVerb, agent: &AgentId, fields: &Map<String, Value>) -> Outcome<String> {
+        let field = if verb == TaskVerb::Submit { "move_id" } else { "job" };
+        let text = fields.get(field).and_then(Value::as_str).unwrap_or_default();
+        let job = match verb {
+            TaskVerb::Submit => MoveId::parse(text).map(|move_id| JobId::of(agent, &move_id)),
+            _ => JobId::parse(text),
+        };
+        let job = job.map_err(|error| Stop::say(Exit::Input, format_args!("{field}: {error}")))?;
+        Ok(subject::task_move(verb, agent, &job))
     }
 
     fn show(&self, body: &[u8]) -> Outcome {
@@ -294,6 +320,8 @@ async fn watched(port: &dyn Port, message: Message, job: &JobId, timeout_ms: u64
 
 /// The service whose endpoints carry the mover and the deal in their subjects.
 const DEAL: &str = "deal";
+/// What those are called that carry the mover and the job.
+const TASK: &str = "task";
 
 /// An id for one occasion: whoever asks for the same thing at the same millisecond gets the same one, and is
 /// then taken to be asking again.
@@ -405,6 +433,9 @@ mod tests {
         assert!(Target::from_str("deal.moved").is_err());
         for verb in DealVerb::ALL {
             assert!(CALLS.contains(&format!("deal.{verb}").as_str()), "{verb}");
+        }
+        for verb in TaskVerb::ALL {
+            assert!(CALLS.contains(&format!("task.{verb}").as_str()), "{verb}");
         }
     }
 

@@ -8,6 +8,7 @@ mod decode;
 mod dlq;
 mod doctor;
 mod down;
+mod gate;
 mod keys;
 mod market;
 mod node;
@@ -16,6 +17,7 @@ pub mod provision;
 mod sim;
 mod status;
 mod swarm;
+mod task;
 mod top;
 mod transcript;
 mod up;
@@ -51,6 +53,10 @@ pub enum Command {
     Deal(deal::Deal),
     #[command(subcommand)]
     Market(market::Market),
+    #[command(subcommand)]
+    Task(task::Task),
+    #[command(subcommand)]
+    Gate(gate::Gate),
     #[command(subcommand)]
     Swarm(swarm::Swarm),
     Sim(sim::Sim),
@@ -90,6 +96,8 @@ impl Command {
             Self::Prove(prove) => prove.run(),
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
+            Self::Task(task) => task.run(),
+            Self::Gate(gate) => gate.run(),
             Self::Swarm(swarm) => on_runtime(swarm.run()),
             Self::Sim(sim) => sim.run(),
             Self::Dlq(dlq) => on_runtime(dlq.run()),

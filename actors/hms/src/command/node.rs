@@ -12,7 +12,7 @@ use crate::{
 
 /// Run some cores on a bus that is there, beside those of other nodes
 ///
-/// Replicas of a core share its requests. All nodes that run a core which signs (registry, deal, ledger) need the same
+/// Replicas of a core share its requests. All nodes that run a core which signs (registry, deal, ledger, mac) need the same
 /// keys: copy DIR. Of the ledger one writes at a time, fenced by its cursor, and the others stand by.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -21,7 +21,7 @@ Examples:
   hms node --cores deal,ledger --dir /var/lib/hms
   hms node --cores gtp --provers 2 --nats nats://broker:4222")]
 pub struct Node {
-    /// Which cores, with commas: registry, deal, ledger, trade_balance, graph, genetic, proof, gtp
+    /// Which cores, with commas: registry, deal, ledger, mac, trade_balance, graph, genetic, proof, gtp
     #[arg(long, value_name = "CORES", value_delimiter = ',', required = true)]
     cores: Vec<Core>,
     /// How many provers to run where gtp is among the cores

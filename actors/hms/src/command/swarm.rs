@@ -16,6 +16,7 @@ use swarm::{
     bargain::{self, Standing, scenario::Scenario as Negotiations},
     run::{self, Report, RunError, Spec},
     scenario::{Population, Scenario, ScenarioError},
+    together::{self, Together},
     voice::AskError,
 };
 
@@ -40,13 +41,16 @@ pub enum Swarm {
 /// Without --nats or --context a private broker and all cores are started in a temporary folder, and cleaned up at the
 /// end; with one of them, the bus that is there is used, market maker included. Progress goes to standard error; the
 /// report, a table, to standard output. Ends when all agents have come and gone and the market is quiet, or after
-/// --seconds, or on Ctrl-C, which still reports. Exit code 1 says that the books don't balance, or that somebody lost.
+/// --seconds, or on Ctrl-C, which still reports. Exit code 1 says that the books don't balance, or that somebody lost; of
+/// a job, that it was not finished, or a wrong result counted.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   hms swarm run scenarios/dozen-countries.toml
   hms swarm run scenarios/african-commodities.toml --data trade.csv --report report.html --export export/
-  hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222")]
+  hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222
+  hms swarm run scenarios/negotiation.toml
+  hms swarm run scenarios/collaboration.toml")]
 pub struct Run {
     /// The scenario, a TOML file; those in scenarios/ say at their top what they are
     scenario: PathBuf,
@@ -96,6 +100,9 @@ impl Run {
         if let Some(negotiations) = Negotiations::load(&self.scenario).map_err(at_fault(&self.scenario))? {
             return self.negotiate(&negotiations).await;
         }
+        if let Some(together) = Together::load(&self.scenario).map_err(at_fault(&self.scenario))? {
+            return self.work(together).await;
+        }
         let scenario = Scenario::load(&self.scenario).map_err(at_fault(&self.scenario))?;
         let seed = self.seed.unwrap_or(scenario.seed);
         let folder = self.scenario.parent().unwrap_or(Path::new("."));
@@ -119,6 +126,18 @@ impl Run {
         let report = self.trade(port, traders, &population, &spec).await;
         close(private).await;
         self.tell(&report?)
+    }
+
+    /// Runs a scenario of collaboration.
+    async fn work(self, mut together: Together) -> Outcome {
+        let seed = self.seed.unwrap_or(together.seed);
+        together.seconds = self.seconds.unwrap_or(together.seconds);
+        let (port, hands, private) = self.bus(0, false).await?;
+        let report = together::run(port, hands, &together, seed, enough()).await;
+        close(private).await;
+        let report = report.or_exit(Exit::Bad)?;
+        self.print(&report)?;
+        if report.is_good() { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
     }
 
     async fn trade(

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use deal::{Ask, Desk};
-use futures::StreamExt;
 use runtime::{
     NoSystem,
     journal::{DeciderHandle, DeciderHost, GroupCommit, Hosted, Keys},
-    port::{Message, Port, ReadError, WorkSpec},
+    port::{Message, Port, ReadError},
     service::{Answer, Handler},
     sync::mpsc,
 };
@@ -17,7 +16,6 @@ use schemas::{
     core::{Call, Logged},
     deal::{Move, Show, Shown},
     error::{Code, ErrorReply},
-    header,
     kernel::Kernel,
     limit::MAX_BODY_BYTES,
     signature::Signer,
@@ -25,16 +23,11 @@ use schemas::{
     subject::DealVerb,
 };
 
-use super::{answer, bad_subject, gate::Gate};
-
-/// How long a fired timer may be worked on before another desk gets it, in milliseconds.
-const TIMER_ACK_WAIT_MS: u64 = 30_000;
-/// Fired timers that are worked on at once, over all desks.
-const TIMERS_AT_ONCE: u64 = 256;
-/// How far our clock may be behind the broker's, in milliseconds.
-const CLOCKS_DIFFER_MS: i64 = 5_000;
-/// When a timer that could not be heeded comes again, in milliseconds.
-const TIMER_AGAIN_MS: u64 = 1_000;
+use super::{
+    answer, bad_subject,
+    gate::Gate,
+    timers::{self, Heeded},
+};
 
 /// Whoever decides as a desk does: the desk, or in a test one that lacks something.
 pub trait Decides: Hosted<Move = Ask> {}
@@ -104,41 +97,23 @@ impl<D: Decides> DeskService<D> {
         }
     }
 
-    /// Heeds timers as they fire, until the port is gone. Each is acknowledged after its effect.
+    /// Heeds timers as they fire, until the port is gone.
     pub async fn heed_timers(&self) {
-        // Who gave up would leave deals open for ever, and serve on as if nothing were.
-        while let Err(error) = self.try_to_heed_timers().await {
-            tracing::error!(%error, "timers are not heeded; trying again");
-            self.port.sleep_ms(TIMER_AGAIN_MS).await;
-        }
+        let desk = self.clone();
+        let heed = move |subject: String, due_unix_ms| {
+            let desk = desk.clone();
+            async move { desk.heed(&subject, due_unix_ms).await }
+        };
+        timers::heed(self.port.clone(), stream::TIMER_CONSUMER, subject::all_timers_due(), heed).await;
     }
 
-    async fn try_to_heed_timers(&self) -> Result<(), ReadError> {
-        let spec = WorkSpec {
-            stream: stream::TIMERS.into(),
-            durable: stream::TIMER_CONSUMER.into(),
-            filter: subject::all_timers_due(),
-            ack_wait_ms: TIMER_ACK_WAIT_MS,
-            max_ack_pending: TIMERS_AT_ONCE,
-        };
-        let mut fired = self.port.work(&spec).await?;
-        while let Some(job) = fired.next().await {
-            let desk = self.clone();
-            runtime::spawn(async move {
-                let Ok(deal) = subject::parse_timer_due(&job.stored.subject) else { return job.term().await };
-                // By a clock behind the broker's it fired too early, and would be armed again for a time that has passed.
-                let fired_unix_ms = job.stored.time_unix_ms.min(desk.port.now_unix_ms() + CLOCKS_DIFFER_MS);
-                desk.port.sleep_until(fired_unix_ms).await;
-                let call = Call { now_unix_ms: desk.port.now_unix_ms(), ..Call::default() };
-                let first_due = job.stored.headers.get(header::DEADLINE).and_then(|at| at.parse().ok());
-                let due_unix_ms = first_due.unwrap_or(job.stored.time_unix_ms);
-                match desk.desk.ask(subject::deal_log(&deal), Ask::Due { deal, due_unix_ms }, call).await {
-                    Ok(_) => job.ack().await,
-                    Err(_) => job.nak(TIMER_AGAIN_MS).await,
-                }
-            });
+    async fn heed(&self, fired: &str, due_unix_ms: i64) -> Heeded {
+        let Ok(deal) = subject::parse_timer_due(fired) else { return Heeded::Stray };
+        let call = Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
+        match self.desk.ask(subject::deal_log(&deal), Ask::Due { deal, due_unix_ms }, call).await {
+            Ok(_) => Heeded::Done,
+            Err(_) => Heeded::Again,
         }
-        Ok(())
     }
 }
 

@@ -7,9 +7,11 @@ mod gate;
 mod genetic;
 mod islands;
 mod ledger;
+mod mac;
 pub mod provers;
 mod registry;
 pub mod search;
+mod timers;
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,13 +32,14 @@ use schemas::{
     limit::{MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES},
     signature::Signer,
     stream,
-    subject::{self, BadSubject, DealVerb},
+    subject::{self, BadSubject, DealVerb, TaskVerb},
 };
 
 use self::{
     desk::{Decides, DeskService},
     genetic::GeneticService,
     ledger::LedgerService,
+    mac::MacService,
     provers::{Prover, Provers},
     registry::RegistryService,
 };
@@ -49,7 +52,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ADMISSION: usize = 4_096;
 /// Of those, how many at the same time; a turn of somebody else's is never further away than that.
 const AT_ONCE: usize = 512;
-/// The token of a move's subject that names its mover: `hms.v1.deal.<verb>.<party>.<deal>`.
+/// The token of a move's subject that names its mover: `hms.v1.deal.<verb>.<party>.<deal>`, and a job's likewise.
 const MOVER: usize = 4;
 /// Clearings that may wait; they are long.
 const CLEARINGS: usize = 8;
@@ -69,6 +72,8 @@ pub enum Core {
     Deal,
     /// The books.
     Ledger,
+    /// Working together.
+    Mac,
     /// What terms are worth.
     TradeBalance,
     /// Who could trade with whom.
@@ -83,10 +88,11 @@ pub enum Core {
 
 impl Core {
     /// Every core.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Registry,
         Self::Deal,
         Self::Ledger,
+        Self::Mac,
         Self::TradeBalance,
         Self::Graph,
         Self::Genetic,
@@ -101,6 +107,7 @@ impl Core {
             Self::Registry => "registry",
             Self::Deal => "deal",
             Self::Ledger => "ledger",
+            Self::Mac => "mac",
             Self::TradeBalance => "trade_balance",
             Self::Graph => "graph",
             Self::Genetic => "genetic",
@@ -112,7 +119,7 @@ impl Core {
     /// Whether it writes logs, and so has a key in the key log.
     #[must_use]
     pub fn signs(self) -> bool {
-        matches!(self, Self::Registry | Self::Deal | Self::Ledger)
+        matches!(self, Self::Registry | Self::Deal | Self::Ledger | Self::Mac)
     }
 }
 
@@ -214,6 +221,20 @@ pub async fn start(
                 };
                 seat = Some(Seat::take(port.clone(), ledger::office()?, hire, service).await?);
                 continue;
+            }
+            Core::Mac => {
+                let keys = Keys::follow(port.clone()).await?;
+                let mac = MacService::start(port.clone(), keys, signer(store, *core)?).await?;
+                let timers = mac.clone();
+                runtime::spawn(async move { timers.heed_timers().await });
+                let moves = TaskVerb::ALL.map(|verb| {
+                    EndpointSpec::new(verb.as_str(), subject::all_task_moves(verb)).fair_by(Claimant::Token(MOVER))
+                });
+                service.described("Working together: jobs, contract net, verification, the gate").handler(
+                    moves,
+                    admitting(ADMISSION),
+                    move || mac.clone(),
+                )
             }
             Core::TradeBalance => service
                 .described("What terms are worth, how gains are divided, and what transfers sum to")

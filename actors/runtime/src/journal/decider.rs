@@ -193,9 +193,11 @@ impl<D: Hosted> Handler<Ask<D>> for DeciderHost<D> {
 }
 
 /// Why a round of deciding has to be done again.
-enum Again {
-    /// Someone else wrote, or a refusal was due on a state that was not fresh: read first.
+enum Again<S> {
+    /// Someone else wrote: read first.
     Stale,
+    /// A refusal was due on a state that was not fresh, and nothing was decided on it: read what came since.
+    Behind(Folded<S>),
     /// What was read was not all: whoever answered lags behind.
     Lags,
     /// Nobody knows whether it was written.
@@ -211,7 +213,7 @@ impl<D: Hosted> Shared<D> {
         &self,
         log: &str,
         mut folded: Option<Folded<D::State>>,
-        asks: Vec<Ask<D>>,
+        mut asks: Vec<Ask<D>>,
     ) -> Option<Folded<D::State>> {
         let mut fresh = false;
         let mut pause_ms = PAUSE_MS;
@@ -223,18 +225,23 @@ impl<D: Hosted> Shared<D> {
                 Ok(ready) => self.round(log, ready, fresh, &asks).await,
                 Err(error) => Err(Again::Broken(error.to_string())),
             };
+            fresh = false;
             match round {
                 Ok((after, answers)) => {
-                    for (ask, answer) in asks.into_iter().zip(answers) {
+                    for (ask, answer) in asks.drain(..answers.len()).zip(answers) {
                         let late = answer.as_ref().is_err_and(|refusal| refusal.kind() == Code::Late);
                         // Too late to be decided again is not yet too late to be stored.
                         let answer = if late && unsure { Err(unknown(&trouble)) } else { answer };
                         // Whoever asked may have given up waiting; the log holds the outcome.
                         let _ = ask.answer.send(answer);
                     }
-                    return Some(after);
+                    if asks.is_empty() {
+                        return Some(after);
+                    }
+                    (folded, fresh) = (Some(after), true);
                 }
                 Err(Again::Stale) => {}
+                Err(Again::Behind(before)) => (folded, fresh) = (Some(before), true),
                 Err(Again::Lags) => "a replica lags behind".clone_into(&mut trouble),
                 Err(Again::Unknown) => {
                     unsure = true;
@@ -242,7 +249,6 @@ impl<D: Hosted> Shared<D> {
                 }
                 Err(Again::Broken(reason)) => trouble = reason,
             }
-            fresh = false;
             if !trouble.is_empty() {
                 self.port.sleep_ms(pause_ms).await;
                 pause_ms *= 2;
@@ -255,19 +261,20 @@ impl<D: Hosted> Shared<D> {
         None
     }
 
-    /// The state at hand, or else read from the log.
+    /// The state at hand, unless it is to be fresh; else read from the log, on from what is at hand.
     async fn ready(
         &self,
         log: &str,
         at_hand: Option<Folded<D::State>>,
         fresh: &mut bool,
     ) -> Result<Folded<D::State>, ReadError> {
-        if let Some(folded) = at_hand {
-            return Ok(folded);
-        }
+        let mut folded = match at_hand {
+            Some(folded) if !*fresh => return Ok(folded),
+            Some(folded) => folded,
+            None => Folded { state: D::State::default(), sequence: 0 },
+        };
         *fresh = true;
-        let mut folded = Folded { state: D::State::default(), sequence: 0 };
-        for stored in self.port.read(D::STREAM, log, 0).await? {
+        for stored in self.port.read(D::STREAM, log, folded.sequence).await? {
             folded.sequence = stored.sequence;
             match D::read(&stored.body) {
                 Ok(event) => folded.state = D::apply(folded.state, &event),
@@ -278,14 +285,15 @@ impl<D: Hosted> Shared<D> {
         Ok(folded)
     }
 
-    /// One round: decide all, write once.
+    /// One round: decide all, write once; or of the asks so many as can be decided before something must be read. Gives
+    /// the answers that are due.
     async fn round(
         &self,
         log: &str,
         folded: Folded<D::State>,
         fresh: bool,
         asks: &[Ask<D>],
-    ) -> Result<(Folded<D::State>, Vec<Answer>), Again> {
+    ) -> Result<(Folded<D::State>, Vec<Answer>), Again<D::State>> {
         let Folded { mut state, sequence } = folded;
         // The time of deciding, not of asking: what is decided again after its deadline is late.
         let now_unix_ms = self.port.now_unix_ms();
@@ -294,12 +302,21 @@ impl<D: Hosted> Shared<D> {
         let mut also = Also::default();
         for Ask { ask, call, .. } in asks {
             let call = &Call { now_unix_ms, ..call.clone() };
-            let answer = match self.decider.decide(&state, ask, call) {
+            let decided = self.decider.decide(&state, ask, call);
+            // That there is nothing to do is a refusal too: a timer that is heeded on an old state is lost.
+            let says_no = match &decided {
+                Ok(decision) => decision.events.is_empty(),
+                Err(refusal) => depends_on_state(refusal),
+            };
+            if says_no && !fresh {
+                if records.is_empty() {
+                    return Err(Again::Behind(Folded { state, sequence }));
+                }
+                // What was decided before it is written, and the rest is decided on what is read then.
+                break;
+            }
+            let answer = match decided {
                 Ok(Decision { events, effects }) => {
-                    // That there is nothing to do is a refusal too: a timer that is heeded on an old state is lost.
-                    if events.is_empty() && !fresh {
-                        return Err(Again::Stale);
-                    }
                     state = self.record(log, state, &events, call.now_unix_ms, &mut records);
                     also.stores |= !events.is_empty();
                     self.sort(log, effects, &mut also);
@@ -359,7 +376,7 @@ impl<D: Hosted> Shared<D> {
         came: &D::Move,
         records: &mut Vec<Record>,
         notes: &mut Vec<Record>,
-    ) -> Result<D::State, Again> {
+    ) -> Result<D::State, Again<D::State>> {
         let call = &Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
         let Decision { events, effects } = match self.decider.decide(&state, came, call) {
             Ok(decision) => decision,
@@ -386,6 +403,9 @@ impl<D: Hosted> Shared<D> {
             match effect {
                 Effect::Note { to, kind, body } => {
                     also.notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
+                }
+                Effect::Beside { subject, kind, body } => {
+                    also.notes.push(Record::new(subject, body).with_headers(Headers::of_type(kind)));
                 }
                 Effect::Timer { at_unix_ms } => {
                     let timers = if stores_and_proves { &mut also.beside } else { &mut also.timers };

@@ -19,6 +19,7 @@ use std::path::Path;
 use schemas::body::Check;
 use schemas::market::{Market, check_offer};
 
+pub use self::draws::{Draws, key_seed};
 pub use self::file::{Coming, Language, MarketSection, Reservations, Scenario, Spread, SyntheticSection, TableSection};
 use crate::plan::AgentPlan;
 

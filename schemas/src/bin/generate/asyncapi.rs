@@ -90,6 +90,7 @@ fn parameters(subject: &Subject) -> Map<String, Value> {
         "market" | "book" => "A market's id, which is its book's: 1 to 63 of a-z, 0-9, _ and -.",
         "deal" => "A deal's id: 26 of a-z and 2-7.",
         "job" => "A job's id: 1 to 64 of A-Z, a-z, 0-9, _ and -.",
+        "skill" => "A skill: 1 to 63 of a-z, 0-9, _ and -.",
         "island" => "An island's number, from 0.",
         "topic" => "Tokens of printable ASCII, joined by dots.",
         _ => "A core's name.",

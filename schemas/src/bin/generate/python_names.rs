@@ -51,6 +51,8 @@ fn limits() -> Outcome<String> {
         MAX_INFIX_NESTING, MAX_INFIX_EXPANSION,
         MAX_EVALUATIONS, MAX_GENERATIONS, MAX_POPULATION, MAX_ISLANDS, MAX_GENE, PROGRESS_EVERY_MS,
         MAX_CLAIMANTS, MAX_GAME_PLAYERS, MAX_EXACT_PLAYERS, MAX_COALITIONS, MAX_SAMPLES, MAX_PERIODS, MAX_PATH_POINTS,
+        MAX_TASKS, MAX_NEEDS, MAX_SKILLS, MAX_CREW, MAX_PANEL, MAX_BRIEF_BYTES, MAX_RESULT_BYTES, MAX_BUDGET_MINOR,
+        MAX_ATTEMPTS, MIN_TASK_MS, MAX_BIDS, PPB,
     ];
     let mut text = opening("Every limit of the wire");
     for (constant, value) in with_values(source, values)? {
@@ -160,6 +162,7 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         .replace("<DEALS>", stream::DEALS)
         .replace("<INBOX>", stream::INBOX)
         .replace("<MARKET>", stream::MARKET)
+        .replace("<TASKS>", stream::TASKS)
         .replace("<TIMERS>", stream::TIMERS)
         .replace("<DLQ>", stream::DLQ)
         .replace("<ISLANDS>", stream::ISLANDS)
@@ -167,7 +170,9 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         .replace("<AGENTS>", stream::AGENTS)
         .replace("<MARKETS>", stream::MARKETS)
         .replace("<PROOFS>", stream::PROOFS)
+        .replace("<REPUTATION>", stream::REPUTATION)
         .replace("<RESERVED>", &subject::RESERVED.map(|word| format!("\"{word}\"")).join(", "))
+        .replace("<TASK_VERBS>", &subject::TaskVerb::ALL.map(|verb| format!("\"{verb}\"")).join(", "))
         .replace("<VERBS>", &subject::DealVerb::ALL.map(|verb| format!("\"{verb}\"")).join(", "))
         .replace("<TALK>", &format!("{ROOT}.talk"))
         .replace("<ALL_LIVE>", &subject::all_live())
@@ -182,22 +187,25 @@ fn subjects_module(definitions: &Definitions) -> Outcome<String> {
         return Err("agents and markets no longer follow one rule".into());
     }
     for subject in subjects::table(definitions)? {
-        let moves = matches!(subject.kind, Kind::Request("deal"));
-        if matches!(subject.kind, Kind::Request(_)) && !(moves && subject.name == "deal_open")
+        let move_of = match subject.name.as_str() {
+            "deal_open" => Some(("deal_move", ".open.", "verb", "a party's move; the party is the claimed mover")),
+            "task_submit" => {
+                Some(("task_move", ".submit.", "task_verb", "a move in a job; the agent is the claimed mover"))
+            }
+            _ => None,
+        };
+        if matches!(subject.kind, Kind::Request(_)) && move_of.is_none()
             || subject.name == "topic"
             // The cores' own affair.
             || subject.name.starts_with("snapshot")
         {
             continue;
         }
-        let (name, template, about) = if moves {
-            (
-                "deal_move",
-                subject.template.replacen(".open.", ".{verb}.", 1),
-                "a party's move; the party is the claimed mover",
-            )
-        } else {
-            (subject.name.as_str(), subject.template.clone(), subject.about.as_str())
+        let (name, template, about) = match move_of {
+            Some((name, token, verb, about)) => {
+                (name, subject.template.replacen(token, &format!(".{{{verb}}}."), 1), about)
+            }
+            None => (subject.name.as_str(), subject.template.clone(), subject.about.as_str()),
         };
         builder(&mut text, name, &template, about)?;
     }
@@ -219,6 +227,8 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
             "island" => "_service",
             "core" => "_service",
             "verb" => "_verb",
+            "task_verb" => "_task_verb",
+            "skill" => "skill_id",
             other => return Err(format!("no rule for the token {other}").into()),
         };
         filled = filled.replace(&format!("{{{part}}}"), &format!("{{{door}({part})}}"));
@@ -238,12 +248,16 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
         "live_intent",
         "job_cancel",
         "talk",
+        "task_move",
+        "task_log",
+        "live_task_log",
     ];
     if read.contains(&name) {
         let doors: Vec<&str> = parts
             .iter()
             .map(|part| match *part {
                 "verb" => "_verb",
+                "task_verb" => "_task_verb",
                 "deal" => "deal_id",
                 "job" => "job_id",
                 "market" => "market_id",
@@ -288,17 +302,21 @@ RESERVED: Final = frozenset((<RESERVED>))
 """Words that no core, service or endpoint may be named."""
 DEAL_VERBS: Final = (<VERBS>)
 """The endpoints of the desk that a party addresses."""
+TASK_VERBS: Final = (<TASK_VERBS>)
+"""What agents may say in a job."""
 
 STREAM_DEALS: Final = "<DEALS>"
 STREAM_INBOX: Final = "<INBOX>"
 STREAM_MARKET: Final = "<MARKET>"
 STREAM_TIMERS: Final = "<TIMERS>"
 STREAM_ISLANDS: Final = "<ISLANDS>"
+STREAM_TASKS: Final = "<TASKS>"
 STREAM_DLQ: Final = "<DLQ>"
 BUCKET_RESULTS: Final = "<RESULTS>"
 BUCKET_AGENTS: Final = "<AGENTS>"
 BUCKET_MARKETS: Final = "<MARKETS>"
 BUCKET_PROOFS: Final = "<PROOFS>"
+BUCKET_REPUTATION: Final = "<REPUTATION>"
 
 ALL_LIVE: Final = "<ALL_LIVE>"
 """Everything that watchers see."""
@@ -343,6 +361,11 @@ def job_id(text: str) -> str:
     return _matching(_JOB, text, "a job's id")
 
 
+def skill_id(text: str) -> str:
+    """What an agent can do: 1 to 63 of a-z, 0-9, _ and -. Raises `ValueError`."""
+    return _matching(_TOKEN, text, "a skill")
+
+
 def _service(text: str) -> str:
     return _matching(_SERVICE, text, "a service's name")
 
@@ -360,6 +383,12 @@ def _discovered(text: str) -> str:
 def _verb(text: str) -> str:
     if text not in DEAL_VERBS:
         raise ValueError(f"{text!r} is no verb of a deal")
+    return text
+
+
+def _task_verb(text: str) -> str:
+    if text not in TASK_VERBS:
+        raise ValueError(f"{text!r} is no verb of a job")
     return text
 
 

@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use schemas::id::{AgentId, DealId, JobId, MarketId, MoveId};
+use schemas::id::{AgentId, DealId, JobId, MarketId, MoveId, Skill};
 use schemas::stream;
-use schemas::subject::{self, DealVerb, PeerVerb};
+use schemas::subject::{self, DealVerb, PeerVerb, TaskVerb};
 
 use crate::Outcome;
 use crate::schema::Definitions;
@@ -120,6 +120,22 @@ pub fn deal_bodies(verb: DealVerb) -> (&'static str, &'static str) {
     }
 }
 
+/// Types of body that a verb of a job takes, and of its answer.
+pub fn task_bodies(verb: TaskVerb) -> (&'static str, &'static str) {
+    match verb {
+        TaskVerb::Submit => ("task.submit", "task.moved"),
+        TaskVerb::Add => ("task.add", "task.moved"),
+        TaskVerb::Bid => ("task.bid", "task.moved"),
+        TaskVerb::Decline => ("task.decline", "task.moved"),
+        TaskVerb::Progress => ("task.progress", "task.moved"),
+        TaskVerb::Deliver => ("task.deliver", "task.moved"),
+        TaskVerb::Judge => ("task.judge", "task.moved"),
+        TaskVerb::Answer => ("task.answer", "task.moved"),
+        TaskVerb::Cancel => ("task.cancel", "task.moved"),
+        TaskVerb::Show => ("task.show", "task.shown"),
+    }
+}
+
 /// Every kind of subject, requests first.
 pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
     let p = Placeholders::new()?;
@@ -152,6 +168,18 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             writer: if verb == DealVerb::Open { "whoever opens, signed" } else { "the party, signed" },
         });
     }
+    for verb in TaskVerb::ALL {
+        let (body, reply) = task_bodies(verb);
+        table.push(Subject {
+            name: format!("task_{verb}"),
+            template: p.template(&subject::task_move(verb, &p.agent, &p.job), "agent", ""),
+            about: about(body)?,
+            kind: Kind::Request("mac"),
+            bodies: vec![body],
+            replies: vec![reply, "error"],
+            writer: "the agent, signed",
+        });
+    }
     let stored = |name: &str, subject: &str, about: &str, stream, bodies: &[&'static str], writer| Subject {
         name: name.to_owned(),
         template: p.template(
@@ -165,7 +193,7 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
         replies: Vec::new(),
         writer,
     };
-    let notes = ["note.deal", "note.message"];
+    let notes = ["note.deal", "note.task", "note.message"];
     table.extend([
         stored(
             "deal_log",
@@ -190,6 +218,30 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             stream::DEALS,
             &["ledger.limit"],
             "ledger",
+        ),
+        stored(
+            "task_log",
+            &subject::task_log(&p.job),
+            "what happened to a job and its tasks",
+            stream::TASKS,
+            &["task.event"],
+            "mac, each event signed",
+        ),
+        stored(
+            "task_call",
+            &subject::task_call(&Skill::parse("placeholder-skill")?).replace("placeholder-skill", "{skill}"),
+            "tasks that are open to bids, written in the same batch as their announcement",
+            stream::TASKS,
+            &["task.call"],
+            "mac",
+        ),
+        stored(
+            "task_note",
+            &subject::task_note(&p.agent),
+            "what an agent must hear of a job, written in the same batch as the event it tells of",
+            stream::TASKS,
+            &["note.task"],
+            "mac",
         ),
         stored(
             "island_log",
@@ -243,6 +295,22 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "timer_due",
             &subject::timer_due(&p.deal),
             "where a deal's deadline fires to",
+            stream::TIMERS,
+            &[],
+            "the broker",
+        ),
+        stored(
+            "task_timer",
+            &subject::task_timer(&p.job),
+            "where a job's next deadline is armed, as a message schedule",
+            stream::TIMERS,
+            &[],
+            "mac",
+        ),
+        stored(
+            "task_timer_due",
+            &subject::task_timer_due(&p.job),
+            "where a job's deadline fires to",
             stream::TIMERS,
             &[],
             "the broker",
@@ -308,6 +376,20 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "keys as they are registered",
             stream::DEALS,
             &["key.event"],
+        ),
+        live(
+            "live_task_log",
+            &live_of(&subject::task_log(&p.job)),
+            "a job's log as it grows",
+            stream::TASKS,
+            &["task.event"],
+        ),
+        live(
+            "live_task_call",
+            &subject::live_task_call(&Skill::parse("placeholder-skill")?).replace("placeholder-skill", "{skill}"),
+            "tasks as they are opened to bids",
+            stream::TASKS,
+            &["task.call"],
         ),
         live("live_inbox", &subject::live_inbox(&p.agent), "an agent's inbox as it fills", stream::INBOX, &notes),
         live(

@@ -430,12 +430,13 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             json!({ "type": "snapshot.chunk", "sequence": 1_000, "number": 2, "content": "81a474797065a4646f6e65" }),
         ),
     ];
-    Ok(house
-        .into_iter()
-        .chain(super::proofs::examples()?)
-        .chain(super::divisions::examples()?)
-        .chain(super::negotiations::examples()?)
-        .collect())
+    let elsewhere = [
+        super::proofs::examples()?,
+        super::divisions::examples()?,
+        super::negotiations::examples()?,
+        super::tasks::examples()?,
+    ];
+    Ok(house.into_iter().chain(elsewhere.into_iter().flatten()).collect())
 }
 
 /// A message's bytes.

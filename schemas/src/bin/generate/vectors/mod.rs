@@ -18,6 +18,7 @@ mod rng;
 mod rules;
 mod signatures;
 mod structure;
+mod tasks;
 pub mod tree;
 
 use schemas::{Hash, catalogue};

@@ -151,6 +151,9 @@ pub fn subjects() -> Outcome<Vec<Value>> {
         json!({ "reader": "live_inbox", "subject": subject::live_inbox(&kenya), "parts": ["kenya"] }),
         json!({ "reader": "intent", "subject": subject::intent(&market, &kenya), "parts": ["african", "kenya"] }),
         json!({ "reader": "live_intent", "subject": live(&subject::intent(&market, &kenya)), "parts": ["african", "kenya"] }),
+        json!({ "reader": "task_move", "subject": subject::task_move(subject::TaskVerb::Bid, &kenya, &job), "parts": ["bid", "kenya", job.as_str()] }),
+        json!({ "reader": "task_log", "subject": subject::task_log(&job), "parts": [job.as_str()] }),
+        json!({ "reader": "live_task_log", "subject": live(&subject::task_log(&job)), "parts": [job.as_str()] }),
         json!({ "reader": "job_cancel", "subject": subject::job_cancel(&job), "parts": [job.as_str()] }),
     ];
     let good = vectors.clone();
@@ -176,6 +179,8 @@ pub fn subjects() -> Outcome<Vec<Value>> {
             ("a line feed", format!("{subject}\n")),
             ("a prefix", format!("x.{subject}")),
         ];
+        // A job's id may have capitals.
+        let cases = cases.into_iter().filter(|(reason, _)| *reason != "capitals" || last != job.as_str());
         vectors.extend(cases.map(
             |(reason, subject)| json!({ "reader": reader, "subject": subject, "verdict": "bad", "reason": reason }),
         ));
