@@ -292,6 +292,7 @@ fn missing(core: Core) -> Finding {
         Core::TradeBalance => "nobody says what terms are worth",
         Core::Graph => "no market can be cleared",
         Core::Genetic => "no terms are searched for",
+        Core::Mac => "no job of tasks can be submitted, and none moves",
         Core::Proof => "nobody checks proofs for others",
         Core::Gtp => "deals that require proof are refused in time",
     };

@@ -191,7 +191,7 @@ impl Together {
 }
 
 /// What a task comes to: its number, and the sum of what it needs.
-fn sum(brief: &str, inputs: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+fn sum(brief: &str, mut inputs: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     let own: u64 = brief.parse().ok()?;
     inputs.try_fold(own % MODULUS, |sum, input| Some((sum + input? % MODULUS) % MODULUS))
 }

@@ -11,7 +11,7 @@ use schemas::{
 };
 use trade_balance::{History, LEDGER, Path};
 
-use super::parse;
+use super::declaration;
 use crate::{
     bus::BusArgs,
     exit::{Exit, OrExit, Outcome, Stop},
@@ -47,7 +47,7 @@ impl Trade {
         let port = self.bus.connect().await?;
         let entry = port.kv_get(stream::MARKETS, self.market.as_str()).await?;
         let entry = entry.ok_or_else(|| Stop::say(Exit::Bad, format_args!("there is no market {}", self.market)))?;
-        let declared = parse(&entry)?;
+        let declared = declaration(&entry)?;
         let prices = declared.goods.into_iter().filter_map(|spec| {
             let price = spec.reference_price?;
             Some(Price { good: spec.good, price })

@@ -25,8 +25,13 @@ pub type Broken = (&'static str, &'static str, Vec<Edit>, &'static str, bool);
 
 /// Adds the vectors.
 pub fn break_everything(good: &[Example], vectors: &mut Vec<Vector>) -> Outcome<()> {
-    let elsewhere =
-        [super::proofs::rules(), super::divisions::rules(), super::evolutions::rules(), super::negotiations::rules(), super::tasks::rules()];
+    let elsewhere = [
+        super::proofs::rules(),
+        super::divisions::rules(),
+        super::evolutions::rules(),
+        super::negotiations::rules(),
+        super::tasks::rules(),
+    ];
     let rules = [deals(), worths(), markets(), house()].into_iter().chain(elsewhere);
     for (kind, what, edits, field, schema_sees) in rules.flatten() {
         let mut node = full(good, kind)?.node.clone();
