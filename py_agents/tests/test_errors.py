@@ -22,12 +22,19 @@ CATALOGUE = (ROOT / "docs" / "errors.md").read_text()
 LITERAL = re.compile(r'(?:ErrorReply::refused|by_rule)\(\s*"([a-z_]+)"')
 WORDS = {
     "actors/terms/src/error.rs": re.compile(r'=> Some\("([a-z_]+)"\)'),
+    "actors/deal/src/negotiated.rs": re.compile(r'(?:refuse\(|\{ )"([a-z_]+)"'),
+    "actors/mac/src/moves.rs": re.compile(r'(?:conflict\([a-z.]+, |late\(|forbidden\()"([a-z_]+)"'),
+    "actors/mac/src/decide.rs": re.compile(r'forbidden\("([a-z_]+)"'),
+    "actors/mac/src/tasks.rs": re.compile(r'refused\("([a-z_]+)"'),
     "actors/deal/src/gate.rs": re.compile(r'Self::\w+ => "([a-z_]+)"'),
     "actors/proof/src/refused.rs": re.compile(r'Self::\w+ => "([a-z_]+)"'),
     "actors/trade_balance/src/ledger/decide.rs": re.compile(r'\(\(?"([a-z_]+)", '),
 }
 #: Called with something else than a literal: the words come from the tables above.
 INDIRECT = {
+    "actors/deal/src/negotiated.rs",
+    "actors/mac/src/moves.rs",
+    "actors/mac/src/tasks.rs",
     "actors/proof/src/core.rs",
     "actors/terms/src/error.rs",
     "schemas/src/error.rs",
