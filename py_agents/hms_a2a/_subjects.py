@@ -147,6 +147,11 @@ def all_topics(pattern: str) -> str:
     return f"hms.v1.topic.{pattern}"
 
 
+def all_talk_to(party: str) -> str:
+    """Whatever a party is told under negotiation. Raises `ValueError`."""
+    return f"hms.v1.talk.{agent_id(party)}.*"
+
+
 def parse_topic(subject: str) -> str:
     """The topic of a topic's subject. Raises `ValueError`."""
     if not subject.startswith("hms.v1.topic."):
@@ -220,8 +225,7 @@ def task_call(skill: str) -> str:
 
 
 def task_note(agent: str) -> str:
-    """`hms.v1.note.task.<agent>`: what an agent must hear of a job, written in the same batch as the event it tells of.
-    """
+    """`hms.v1.note.task.<agent>`: what an agent must hear of a job, written in one batch with the event it tells of."""
     return f"hms.v1.note.task.{agent_id(agent)}"
 
 
@@ -368,8 +372,14 @@ def parse_job_cancel(subject: str) -> str:
 
 
 def talk(party: str, deal: str) -> str:
-    """`hms.v1.talk.<party>.<deal>`: offers under negotiation, party to party."""
+    """`hms.v1.talk.<party>.<deal>`: what a party is told under negotiation: offers, bids, answers."""
     return f"hms.v1.talk.{agent_id(party)}.{deal_id(deal)}"
+
+
+def parse_talk(subject: str) -> tuple[str, str]:
+    """The parts of `hms.v1.talk.<party>.<deal>` (`party`, `deal`). Raises `ValueError`."""
+    party, deal = _parts(subject, "hms.v1.talk.*.*", [3, 4])
+    return agent_id(party), deal_id(deal)
 
 
 def prompt(harness: str, owner: str, agent: str) -> str:

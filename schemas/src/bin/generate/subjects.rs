@@ -238,7 +238,7 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
         stored(
             "task_note",
             &subject::task_note(&p.agent),
-            "what an agent must hear of a job, written in the same batch as the event it tells of",
+            "what an agent must hear of a job, written in one batch with the event it tells of",
             stream::TASKS,
             &["note.task"],
             "mac",
