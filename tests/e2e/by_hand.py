@@ -58,7 +58,7 @@ class Hand:
         """Ask a service, signed as this agent."""
         words = ["call", target, "-", "--json", "--as", agent, "--nats", self.url, "--dir", str(self.keys)]
         done = hms(self.home, *words, text=json.dumps(request or {}))
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 

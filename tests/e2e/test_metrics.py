@@ -105,7 +105,7 @@ def test_each_endpoint_is_measured_and_deals_are_counted_where_they_stand(
     assert one(after, "hms_dead_letters") == 0
     assert one(after, "hms_agents") >= 3
     services = {dict(labels)["service"] for labels in after["hms_requests_total"]}
-    assert services == {"deal", "genetic", "graph", "ledger", "maker", "proof", "registry", "trade_balance"}
+    assert services == {"deal", "genetic", "graph", "ledger", "mac", "maker", "proof", "registry", "trade_balance"}
 
 
 def test_health_and_readiness(broker: Broker, tmp_path: Path) -> None:
