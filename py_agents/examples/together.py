@@ -5,7 +5,7 @@ Start a bus with `hms up`, then this.
 
 import asyncio
 
-from hms_a2a import Agent, wire
+from hms_a2a import Agent, Result, Work, wire
 
 boss = Agent("boss")
 clerks = [Agent(f"clerk-{n}") for n in range(3)]
@@ -15,7 +15,7 @@ editor = Agent("editor")
 for clerk in clerks:
 
     @clerk.tasks.worker("count", price=lambda task: task.budget_minor // 2)
-    async def count(work):
+    async def count(work: Work) -> str:
         """How long what it is given is."""
         return str(sum(len(text) for text in work.inputs.values()) or len(work.brief))
 
@@ -23,25 +23,25 @@ for clerk in clerks:
 for checker in checkers:
 
     @checker.tasks.verifier
-    async def check(result):
+    async def check(result: Result) -> bool | str:
         """Whether that can be."""
         return result.result.isdigit() or "not a number"
 
 
 @editor.tasks.gatekeeper
-async def approve(result):
+async def approve(result: Result) -> bool:
     """Let it through."""
     print(f"the editor sees {result.task}: {result.result.decode()}")
     return True
 
 
-def task(name, brief, *needs, gate=False):
+def task(name: str, brief: str, *needs: str, gate: bool = False) -> wire.Task:
     """A task for whoever can count, judged by two."""
     panel = wire.Panel(asked=2, lead=2)
     return wire.Task(task=name, brief=brief, needs=list(needs), skill="count", budget_minor=100, panel=panel, gate=gate)
 
 
-async def main():
+async def main() -> None:
     """Submit the job, and wait for its end."""
     everyone = [boss, editor, *clerks, *checkers]
     await asyncio.gather(*(agent.start() for agent in everyone))
