@@ -70,7 +70,7 @@ fn transfer(
     Ok(Some(Transfer {
         from: seat(pattern.from)?,
         to: seat(pattern.to)?,
-        good: good.map(Good::clone).ok_or(NoTerms::Outside)?,
+        good: good.cloned().ok_or(NoTerms::Outside)?,
         quantity,
         due_unix_ms: pattern.due_unix_ms.checked_add(delay_ms).ok_or(NoTerms::Outside)?,
         intent: None,

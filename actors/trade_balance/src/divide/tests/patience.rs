@@ -19,8 +19,9 @@ use super::*;
 use crate::Analyze;
 use crate::fixture::{terms, transfer};
 
-/// How long nothing may compute without looking at the clock.
-const HEEDED_WITHIN: Duration = Duration::from_millis(900);
+/// How long nothing may compute without looking at the clock, on a slow machine that has other work: on a quick one it is
+/// less than a second.
+const HEEDED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A clock that notes the longest time between two looks at it, in microseconds.
 #[derive(Clone, Default)]
