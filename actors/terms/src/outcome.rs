@@ -6,7 +6,7 @@
 use schemas::body::{Check, Refused};
 use schemas::deal::{Terms, Transfer};
 use schemas::negotiation::{Domain, Pattern};
-use schemas::{AgentId, Good, MarketId, Quantity};
+use schemas::{AgentId, MarketId, Quantity};
 
 /// Why an outcome makes no terms.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
