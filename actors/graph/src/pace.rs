@@ -19,8 +19,8 @@ const SAMPLE: usize = 128;
 const SHARE: f64 = 1.0 / 16.0;
 /// A ring is placed, grows into what is left, and is written down; each takes about as long.
 const TIMES_A_RING: u32 = 3;
-/// A bound takes so many times as long as looking for columns, which does the same in floats.
-const TIMES_A_SEARCH: u32 = 2;
+/// A bound takes so many times as long as looking for columns, which does about the same in floats.
+const TIMES_A_SEARCH: u32 = 4;
 
 /// How long things took when they were done last.
 #[derive(Debug, Clone, Copy, Default)]
