@@ -97,14 +97,15 @@ impl Point {
         let duals: Vec<f64> = self.duals.iter().zip(&roots).map(|(dual, root)| dual / root).collect();
         let mut sums = none();
         let mut steps = 0_u32;
-        let (ask, asked) = channel::<(Arc<Vec<f64>>, bool)>();
+        let (ask, asked) = channel::<(Arc<Vec<f64>>, bool, Vec<f64>)>();
         let (answer, answered) = channel::<Vec<f64>>();
         let (mut used_here, mut used_there) = (none(), none());
         let other = move || {
-            while let Ok((duals, looks_at_all)) = asked.recv() {
-                there.step(&duals, looks_at_all, &mut used_there);
+            while let Ok((duals, looks_at_all, mut used)) = asked.recv() {
+                there.step(&duals, looks_at_all, &mut used);
+                // Before the answer: whoever hears it changes them in place.
                 drop(duals);
-                if answer.send(used_there.clone()).is_err() {
+                if answer.send(used).is_err() {
                     break;
                 }
             }
@@ -114,11 +115,14 @@ impl Point {
             let mut shared = Arc::new(duals);
             while steps < STEPS && goes_on() {
                 let looks_at_all = steps.is_multiple_of(LOOK_AT_ALL_EVERY);
-                if ask.send((Arc::clone(&shared), looks_at_all)).is_err() {
+                // What the other half writes to goes there and comes back, and is never copied.
+                let lent = std::mem::take(&mut used_there);
+                if ask.send((Arc::clone(&shared), looks_at_all, lent)).is_err() {
                     break;
                 }
                 here.step(&shared, looks_at_all, &mut used_here);
-                let Ok(used_there) = answered.recv() else { break };
+                let Ok(returned) = answered.recv() else { break };
+                used_there = returned;
                 steps += 1;
                 let rows = used_here.iter().zip(&used_there).zip(&mut used).zip(roots.iter().zip(&row_sums));
                 let duals = Arc::make_mut(&mut shared);
