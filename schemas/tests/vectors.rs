@@ -79,17 +79,16 @@ fn every_body_is_read_or_refused_as_its_vector_says() {
     let files = catalogue::ALL.iter().map(|entry| format!("{}.json", entry.kind));
     let (mut good, mut bad, mut faults) = (0, 0, Vec::new());
     for file in files.chain(["structure.json".to_owned()]) {
-        for vector in read(&file) {
-            if vector["verdict"] == "good" {
-                good += 1
-            } else {
-                bad += 1
-            }
+        let vectors = read(&file);
+        let sound = vectors.iter().filter(|vector| vector["verdict"] == "good").count();
+        assert!(sound > 0, "{file} has no good vector");
+        (good, bad) = (good + sound, bad + vectors.len() - sound);
+        for vector in vectors {
             faults.extend(fault_of(&vector).map(|fault| format!("{file}: {} {fault}", vector["name"])));
         }
     }
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), good + bad, faults.join("\n"));
-    assert!(good >= catalogue::ALL.len() && bad > 10 * good, "{good} good, {bad} bad");
+    assert!(bad > 10 * good, "{good} good, {bad} bad");
 }
 
 #[test]
