@@ -9,10 +9,20 @@ use crate::error::{Code, ErrorReply};
 use crate::reader::Reader;
 use crate::scan::{Fault, ScanError, Strictness, scan};
 
-/// A body of the contract: its `type` stands first in the map.
+/// A body of the contract: its `type` stands first in the map. [`message!`](crate::message) makes one, and has reading and
+/// writing compiled beside the type, once, and not in every crate that reads or writes one.
 pub trait Message: Serialize + DeserializeOwned + Check {
     /// The value of the key `type`, and of the header `Hms-Type`.
     const TYPE: &'static str;
+
+    /// Its bytes: see [`encode`].
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// Reads what [`scan`](crate::scan) has passed: see [`decode`].
+    ///
+    /// # Errors
+    /// The field at fault.
+    fn of_scanned(body: &[u8]) -> Result<Self, DecodeError>;
 }
 
 /// Rules over several fields, checked after reading and before acting.
@@ -97,12 +107,19 @@ impl From<DecodeError> for ErrorReply {
 }
 
 /// Writes a body.
+#[must_use]
+pub fn encode<T: Message>(message: &T) -> Vec<u8> {
+    message.to_bytes()
+}
+
+/// Writes what a message is made of.
 ///
 /// # Panics
-/// Never for the types of this crate, which all encode.
+/// Never for the types of the contract, which all encode.
+#[doc(hidden)]
 #[must_use]
 #[allow(clippy::expect_used)]
-pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
+pub fn write<T: Serialize>(message: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(message).expect("types of the contract encode: maps with string keys, no unsized parts")
 }
 
@@ -117,7 +134,7 @@ pub fn decode<T: Message>(body: &[u8], limit_bytes: usize) -> Result<T, DecodeEr
     if got != T::TYPE {
         return Err(DecodeError::NotUnderstood { expected: T::TYPE.into(), got: got.into() });
     }
-    read(body)
+    T::of_scanned(body)
 }
 
 /// The `type` of a body, after the strict scan; empty when it has none.
@@ -137,19 +154,19 @@ fn check_size(body: &[u8], limit_bytes: usize) -> Result<(), DecodeError> {
 }
 
 /// Reads a body that the scan has passed.
-pub(crate) fn read<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, DecodeError> {
-    refuse_at_path(serde_path_to_error::deserialize(&mut Reader::new(body)))
-}
-
-fn refuse_at_path<T: Check, E: fmt::Display>(
-    outcome: Result<T, serde_path_to_error::Error<E>>,
-) -> Result<T, DecodeError> {
-    let message = outcome.map_err(|error| {
-        let reason = error.inner().to_string();
-        Refused::new(missing_field(&error.path().to_string(), &reason), reason)
-    })?;
+///
+/// # Errors
+/// The field at fault.
+#[doc(hidden)]
+pub fn read<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, DecodeError> {
+    let message = T::deserialize(&mut Reader::new(body)).map_err(|error| refused_at(&error.path(), &error))?;
     message.check()?;
     Ok(message)
+}
+
+fn refused_at(path: &str, reason: &dyn fmt::Display) -> Refused {
+    let reason = reason.to_string();
+    Refused::new(missing_field(path, &reason), reason)
 }
 
 /// Reads a message from the JSON that its JSON Schema describes, as buckets hold it; the tag is the caller's to compare.
@@ -157,12 +174,16 @@ fn refuse_at_path<T: Check, E: fmt::Display>(
 /// # Errors
 /// [`DecodeError::Field`], with the field and the reason.
 pub fn from_json<T: DeserializeOwned + Check>(value: &serde_json::Value) -> Result<T, DecodeError> {
-    refuse_at_path(serde_path_to_error::deserialize(value))
+    let message: T = serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        refused_at(if path == "." { "" } else { &path }, error.inner())
+    })?;
+    message.check()?;
+    Ok(message)
 }
 
 /// The path of a fault; for a field that is absent, the field's own name and not its parent's.
-fn missing_field(path: &str, reason: &str) -> String {
-    let parent = if path == "." { "" } else { path };
+fn missing_field(parent: &str, reason: &str) -> String {
     match reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         Some(field) if parent.is_empty() => field.to_owned(),
         Some(field) => format!("{parent}.{field}"),
@@ -253,14 +274,11 @@ mod json {
     }
 }
 
-/// Makes a type a [`Message`], with the check that it names.
+/// Makes a type a [`Message`](crate::body::Message), with the check that it names.
 #[macro_export]
 macro_rules! message {
     ($name:ty, $kind:literal) => {
-        impl $crate::body::Check for $name {}
-        impl $crate::body::Message for $name {
-            const TYPE: &'static str = $kind;
-        }
+        $crate::message!($name, $kind, |_| Ok(()));
     };
     ($name:ty, $kind:literal, $check:expr) => {
         impl $crate::body::Check for $name {
@@ -271,6 +289,14 @@ macro_rules! message {
         }
         impl $crate::body::Message for $name {
             const TYPE: &'static str = $kind;
+
+            fn to_bytes(&self) -> Vec<u8> {
+                $crate::body::write(self)
+            }
+
+            fn of_scanned(body: &[u8]) -> Result<Self, $crate::body::DecodeError> {
+                $crate::body::read(body)
+            }
         }
     };
 }

@@ -72,9 +72,10 @@ macro_rules! catalogue {
 catalogue! {
     error: ErrorReply;
     deal: Terms, Open, Propose, Counter, Accept, Reject, Withdraw, Confirm, Moved, Show, Shown;
-    negotiation: Alternating, ContractNet;
-    talk: TalkOffer, TalkAccept, TalkEnd, TalkCall, TalkBid, TalkDecline, TalkAward;
+    negotiation: Alternating, ContractNet, IteratedContractNet, SingleText;
+    talk: TalkOffer, TalkAccept, TalkEnd, TalkCall, TalkBid, TalkDecline, TalkAward, TalkRevise, TalkText, TalkVote, TalkResult;
     event: DealEvent, DealNote;
+    digest: Digest;
     value: ValueRequest, ValueReply, AnalyzeRequest, AnalyzeReply;
     division: Divide, Divided;
     trade: PathRequest, PathReply, CertificateMarket, CertificatePrice, ReturnRequest, ReturnReply;
@@ -87,6 +88,7 @@ catalogue! {
     certificate: Certificate, Counterexample;
     proving: CheckProof, ProofChecked, Prove, Refute, ProveReply, SearchProgress, ProverStatus, ProverStanding;
     evolution: Evolve, Evolved, EvolutionProgress, ShowResult, Epoch, EpochDone, Checkpoint;
+    import: Enact, Revoke, Recorded, CertificateEvent, CertificatesRequest, Lots;
     ledger: Declare, Declared, LimitEvent, Cursor, BalanceRequest, Balances, TradeBalanceRequest, TradeBalanceReply;
     task: SubmitJob, AddTasks, BidTask, DeclineTask, ReportProgress, DeliverTask, JudgeTask, AnswerGate, CancelJob;
     job: TaskMoved, ShowJob, JobShown, TaskEvent, TaskNote, TaskCall, Reputation;
@@ -102,9 +104,10 @@ mod tests {
     #[test]
     fn every_message_of_the_crate_is_listed_once() {
         let mut declared = Vec::new();
-        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
-            let path = file.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "rs") {
+        let mut paths = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(path) = paths.pop() {
+            if path.is_dir() {
+                paths.extend(std::fs::read_dir(path).unwrap().map(|file| file.unwrap().path()));
                 continue;
             }
             let text = std::fs::read_to_string(path).unwrap();

@@ -21,7 +21,7 @@ pub struct Call {
     pub now_unix_ms: i64,
     /// When the caller stops waiting, in Unix milliseconds.
     pub deadline_unix_ms: Option<i64>,
-    /// Who signed it, when it was signed and the signature holds.
+    /// Who signed it, where whoever hosts the core has checked that the signature holds. A service alone checks none.
     pub sender: Option<Sender>,
     /// The W3C trace context that it came with.
     pub traceparent: Option<String>,
@@ -298,4 +298,6 @@ pub struct Planned {
     pub expect: Option<u64>,
     /// Whether it is an entry of a log, and so signed by its writer.
     pub signed: bool,
+    /// The W3C trace context of what it answers.
+    pub trace: Option<String>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::{self, DecodeError, Message, Refused};
 use crate::hash::{self, Hash};
-use crate::id::{AgentId, DealId, Good, MarketId, MoveId};
+use crate::id::{AgentId, DealId, Good, JobId, MarketId, MoveId, TaskId};
 use crate::limit::{MAX_BODY_BYTES, MAX_CLAIMS, MAX_PARTIES, MAX_TEXT_BYTES, MAX_TRANSFERS};
 use crate::negotiation::{Agreement, Transcript};
 use crate::profile::{Profile, State};
@@ -66,6 +66,20 @@ pub struct Terms {
     pub delivery: Delivery,
     /// Until when it can be accepted, in Unix milliseconds.
     pub expires_unix_ms: i64,
+    /// The award that they pay for, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub award: Option<Award>,
+}
+
+/// What was awarded to somebody: a task of a job, in one of its rounds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Award {
+    /// The job.
+    pub job: JobId,
+    /// The task.
+    pub task: TaskId,
+    /// Which announcement of it; the first is 1.
+    pub round: u32,
 }
 
 crate::message!(Terms, "terms", |terms| {
@@ -283,6 +297,9 @@ pub struct Withdraw {
     pub deal: DealId,
     /// Why, for the parties.
     pub reason: String,
+    /// What was said, where a negotiation has come to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
 }
 
 /// Confirms that what a receiver was due has arrived, all of it.

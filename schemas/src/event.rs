@@ -1,11 +1,15 @@
-//! What happened to a deal, as the log keeps it, and what its parties hear of it.
+//! What happened to a deal, as the log keeps it, and what its parties hear of it; and what all such logs have in common.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::body::{DecodeError, Message, decode, encode};
 use crate::hash::{self, Hash};
 use crate::id::{AgentId, DealId, MarketId};
+use crate::keyring::RecordFault;
+use crate::limit::MAX_CLEARING_BODY_BYTES;
 use crate::profile::{Profile, State};
+use crate::signature::{BadSignature, Sender};
 
 /// A signed message as it came: enough to verify it again, offline, with the key history alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +22,144 @@ pub struct Signed {
     #[serde(with = "hash::bytes")]
     #[schemars(schema_with = "hash::bytes::schema")]
     pub body: Vec<u8>,
+}
+
+impl Signed {
+    /// Who says to have signed it, with a signature that is of these bytes. Whose key it is, the key history says:
+    /// [`Keyring::signer_of`](crate::keyring::Keyring::signer_of).
+    ///
+    /// # Errors
+    /// When it is no signature, or of other bytes.
+    pub fn signer(&self) -> Result<Sender, BadSignature> {
+        let sender = Sender::parse(&self.sender)?;
+        sender.verify(&self.subject, &self.body)?;
+        Ok(sender)
+    }
+}
+
+/// One entry of a log, with the exact bytes that the chain is made of. The hash is of the bytes as they stand in the log,
+/// so that an event written by a newer version, with fields that we do not know, still chains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<E> {
+    /// What the bytes say.
+    pub event: E,
+    /// The exact bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256, which the next entry names.
+    pub hash: Hash,
+}
+
+impl<E: Message> Entry<E> {
+    /// Reads an entry from its log.
+    ///
+    /// # Errors
+    /// When the bytes are no such event.
+    pub fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let event = decode(bytes, MAX_CLEARING_BODY_BYTES)?;
+        Ok(Self { event, bytes: bytes.to_vec(), hash: Hash::of(bytes) })
+    }
+
+    /// Writes an event.
+    #[must_use]
+    pub fn write(event: E) -> Self {
+        let bytes = encode(&event);
+        let hash = Hash::of(&bytes);
+        Self { event, bytes, hash }
+    }
+}
+
+/// Where an event stands in its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The entry's number; the first is 0.
+    pub turn: u32,
+    /// The hash of the entry before; zeros for the first.
+    pub prev: Hash,
+    /// When it is written, in Unix milliseconds.
+    pub at_unix_ms: i64,
+    /// The W3C trace context of what caused it.
+    pub trace: Option<String>,
+}
+
+/// Entries that follow one another, each naming the one before: what one decision writes.
+#[derive(Debug)]
+pub struct Chain<E> {
+    next: Place,
+    entries: Vec<Entry<E>>,
+}
+
+impl<E: Message> Chain<E> {
+    /// A chain whose first entry stands there.
+    #[must_use]
+    pub fn at(place: Place) -> Self {
+        Self { next: place, entries: Vec::new() }
+    }
+
+    /// Where the next entry will stand.
+    #[must_use]
+    pub fn next(&self) -> &Place {
+        &self.next
+    }
+
+    /// The next entry, made for its place.
+    pub fn push(&mut self, make: impl FnOnce(Place) -> E) {
+        let entry = Entry::write(make(self.next.clone()));
+        self.next.turn = self.next.turn.saturating_add(1);
+        self.next.prev = entry.hash;
+        self.entries.push(entry);
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn entries(self) -> Vec<Entry<E>> {
+        self.entries
+    }
+}
+
+/// What is wrong with a log, and with which entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {turn} (sequence {sequence}): {fault}")]
+pub struct Broken {
+    /// The entry's place in the log, counted from 0.
+    pub turn: u32,
+    /// Its stream sequence.
+    pub sequence: u64,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What can be wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The entry, or its signature, is not what it claims to be.
+    #[error(transparent)]
+    Record(#[from] RecordFault),
+    /// Its number, or the hash that it names, does not follow the entry before.
+    #[error("the chain breaks here: {0}")]
+    Chain(&'static str),
+    /// It stands on the subject of another log, or tells of another.
+    #[error("it is of another log")]
+    Foreign,
+    /// The signed move behind it does not hold.
+    #[error("the move behind it: {0}")]
+    Cause(String),
+    /// The rules give something else.
+    #[error("the rules say otherwise: {0}")]
+    Rules(String),
+    /// The log ends in the middle of what was written together.
+    #[error("the log ends before {0}, which is written together with it")]
+    Torn(&'static str),
+    /// What stands there as evidence for a claim is none.
+    #[error("{claim}: {reason}")]
+    Evidence {
+        /// Which claim.
+        claim: String,
+        /// Why it shows nothing of it.
+        reason: String,
+    },
+    /// There is no entry at all.
+    #[error("the log is empty")]
+    Empty,
 }
 
 /// One entry of a deal's log.
@@ -137,6 +279,9 @@ pub enum Happening {
         /// The counterexample to a claim that the deal required, where that is why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Evidence>,
+        /// The party that would have given more than it may, where that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        party: Option<AgentId>,
     },
     /// A due date passed without delivery.
     Failed {
@@ -241,5 +386,9 @@ pub struct DealNote {
     #[serde(default, with = "hash::optional_bytes", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "hash::bytes::schema")]
     pub rules: Option<Vec<u8>>,
+    /// When the deal lapses without agreement, in Unix milliseconds, when the event is the opening of a negotiation: what
+    /// an outcome's terms expire at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_unix_ms: Option<i64>,
 }
 crate::message!(DealNote, "note.deal");

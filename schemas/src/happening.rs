@@ -58,6 +58,8 @@ struct Happened {
     #[serde(default)]
     evidence: Option<Evidence>,
     #[serde(default)]
+    party: Option<AgentId>,
+    #[serde(default)]
     undelivered: Option<Vec<u32>>,
     #[serde(default)]
     reversed: Option<Vec<u32>>,
@@ -110,6 +112,7 @@ impl<'de> Deserialize<'de> for Happening {
                 rule: there(happened.rule, "rule")?,
                 reason: there(happened.reason, "reason")?,
                 evidence: happened.evidence,
+                party: happened.party,
             },
             Kind::Failed => Self::Failed { undelivered: there(happened.undelivered, "undelivered")? },
             Kind::Compensated => Self::Compensated { reversed: there(happened.reversed, "reversed")? },

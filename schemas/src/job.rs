@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Signed;
 use crate::hash::{self, Hash};
-use crate::id::{AgentId, JobId, MoveId, Skill, TaskId};
-use crate::task::KeptResult;
+use crate::id::{AgentId, DealId, JobId, MoveId, Skill, TaskId};
+use crate::task::{KeptResult, Pay};
 
 /// What happened in a job, as a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,12 @@ impl TaskWord {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// Whether the job has ended with it.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Cancelled)
+    }
 }
 
 impl fmt::Display for TaskWord {
@@ -124,6 +130,13 @@ pub struct TaskEvent {
     /// The rule that decided, a stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Of an award and of a task's end: the deal that pays for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deal: Option<DealId>,
+    /// Of a task that was given back because no deal had paid for it, or so it was said: how many entries that deal's log
+    /// had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deal_turns: Option<u32>,
     /// The signed move that caused it, when a move did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Signed>,
@@ -244,6 +257,9 @@ pub struct TaskLine {
     /// How far it is, in parts per million.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_ppm: Option<u32>,
+    /// The deal that pays for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deal: Option<DealId>,
 }
 
 /// A job as those see it who have to do with it.
@@ -280,6 +296,19 @@ pub struct TaskInput {
     /// Where it is kept, if it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptResult>,
+}
+
+/// The deal that an award determines: whoever supervises the job opens it with this move and these terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AwardDeal {
+    /// The deal.
+    pub deal: DealId,
+    /// The id of the move that opens it.
+    pub move_id: MoveId,
+    /// The exact bytes of its terms.
+    #[serde(with = "hash::bytes")]
+    #[schemars(schema_with = "hash::bytes::schema")]
+    pub terms: Vec<u8>,
 }
 
 /// What somebody hears of a job: written in the same atomic batch as the event.
@@ -323,6 +352,9 @@ pub struct TaskNote {
     /// The rule that decided, a stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Of an award and of a task that is done: the deal that pays for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub award: Option<AwardDeal>,
 }
 crate::message!(TaskNote, "note.task");
 
@@ -338,7 +370,7 @@ pub struct CalledTask {
     pub wanted: Vec<Skill>,
     /// What is to be done.
     pub brief: String,
-    /// The most that it may cost, in minor units of account.
+    /// The most that it may cost, in minor units of what the job pays in, or of account.
     #[schemars(range(min = 0))]
     pub budget_minor: i64,
 }
@@ -357,22 +389,29 @@ pub struct TaskCall {
     pub until_unix_ms: i64,
     /// The tasks.
     pub tasks: Vec<CalledTask>,
+    /// In what the job pays, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay: Option<Pay>,
 }
 crate::message!(TaskCall, "task.call");
 
-/// An agent's standing as the bucket `HMS_REPUTATION` shows it, in JSON: the fold of all jobs' logs.
+/// An agent's standing as the bucket `HMS_REPUTATION` shows it, in JSON: the fold of the logs of jobs and of deals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename = "reputation")]
 pub struct Reputation {
     /// The agent.
     pub agent: AgentId,
-    /// The decaying average of what came of its promises, in parts per billion.
+    /// What came of its promises in jobs and in deals, in parts per billion: a half for a newcomer.
     pub reputation_ppb: u32,
-    /// Promises kept: tasks done, verdicts that came out so.
+    /// Promises kept: tasks done, verdicts that came out so, deliveries confirmed.
     pub kept: u64,
-    /// Promises broken: results found wrong, leases run out, tasks given back, verdicts mistaken or missing.
+    /// Promises broken: results found wrong, leases run out, tasks given back, verdicts mistaken or missing, deliveries
+    /// that never came.
     pub broken: u64,
-    /// The last entry of `HMS_TASKS` that counts in it.
+    /// The last entry of `HMS_TASKS` that counts in it; 0 for none.
     pub sequence: u64,
+    /// The last entry of `HMS_DEALS` that counts in it; 0 for none.
+    #[serde(default)]
+    pub deal_sequence: u64,
 }
 crate::message!(Reputation, "reputation");

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{DecodeError, decode};
+use crate::event::Signed;
 use crate::hash::Hash;
 use crate::header::{self, Headers};
 use crate::id::AgentId;
@@ -149,6 +150,16 @@ impl Keyring {
         if self.ever(&signer, &sender.user) { Ok(()) } else { Err(RecordFault::UnknownKey { signer }) }
     }
 
+    /// Who signed a message, checked against its bytes and the key history.
+    ///
+    /// # Errors
+    /// What keeps it from being believed.
+    pub fn signer_of(&self, signed: &Signed) -> Result<Sender, RecordFault> {
+        let sender = signed.signer()?;
+        self.check(&sender)?;
+        Ok(sender)
+    }
+
     /// Adds the next entry of the key log. An entry that was added before changes nothing.
     ///
     /// # Errors
@@ -183,8 +194,7 @@ impl Keyring {
                 if sender.name.as_deref() != Some(REGISTRY) || !self.ever(REGISTRY, &sender.user) {
                     return Err(RecordFault::Writer { signer: sender.name.unwrap_or_default() });
                 }
-                let asked = Sender::parse(&cause.sender)?;
-                asked.verify(&cause.subject, &cause.body)?;
+                let asked = cause.signer()?;
                 let register: Register = decode(&cause.body, MAX_BODY_BYTES)?;
                 let signer = history.and_then(|h| h.keys.last()).unwrap_or(&register.key);
                 if register.agent != event.agent

@@ -6,15 +6,17 @@
 //! from the wire and building one in code go through the same door. *The codec* ([`body`]): strict,
 //! bounded MessagePack. *Subjects* ([`subject`]), *headers* ([`header`]), *signatures*
 //! ([`signature`]), *errors* ([`error`]), *limits* ([`limit`]) and *streams* ([`stream`]). *Vocabulary*
-//! that several cores share: [`deal`], [`event`], [`profile`], [`market`], [`clearing`], [`value`],
+//! that several cores share: [`deal`], [`event`], [`digest`], [`profile`], [`market`], [`clearing`], [`value`],
 //! [`ledger`], [`negotiation`], [`netting`], [`network`], [`registry`], [`roadmap`], [`talk`], [`task`], [`job`],
-//! [`claim`], [`certificate`], [`proving`]. And what a core is ([`mod@core`]), and what decides on evidence ([`kernel`]).
+//! [`claim`], [`certificate`], [`proving`]. And what a core is ([`mod@core`]), what every
+//! signed move must keep to ([`admission`]), and what decides on evidence ([`kernel`]).
 //!
 //! # What is absent
 //!
 //! This crate depends on nothing of ours, does no I/O, takes no clock and no random numbers, and
 //! knows neither NATS clients nor actors. It does no arithmetic of terms either: that is `terms`.
 
+pub mod admission;
 pub mod body;
 pub mod catalogue;
 pub mod certificate;
@@ -22,6 +24,7 @@ pub mod claim;
 pub mod clearing;
 pub mod core;
 pub mod deal;
+pub mod digest;
 pub mod division;
 pub mod error;
 pub mod event;
@@ -30,6 +33,7 @@ mod happening;
 pub mod hash;
 pub mod header;
 pub mod id;
+pub mod import;
 pub mod infix;
 pub mod job;
 pub mod kernel;

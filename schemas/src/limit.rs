@@ -87,6 +87,8 @@ pub const MAX_SAMPLES: u32 = 250_000;
 pub const MAX_PERIODS: u32 = 10_000;
 /// Most points of all paths in one answer: parties and pairs times periods.
 pub const MAX_PATH_POINTS: usize = 250_000;
+/// Most lots of import certificates that one certificate outlives.
+pub const MAX_LOTS: i64 = 1_024;
 /// Longest free text (a reason, a memo), in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
 /// Longest `Agent-Sender` header, in bytes, as the Synadia Agent Protocol fixes it.
@@ -147,3 +149,7 @@ pub const MIN_TASK_MS: u32 = 10;
 pub const MAX_BIDS: usize = 256;
 /// Parts in a billion: the whole.
 pub const PPB: i64 = 1_000_000_000;
+/// Most events, and most offers, of one digest for onlookers.
+pub const MAX_DIGEST_ITEMS: usize = 1_000;
+/// How often onlookers are told what happened meanwhile, in milliseconds.
+pub const DIGEST_EVERY_MS: u64 = 500;

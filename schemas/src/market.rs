@@ -9,6 +9,7 @@ use crate::body::Refused;
 use crate::deal::{ClaimKind, Delivery};
 use crate::division::Rule;
 use crate::id::{AgentId, DealId, Good, MarketId};
+use crate::import::ImportRules;
 use crate::limit::{MAX_ALTERNATIVES, MAX_EVALUATIONS, MAX_GOODS, MAX_PARTIES};
 use crate::quantity::Quantity;
 use crate::rational::Rational;
@@ -69,6 +70,10 @@ pub struct Market {
     /// Left out, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evolve: Option<u32>,
+    /// The rules of its book's import certificates, which hold once their authority has enacted them (`ledger.enact`).
+    /// Left out, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import_certificates: Option<ImportRules>,
 }
 
 crate::message!(Market, "market", |market| {
@@ -103,6 +108,18 @@ crate::message!(Market, "market", |market| {
     }
     if market.evolve.is_some_and(|evaluations| !(1..=MAX_EVALUATIONS).contains(&evaluations.into())) {
         return Err(Refused::new("evolve", format!("1 to {MAX_EVALUATIONS} evaluations")));
+    }
+    if let Some(rules) = &market.import_certificates {
+        rules.check("import_certificates")?;
+        if market.good(&rules.good).is_none_or(|good| good.lot.is_some()) {
+            return Err(Refused::new("import_certificates.good", "must be one of the market's goods, and divisible"));
+        }
+        if let Some(at) = rules.goods.iter().position(|counted| market.good(&counted.good).is_none()) {
+            return Err(Refused::new(
+                format!("import_certificates.goods[{at}].good"),
+                "must be one of the market's goods",
+            ));
+        }
     }
     Ok(())
 });

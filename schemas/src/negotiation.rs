@@ -11,8 +11,9 @@
 //!
 //! # Rules
 //!
-//! [`Alternating`] are those of `sao/1`, [`ContractNet`] those of `cnp/1`. Like terms they travel as bytes, in
-//! [`Open`](crate::deal::Open), and are named by the SHA-256 of these: the first word of a talk names it.
+//! [`Alternating`] are those of `sao/1`, [`ContractNet`] those of `cnp/1`, [`IteratedContractNet`] those of `icnp/1`,
+//! [`SingleText`] those of `stx/1`. Like terms they travel as bytes, in [`Open`](crate::deal::Open), and are named by the
+//! SHA-256 of these: the first word of a talk names it.
 
 use std::collections::BTreeSet;
 
@@ -206,9 +207,7 @@ pub struct Alternating {
 
 crate::message!(Alternating, "rules.sao", |rules| {
     check_seats(&rules.order, "order")?;
-    if !(1..=MAX_ROUNDS).contains(&rules.rounds) {
-        return Err(Refused::new("rounds", format!("1 to {MAX_ROUNDS} rounds")));
-    }
+    check_rounds(rules.rounds)?;
     rules.domain.check(rules.order.len())
 });
 
@@ -238,16 +237,122 @@ pub struct ContractNet {
 }
 
 crate::message!(ContractNet, "rules.cnp", |rules| {
-    if rules.score.len() > MAX_ISSUES {
-        return Err(Refused::new("score", format!("at most {MAX_ISSUES} issues")));
+    check_score(&rules.score, &rules.domain)?;
+    rules.domain.check(2)
+});
+
+/// The rules of `icnp/1`, the iterated contract net (FIPA SC00030): as `cnp/1`, but after a round of bids the manager
+/// tells the best of them and calls again for better ones. It does so while there are rounds left, somebody bid, and the
+/// round's best bid scores at least `least_gain` more than the best of the rounds before. A bid stands until the award,
+/// which goes to the best of all rounds, between equals to the earlier, then to the bidder whose id comes first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "rules.icnp")]
+pub struct IteratedContractNet {
+    /// What is bid on.
+    pub domain: Domain,
+    /// Who calls; all other parties are contractors.
+    pub manager: AgentId,
+    /// Until when the bids of the first round are heard, in Unix milliseconds; when all who are called have answered, a
+    /// round may be over sooner.
+    pub bids_until_unix_ms: i64,
+    /// How much later those of each round after it are heard, in milliseconds.
+    pub round_ms: i64,
+    /// How many rounds of bids there are at most.
+    pub rounds: u32,
+    /// By how much the best score must grow in a round for there to be another.
+    pub least_gain: Quantity,
+    /// How many are called again at most: of those who bid in the round, the ones whose bids are best.
+    pub keep: u32,
+    /// The award's rule: the sum of weights times numbers.
+    pub score: Vec<ScoreWeight>,
+}
+
+impl IteratedContractNet {
+    /// Until when bids of a round, counted from 0, are heard, in Unix milliseconds.
+    #[must_use]
+    pub fn until_unix_ms(&self, round: u32) -> i64 {
+        self.bids_until_unix_ms.saturating_add(self.round_ms.saturating_mul(round.into()))
     }
-    for (index, part) in rules.score.iter().enumerate() {
-        if rules.domain.issue(&part.issue).is_none() {
-            return Err(Refused::new(format!("score[{index}].issue"), format!("there is no issue {}", part.issue)));
-        }
+}
+
+impl From<ContractNet> for IteratedContractNet {
+    /// A contract net is an iterated one of one round.
+    fn from(ContractNet { domain, manager, bids_until_unix_ms, score }: ContractNet) -> Self {
+        let (round_ms, rounds, least_gain, keep) = (1, 1, Quantity::ONE, 1);
+        Self { domain, manager, bids_until_unix_ms, round_ms, rounds, least_gain, keep, score }
+    }
+}
+
+crate::message!(IteratedContractNet, "rules.icnp", |rules| {
+    check_score(&rules.score, &rules.domain)?;
+    check_rounds(rules.rounds)?;
+    let last = rules.round_ms.checked_mul(i64::from(rules.rounds) - 1);
+    if rules.round_ms < 1 || last.and_then(|last| rules.bids_until_unix_ms.checked_add(last)).is_none() {
+        return Err(Refused::new("round_ms", "must be positive, and the last round's end must fit"));
+    }
+    if !(1..=MAX_PARTIES).contains(&(rules.keep as usize)) {
+        return Err(Refused::new("keep", format!("1 to {MAX_PARTIES} bidders")));
     }
     rules.domain.check(2)
 });
+
+/// The rules of `stx/1`, mediated single text (Klein, Faratin, Sayama & Bar-Yam 2003): a mediator, who is no party, keeps
+/// one text, drawn from the seed. In each round it changes one issue of it, as the seed says, and the parties vote on
+/// that; what all accept is the text from then on. What is the text after the last round is what is proposed. What a seed
+/// draws is said in the crate `negotiation`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "rules.stx")]
+pub struct SingleText {
+    /// What is negotiated.
+    pub domain: Domain,
+    /// The parties: every one once. A party's place is its seat, and its vote's place.
+    pub order: Vec<AgentId>,
+    /// Who keeps the text: the deal's opener, who is no party.
+    pub mediator: AgentId,
+    /// What the text and all changes are drawn from.
+    pub seed: u64,
+    /// How many changes are voted on.
+    pub rounds: u32,
+    /// Until when anything can be said, in Unix milliseconds.
+    pub talk_until_unix_ms: i64,
+}
+
+impl SingleText {
+    /// How many words a whole talk has: in each round a change and every party's vote, and what came of it all.
+    #[must_use]
+    pub fn words(&self) -> u32 {
+        let round = u32::try_from(self.order.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.rounds.saturating_mul(round).saturating_add(1)
+    }
+}
+
+crate::message!(SingleText, "rules.stx", |rules| {
+    check_seats(&rules.order, "order")?;
+    if rules.order.contains(&rules.mediator) {
+        return Err(Refused::new("mediator", "takes part itself"));
+    }
+    check_rounds(rules.rounds)?;
+    rules.domain.check(rules.order.len())
+});
+
+fn check_score(score: &[ScoreWeight], domain: &Domain) -> Result<(), Refused> {
+    if score.len() > MAX_ISSUES {
+        return Err(Refused::new("score", format!("at most {MAX_ISSUES} issues")));
+    }
+    match score.iter().enumerate().find(|(_, part)| domain.issue(&part.issue).is_none()) {
+        Some((index, part)) => {
+            Err(Refused::new(format!("score[{index}].issue"), format!("there is no issue {}", part.issue)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_rounds(rounds: u32) -> Result<(), Refused> {
+    if (1..=MAX_ROUNDS).contains(&rounds) {
+        return Ok(());
+    }
+    Err(Refused::new("rounds", format!("1 to {MAX_ROUNDS} rounds")))
+}
 
 fn check_seats(seats: &[AgentId], field: &str) -> Result<(), Refused> {
     if !(2..=MAX_PARTIES).contains(&seats.len()) {
@@ -260,13 +365,17 @@ fn check_seats(seats: &[AgentId], field: &str) -> Result<(), Refused> {
     }
 }
 
-/// The rules of a negotiation, of either kind.
+/// The rules of a negotiation, of whichever kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rules {
     /// Of `sao/1`.
     Alternating(Alternating),
     /// Of `cnp/1`.
     ContractNet(ContractNet),
+    /// Of `icnp/1`.
+    Iterated(IteratedContractNet),
+    /// Of `stx/1`.
+    SingleText(SingleText),
 }
 
 impl Rules {
@@ -276,15 +385,29 @@ impl Rules {
         match self {
             Self::Alternating(rules) => &rules.domain,
             Self::ContractNet(rules) => &rules.domain,
+            Self::Iterated(rules) => &rules.domain,
+            Self::SingleText(rules) => &rules.domain,
         }
     }
 
-    /// Until when offers or bids can be made, in Unix milliseconds.
+    /// Until when anything can be said, or bid, in Unix milliseconds.
     #[must_use]
     pub fn until_unix_ms(&self) -> i64 {
         match self {
             Self::Alternating(rules) => rules.talk_until_unix_ms,
             Self::ContractNet(rules) => rules.bids_until_unix_ms,
+            Self::Iterated(rules) => rules.until_unix_ms(rules.rounds.saturating_sub(1)),
+            Self::SingleText(rules) => rules.talk_until_unix_ms,
+        }
+    }
+
+    /// Who manages a contract net: what comes of one is between the manager and whom it awards to.
+    #[must_use]
+    pub fn manager(&self) -> Option<&AgentId> {
+        match self {
+            Self::ContractNet(rules) => Some(&rules.manager),
+            Self::Iterated(rules) => Some(&rules.manager),
+            Self::Alternating(_) | Self::SingleText(_) => None,
         }
     }
 
@@ -294,6 +417,8 @@ impl Rules {
         match self {
             Self::Alternating(rules) => body::encode(rules),
             Self::ContractNet(rules) => body::encode(rules),
+            Self::Iterated(rules) => body::encode(rules),
+            Self::SingleText(rules) => body::encode(rules),
         }
     }
 }
@@ -316,6 +441,8 @@ impl ReadRules {
         let rules = match profile {
             Profile::Sao => body::decode(bytes, MAX_BODY_BYTES).map(Rules::Alternating),
             Profile::Cnp => body::decode(bytes, MAX_BODY_BYTES).map(Rules::ContractNet),
+            Profile::Icnp => body::decode(bytes, MAX_BODY_BYTES).map(Rules::Iterated),
+            Profile::Stx => body::decode(bytes, MAX_BODY_BYTES).map(Rules::SingleText),
             Profile::Fixed | Profile::Ring | Profile::Exchange => {
                 return Err(Refused::new("rules", format!("{profile} is not negotiated by rules of its own")));
             }

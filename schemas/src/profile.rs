@@ -105,6 +105,12 @@ pub enum Profile {
     /// A contract net: the manager, who opens, calls for bids and proposes what it has awarded.
     #[serde(rename = "cnp/1")]
     Cnp,
+    /// An iterated contract net: as `cnp/1`, in several rounds of bids.
+    #[serde(rename = "icnp/1")]
+    Icnp,
+    /// Mediated single text: a neutral, who opens, keeps one text, changes it by a seed, and proposes what all voted for.
+    #[serde(rename = "stx/1")]
+    Stx,
 }
 
 impl fmt::Display for Profile {
@@ -115,6 +121,8 @@ impl fmt::Display for Profile {
             Self::Exchange => "exchange/1",
             Self::Sao => "sao/1",
             Self::Cnp => "cnp/1",
+            Self::Icnp => "icnp/1",
+            Self::Stx => "stx/1",
         })
     }
 }
@@ -244,9 +252,18 @@ const CONTRACT_NET: &[Row] = life![
     row(Some(State::Open), Mover::Desk, Verb::Expire, State::Expired),
 ];
 
+/// Opened with rules by a mediator who is no party; a party may leave while the text is voted on.
+const SINGLE_TEXT: &[Row] = life![
+    row(None, Mover::Opener, Verb::Open, State::Open),
+    row(Some(State::Open), Mover::Opener, Verb::Propose, State::Negotiating),
+    row(Some(State::Open), Mover::Party, Verb::Reject, State::Rejected),
+    row(Some(State::Open), Mover::Opener, Verb::Withdraw, State::Withdrawn),
+    row(Some(State::Open), Mover::Desk, Verb::Expire, State::Expired),
+];
+
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 5] = [Self::Fixed, Self::Ring, Self::Exchange, Self::Sao, Self::Cnp];
+    pub const ALL: [Self; 7] = [Self::Fixed, Self::Ring, Self::Exchange, Self::Sao, Self::Cnp, Self::Icnp, Self::Stx];
 
     /// The profile's table.
     #[must_use]
@@ -255,7 +272,8 @@ impl Profile {
             Self::Fixed => FIXED,
             Self::Ring | Self::Exchange => PROPOSED,
             Self::Sao => ALTERNATING,
-            Self::Cnp => CONTRACT_NET,
+            Self::Cnp | Self::Icnp => CONTRACT_NET,
+            Self::Stx => SINGLE_TEXT,
         }
     }
 
@@ -268,13 +286,13 @@ impl Profile {
     /// Whether whoever opens must be a party.
     #[must_use]
     pub fn opener_is_party(self) -> bool {
-        matches!(self, Self::Fixed | Self::Sao | Self::Cnp)
+        matches!(self, Self::Fixed | Self::Sao | Self::Cnp | Self::Icnp)
     }
 
     /// Whether terms come of a negotiation between the parties, whose rules the deal is opened with.
     #[must_use]
     pub fn is_negotiated(self) -> bool {
-        matches!(self, Self::Sao | Self::Cnp)
+        matches!(self, Self::Sao | Self::Cnp | Self::Icnp | Self::Stx)
     }
 }
 

@@ -5,9 +5,62 @@
 //! language refuses or reads as something else. This reader has none of them. It reads what
 //! [`scan`](crate::scan) has passed, so depth and lengths are bounded already.
 
+use std::fmt;
+
 use rmp::Marker;
-use serde::de::value::{BorrowedStrDeserializer, Error};
+use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
+
+/// What is wrong with a body, and where: it learns its place on its way out, so that what is right pays nothing for it.
+#[derive(Debug)]
+pub(crate) struct Error(Box<Fault>);
+
+#[derive(Debug)]
+struct Fault {
+    reason: String,
+    /// The steps to it, the innermost first.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Key(String),
+    Element(usize),
+}
+
+impl Error {
+    /// The place as a dotted path, such as `a.b[0].c`; empty for the body as a whole.
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::new();
+        for step in self.0.steps.iter().rev() {
+            match step {
+                Step::Key(key) if path.is_empty() => path.push_str(key),
+                Step::Key(key) => path.extend([".", key]),
+                Step::Element(at) => path.push_str(&format!("[{at}]")),
+            }
+        }
+        path
+    }
+
+    fn within(mut self, step: Step) -> Self {
+        self.0.steps.push(step);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.reason)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl serde::de::Error for Error {
+    fn custom<T: fmt::Display>(reason: T) -> Self {
+        Self(Box::new(Fault { reason: reason.to_string(), steps: Vec::new() }))
+    }
+}
 
 /// A reader at its place in a body.
 pub(crate) struct Reader<'de> {
@@ -130,8 +183,8 @@ impl<'de> Reader<'de> {
             Token::Float(value) => visitor.visit_f64(value),
             Token::Text(value) => visitor.visit_borrowed_str(value),
             Token::Bytes(value) => visitor.visit_borrowed_bytes(value),
-            Token::Array(left) => visitor.visit_seq(Entries { reader: self, left, tag: None, at_tag: false }),
-            Token::Map(left) => visitor.visit_map(Entries { reader: self, left, tag: None, at_tag: false }),
+            Token::Array(count) => visitor.visit_seq(Elements { reader: self, count, at: 0 }),
+            Token::Map(left) => visitor.visit_map(Entries { reader: self, left, tag: None, key: "" }),
         }
     }
 }
@@ -182,7 +235,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     ) -> Result<V::Value, Error> {
         let tag = name.starts_with(|c: char| c.is_ascii_lowercase()).then_some(name);
         match self.token()? {
-            Token::Map(left) => visitor.visit_map(Entries { reader: self, left, tag, at_tag: false }),
+            Token::Map(left) => visitor.visit_map(Entries { reader: self, left, tag, key: "" }),
             other => Err(Error::invalid_type(other.unexpected(), &visitor)),
         }
     }
@@ -206,23 +259,40 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// What is left of an open array or map.
+/// An open array.
+struct Elements<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    count: usize,
+    /// The place of the next element, counted from 0.
+    at: usize,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        if self.at == self.count {
+            return Ok(None);
+        }
+        let at = self.at;
+        self.at += 1;
+        seed.deserialize(&mut *self.reader).map(Some).map_err(|error| error.within(Step::Element(at)))
+    }
+}
+
+/// An open map.
 struct Entries<'a, 'de> {
     reader: &'a mut Reader<'de>,
     left: usize,
     /// What the key `type` must say, if it is there.
     tag: Option<&'static str>,
-    /// Whether the key just read is `type`.
-    at_tag: bool,
+    /// The key just read.
+    key: &'de str,
 }
 
-impl<'de> SeqAccess<'de> for Entries<'_, 'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
-        self.left = left;
-        seed.deserialize(&mut *self.reader).map(Some)
+impl<'de> Entries<'_, 'de> {
+    fn here(&self) -> Step {
+        Step::Key(self.key.to_owned())
     }
 }
 
@@ -233,33 +303,18 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let Token::Text(key) = self.reader.token()? else { return Err(Error::custom("a key must be a string")) };
-        self.at_tag = key == "type";
-        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
+        self.key = key;
+        let key = seed.deserialize(BorrowedStrDeserializer::new(key));
+        key.map(Some).map_err(|error: Error| error.within(self.here()))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        if let (true, Some(tag)) = (self.at_tag, self.tag) {
+        if let Some(tag) = self.tag.filter(|_| self.key == "type") {
             match Reader::new(self.reader.rest).token()? {
                 Token::Text(got) if got == tag => {}
-                other => return seed.deserialize(Wrong(Error::invalid_value(other.unexpected(), &tag))),
+                other => return Err(Error::invalid_value(other.unexpected(), &tag).within(self.here())),
             }
         }
-        seed.deserialize(&mut *self.reader)
-    }
-}
-
-/// Fails where a value should be: raised there, an error carries the value's own path.
-struct Wrong(Error);
-
-impl<'de> Deserializer<'de> for Wrong {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(self.0)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        seed.deserialize(&mut *self.reader).map_err(|error| error.within(self.here()))
     }
 }

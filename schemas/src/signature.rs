@@ -4,20 +4,49 @@
 //! payload. It covers the bytes that were sent, so nothing is ever decoded, encoded again and
 //! verified. `name` is not covered: whoever verifies compares it with what is.
 
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hasher;
 use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use ed25519_dalek::{Signature, VerifyingKey};
 use nkeys::KeyPair;
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Hash;
 use crate::limit::{MAX_SENDER_BYTES, REPLAY_WINDOW_MS};
 
+/// How many keys a thread remembers having read.
+const REMEMBERED: usize = 4_096;
+
+/// How many signatures a process remembers to hold.
+const HELD: usize = 32_768;
+
+/// Signatures that were found to hold, or were made here: by the hash of what was signed, the key in it, and of the
+/// signature. In one process a core signs an entry, and others that follow the log each check it; a check takes as long as
+/// some thirty hashes.
+static HOLD: LazyLock<Cache<Hash, ()>> = LazyLock::new(|| Cache::new(HELD));
+
+thread_local! {
+    /// Reading a key takes a square root in the field, a tenth of a verification; the same few sign again and again.
+    static READ: RefCell<HashMap<String, PublicKey>> = RefCell::default();
+}
+
 /// A public NKey: `A…` an account, `U…` a user (an agent, a core).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PublicKey(String);
+pub struct PublicKey(Arc<Read>);
+
+/// A key as text and as the point that it stands for.
+struct Read {
+    text: String,
+    key: VerifyingKey,
+}
 
 /// Not a public NKey of an account or a user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,16 +59,49 @@ impl PublicKey {
     /// # Errors
     /// When it is none, or not of an account or a user.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
-        if !matches!(text.bytes().next(), Some(b'A' | b'U')) || KeyPair::from_public_key(text).is_err() {
+        if let Some(known) = READ.with_borrow(|read| read.get(text).cloned()) {
+            return Ok(known);
+        }
+        if !matches!(text.bytes().next(), Some(b'A' | b'U')) {
             return Err(BadKey);
         }
-        Ok(Self(text.to_owned()))
+        let (_, raw) = nkeys::from_public_key(text).map_err(|_| BadKey)?;
+        let key = Self(Arc::new(Read { text: text.to_owned(), key: read_point(&raw).ok_or(BadKey)? }));
+        READ.with_borrow_mut(|read| {
+            if read.len() >= REMEMBERED {
+                read.clear();
+            }
+            read.insert(text.to_owned(), key.clone());
+        });
+        Ok(key)
     }
 
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+impl Eq for PublicKey {}
+impl PartialOrd for PublicKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for PublicKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+impl std::hash::Hash for PublicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -61,7 +123,7 @@ impl TryFrom<String> for PublicKey {
 }
 impl From<PublicKey> for String {
     fn from(key: PublicKey) -> Self {
-        key.0
+        key.as_str().to_owned()
     }
 }
 impl FromStr for PublicKey {
@@ -72,12 +134,12 @@ impl FromStr for PublicKey {
 }
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -161,6 +223,9 @@ impl Sender {
     /// # Errors
     /// [`BadSignature::Malformed`] when `ts` is no RFC 3339 time.
     pub fn unix_ms(&self) -> Result<i64, BadSignature> {
+        if !is_utc(&self.ts) {
+            return Err(BadSignature::Malformed("ts"));
+        }
         let time: jiff::Timestamp = self.ts.parse().map_err(|_| BadSignature::Malformed("ts"))?;
         Ok(time.as_millisecond())
     }
@@ -181,9 +246,16 @@ impl Sender {
         if self.subject != subject {
             return Err(BadSignature::Subject(self.subject.clone()));
         }
-        let key = KeyPair::from_public_key(self.user.as_str()).map_err(|_| BadSignature::Malformed("user"))?;
         let signed = to_sign(&self.account, &self.user, subject, &self.ts, &self.nonce, payload);
-        key.verify(&signed, &self.signature_bytes()?).map_err(|_| BadSignature::Mismatch)
+        let signature = self.signature_bytes()?;
+        let known = Hash::of_parts(&[&signed, &signature]);
+        if HOLD.get(&known).is_none() {
+            if !is_of(&self.user.0.key, &signed, &signature) {
+                return Err(BadSignature::Mismatch);
+            }
+            HOLD.insert(known, ());
+        }
+        Ok(())
     }
 
     /// Checks that it was signed within the replay window around `now_unix_ms`.
@@ -204,6 +276,40 @@ impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
+}
+
+/// Whether a time has the protocol's form: `2026-11-22T08:00:00Z`, with at most nine digits of a second's fraction. What
+/// else ISO 8601 allows is read differently in other languages, as are leap seconds and the year 0.
+fn is_utc(ts: &str) -> bool {
+    let Some((seconds, rest)) = ts.split_at_checked(19) else { return false };
+    let digit = |byte: u8| byte.is_ascii_digit();
+    let mut pairs = seconds.bytes().zip(*b"0000-00-00T00:00:00");
+    let shaped = pairs.all(|(byte, form)| if form == b'0' { digit(byte) } else { byte == form });
+    let fraction = match rest.strip_suffix('Z') {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|of| (1..=9).contains(&of.len()) && of.bytes().all(digit)),
+        None => false,
+    };
+    shaped && fraction && !seconds.starts_with("0000") && !seconds.ends_with("60")
+}
+
+/// The point that 32 bytes stand for, by libsodium's rule, which Python goes by too: they are the one spelling of a point
+/// on the curve, and not of one of small order, for which anybody could sign.
+fn read_point(raw: &[u8; 32]) -> Option<VerifyingKey> {
+    let key = VerifyingKey::from_bytes(raw).ok()?;
+    (!key.is_weak() && key.to_edwards().compress().as_bytes() == raw).then_some(key)
+}
+
+/// Whether a signature of these bytes holds: S below the group's order, and neither key nor R of small order
+/// (`verify_strict`). libsodium says the same, so no signature counts in one language and not in the other.
+#[must_use]
+pub fn holds(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = <&[u8; 32]>::try_from(public).ok().and_then(read_point);
+    key.is_some_and(|key| is_of(&key, message, signature))
+}
+
+fn is_of(key: &VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+    Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
 }
 
 fn to_sign(account: &PublicKey, user: &PublicKey, subject: &str, ts: &str, nonce: &str, payload: &[u8]) -> Vec<u8> {
@@ -242,6 +348,23 @@ impl Signer {
         &self.name
     }
 
+    /// The account that the header names.
+    #[must_use]
+    pub fn account(&self) -> &PublicKey {
+        &self.account
+    }
+
+    /// What shows whoever finds a service by its metadata that this key is behind it (section 13, `id_sig`): base64url.
+    ///
+    /// # Errors
+    /// [`BadSignature::Malformed`] when the key cannot sign.
+    pub fn sign_registration(&self, harness: &str, owner: &str, prompt_subject: &str) -> Result<String, BadSignature> {
+        let Self { key, account, .. } = self;
+        let said = format!("AGENT-ID-V1\n{key}\n{account}\n{harness}\n{owner}\n{prompt_subject}\n");
+        let raw = self.pair.sign(said.as_bytes()).map_err(|_| BadSignature::Malformed("key"))?;
+        Ok(BASE64URL_NOPAD.encode(&raw))
+    }
+
     /// The `Agent-Sender` header for `payload` on `subject`, signed at `now_unix_ms` with `nonce`
     /// (1–64 of `[A-Za-z0-9_-]`).
     ///
@@ -253,6 +376,7 @@ impl Signer {
         let ts = time.to_string();
         let signed = to_sign(&self.account, &self.key, subject, &ts, nonce, payload);
         let raw = self.pair.sign(&signed).map_err(|_| BadSignature::Malformed("key"))?;
+        HOLD.insert(Hash::of_parts(&[&signed, &raw]), ());
         Ok(Sender {
             v: 1,
             account: self.account.clone(),
@@ -284,6 +408,11 @@ mod tests {
         assert_eq!(sender.verify("a.b", b"body"), Ok(()));
         assert_eq!(sender.verify("a.c", b"body"), Err(BadSignature::Subject("a.b".into())));
         assert_eq!(sender.verify("a.b", b"bodx"), Err(BadSignature::Mismatch));
+        // What is known to hold holds for its own signature and key alone.
+        let other = Sender { sig: BASE64URL_NOPAD.encode(&[0; 64]), ..sender.clone() };
+        assert_eq!(other.verify("a.b", b"body"), Err(BadSignature::Mismatch));
+        let other = Sender { user: signer().key().clone(), ..sender.clone() };
+        assert_eq!(other.verify("a.b", b"body"), Err(BadSignature::Mismatch));
         assert_eq!(sender.check_fresh(1_700_000_000_000), Ok(()));
         assert!(matches!(sender.check_fresh(1_700_000_040_000), Err(BadSignature::Stale(_))));
     }

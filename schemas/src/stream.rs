@@ -11,6 +11,10 @@ use crate::subject::{self, ROOT};
 
 /// The log of deals, keys, limits and ledger cursors, and the notes that go with them.
 pub const DEALS: &str = "HMS_DEALS";
+/// Everything that was ever in [`DEALS`], under the same sequences, where [`DEALS`] is cut.
+pub const ARCHIVE: &str = "HMS_ARCHIVE";
+/// The tokens of offices: whoever is handed one holds the office.
+pub const OFFICES: &str = "HMS_OFFICES";
 /// What happened to jobs of tasks, and the notes that go with it.
 pub const TASKS: &str = "HMS_TASKS";
 /// The agents' durable inboxes.
@@ -55,6 +59,29 @@ const DEDUP_MS: i64 = 120_000;
 /// How long a proof is kept, in milliseconds: a week.
 const PROOFS_STAY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// In a log's metadata: the sequence before which it may be cut off, its archive having all that is before.
+pub const HORIZON: &str = "hms_horizon";
+
+/// The archive of a log that can be cut.
+#[must_use]
+pub fn archive_of(stream: &str) -> Option<&'static str> {
+    (stream == DEALS).then_some(ARCHIVE)
+}
+
+/// The archive of the log of deals, as JetStream's own JSON. It takes the log from its beginning, and gives each entry the
+/// sequence that it has there: the log has no gaps, so neither has its copy.
+#[must_use]
+pub fn archive(replicas: u8) -> Value {
+    json!({
+        "name": ARCHIVE, "retention": "limits", "storage": "file", "discard": "new", "num_replicas": replicas,
+        "max_age": 0, "max_bytes": -1, "max_msgs": -1, "max_msgs_per_subject": -1, "max_msg_size": -1,
+        "max_consumers": -1, "allow_direct": true, "allow_rollup_hdrs": false, "deny_delete": true, "deny_purge": true,
+        "compression": "s2", "first_seq": 1,
+        "description": "Everything that was ever in HMS_DEALS, under the same sequences",
+        "sources": [{ "name": DEALS, "opt_start_seq": 1 }],
+    })
+}
+
 /// JSON with more in it, or something else in place of what it has.
 fn with(mut stream: Value, more: Value) -> Value {
     if let (Some(stream), Value::Object(more)) = (stream.as_object_mut(), more) {
@@ -86,6 +113,7 @@ pub fn streams(replicas: u8) -> Vec<Value> {
                     format!("{ROOT}.log.deal.*"),
                     format!("{ROOT}.log.ledger.*"),
                     format!("{ROOT}.log.limit.*.*"),
+                    format!("{ROOT}.log.certificate.*"),
                     format!("{ROOT}.log.key.*"),
                     format!("{ROOT}.note.*"),
                 ]),
@@ -153,6 +181,13 @@ pub fn streams(replicas: u8) -> Vec<Value> {
             }),
         ),
         with(
+            base(OFFICES, json!([format!("{ROOT}.office.*")])),
+            json!({
+                "description": "The tokens of offices: whoever is handed one holds the office",
+                "max_msgs_per_subject": 1, "deny_delete": true, "deny_purge": true, "allow_rollup_hdrs": false,
+            }),
+        ),
+        with(
             base(SNAPSHOTS, json!([format!("{ROOT}.snapshot.*"), format!("{ROOT}.snapshot.*.*.*")])),
             json!({
                 "description": "Snapshots of cores' states, so that a restart reads only what was written since",
@@ -199,7 +234,7 @@ pub fn buckets(replicas: u8) -> Vec<Value> {
         objects(RESULTS, "Results of jobs: an object store, `nats object ls` lists it"),
         bucket(AGENTS, "Who is here: written by the registry, a lease each"),
         bucket(MARKETS, "Declarations of markets"),
-        bucket(REPUTATION, "How agents kept their promises in jobs: the fold of HMS_TASKS, written by mac"),
+        bucket(REPUTATION, "How agents kept their promises: the fold of HMS_TASKS and HMS_DEALS, written by mac"),
         with(
             bucket(PROOFS, "Proofs that were found, by the hash of their claim; whoever reads one checks it again"),
             json!({ "max_age": PROOFS_STAY_MS * NS_PER_MS }),

@@ -3,8 +3,10 @@
 //!
 //! A word is sent to each party that it concerns. In `sao/1` that is every other party, and `prev` is the hash of the
 //! word before, the first word's that of the rules. In `cnp/1` a bid is for the manager alone: a call names the rules,
-//! every bid names the call, and the award, which names all answers that the manager heard, is the head. So whoever
-//! knows the head, which `deal.propose` and `deal.accept` sign, knows that no word was changed, added or left out.
+//! every bid names the call, and the award, which names all answers that the manager heard, is the head. In `icnp/1` a
+//! revised call stands between, which names the call before it and its answers. In `stx/1` a vote is for the mediator
+//! alone, and the next text, or the result, names all votes. So whoever knows the head, which `deal.propose` and
+//! `deal.accept` sign, knows that no word was changed, added or left out.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -117,9 +119,87 @@ pub struct TalkAward {
     pub prev: Hash,
     /// SHA-256 of the exact bytes of every answer that was heard, in the order in which they came.
     pub heard: Vec<Hash>,
-    /// Which of them is awarded; none where nobody bid.
+    /// Which bid is awarded, of these or of those that a revised call named; none where nobody bid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bid: Option<Hash>,
+}
+
+/// Calls again for bids, better than the best so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "talk.revise")]
+pub struct TalkRevise {
+    /// The deal.
+    pub deal: DealId,
+    /// The manager.
+    pub by: AgentId,
+    /// SHA-256 of the exact bytes of the call before.
+    pub prev: Hash,
+    /// SHA-256 of the exact bytes of every answer to it that was heard, in the order in which they came.
+    pub heard: Vec<Hash>,
+    /// Who may bid again, sorted; everybody else is out, though bids stand.
+    pub called: Vec<AgentId>,
+    /// Which bid is best so far: its bidder knows it by the SHA-256 of its exact bytes.
+    pub bid: Hash,
+    /// What it bids: one choice for each issue, counted from 0.
+    pub best: Vec<u32>,
+}
+
+/// Puts a changed text to the vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "talk.text")]
+pub struct TalkText {
+    /// The deal.
+    pub deal: DealId,
+    /// The mediator.
+    pub by: AgentId,
+    /// The round, counted from 0.
+    pub round: u32,
+    /// SHA-256 of the exact bytes of the text before; of the rules, for the first.
+    pub prev: Hash,
+    /// The votes on the text before, in the order of the seats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub votes: Vec<CountedVote>,
+    /// What is voted on: one choice for each issue, counted from 0.
+    pub outcome: Vec<u32>,
+}
+
+/// A vote, as the mediator counted it: whose it is sees that it was not turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CountedVote {
+    /// SHA-256 of the vote's exact bytes.
+    pub hash: Hash,
+    /// Whether it accepts.
+    pub accepts: bool,
+}
+
+/// Votes on a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "talk.vote")]
+pub struct TalkVote {
+    /// The deal.
+    pub deal: DealId,
+    /// Who says it.
+    pub by: AgentId,
+    /// SHA-256 of the exact bytes of the text.
+    pub prev: Hash,
+    /// Whether the text may stand.
+    pub accepts: bool,
+}
+
+/// Says what the text is after the last vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "talk.result")]
+pub struct TalkResult {
+    /// The deal.
+    pub deal: DealId,
+    /// The mediator.
+    pub by: AgentId,
+    /// SHA-256 of the exact bytes of the last text that was voted on.
+    pub prev: Hash,
+    /// The votes on it, in the order of the seats.
+    pub votes: Vec<CountedVote>,
+    /// The text: one choice for each issue, counted from 0.
+    pub outcome: Vec<u32>,
 }
 
 crate::message!(TalkOffer, "talk.offer", |offer| check_outcome(&offer.outcome));
@@ -128,19 +208,45 @@ crate::message!(TalkEnd, "talk.end", |end| check_text(&end.reason, "reason"));
 crate::message!(TalkCall, "talk.call", |call| check_text(&call.text, "text"));
 crate::message!(TalkBid, "talk.bid", |bid| check_outcome(&bid.outcome));
 crate::message!(TalkDecline, "talk.decline", |decline| check_text(&decline.reason, "reason"));
-crate::message!(TalkAward, "talk.award", |award| {
-    if award.heard.len() > MAX_PARTIES {
-        return Err(Refused::new("heard", format!("at most {MAX_PARTIES} answers")));
+crate::message!(TalkAward, "talk.award", |award| check_heard(&award.heard));
+crate::message!(TalkRevise, "talk.revise", |revise| {
+    check_heard(&revise.heard)?;
+    if !(1..=MAX_PARTIES).contains(&revise.called.len()) || !revise.called.is_sorted_by(|a, b| a < b) {
+        return Err(Refused::new("called", format!("1 to {MAX_PARTIES} bidders, sorted, each once")));
     }
-    match &award.bid {
-        Some(bid) if !award.heard.contains(bid) => Err(Refused::new("bid", "is none of those that were heard")),
-        _ => Ok(()),
-    }
+    check_choices(&revise.best, "best")
+});
+crate::message!(TalkText, "talk.text", |text| {
+    check_votes(&text.votes)?;
+    check_outcome(&text.outcome)
+});
+crate::message!(TalkVote, "talk.vote");
+crate::message!(TalkResult, "talk.result", |result| {
+    check_votes(&result.votes)?;
+    check_outcome(&result.outcome)
 });
 
+fn check_heard(heard: &[Hash]) -> Result<(), Refused> {
+    if heard.len() > MAX_PARTIES {
+        return Err(Refused::new("heard", format!("at most {MAX_PARTIES} answers")));
+    }
+    Ok(())
+}
+
+fn check_votes(votes: &[CountedVote]) -> Result<(), Refused> {
+    if votes.len() > MAX_PARTIES {
+        return Err(Refused::new("votes", format!("at most {MAX_PARTIES} votes")));
+    }
+    Ok(())
+}
+
 fn check_outcome(outcome: &[u32]) -> Result<(), Refused> {
+    check_choices(outcome, "outcome")
+}
+
+fn check_choices(outcome: &[u32], field: &str) -> Result<(), Refused> {
     if !(1..=MAX_ISSUES).contains(&outcome.len()) {
-        return Err(Refused::new("outcome", format!("1 to {MAX_ISSUES} choices")));
+        return Err(Refused::new(field, format!("1 to {MAX_ISSUES} choices")));
     }
     Ok(())
 }
@@ -162,6 +268,14 @@ pub enum Talk {
     Decline(TalkDecline),
     /// See [`TalkAward`].
     Award(TalkAward),
+    /// See [`TalkRevise`].
+    Revise(TalkRevise),
+    /// See [`TalkText`].
+    Text(TalkText),
+    /// See [`TalkVote`].
+    Vote(TalkVote),
+    /// See [`TalkResult`].
+    Result(TalkResult),
 }
 
 macro_rules! each_word {
@@ -174,6 +288,10 @@ macro_rules! each_word {
             Talk::Bid($m) => $what,
             Talk::Decline($m) => $what,
             Talk::Award($m) => $what,
+            Talk::Revise($m) => $what,
+            Talk::Text($m) => $what,
+            Talk::Vote($m) => $what,
+            Talk::Result($m) => $what,
         }
     };
 }
@@ -184,8 +302,8 @@ impl Talk {
     /// # Errors
     /// See [`body::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        fn read<T: Message>(bytes: &[u8], wrap: fn(T) -> Talk) -> Result<Talk, DecodeError> {
-            body::decode(bytes, MAX_TALK_BYTES).map(wrap)
+        fn read<T: Message>(scanned: &[u8], wrap: fn(T) -> Talk) -> Result<Talk, DecodeError> {
+            T::of_scanned(scanned).map(wrap)
         }
         match body::type_of(bytes, MAX_TALK_BYTES)? {
             TalkOffer::TYPE => read(bytes, Self::Offer),
@@ -195,6 +313,10 @@ impl Talk {
             TalkBid::TYPE => read(bytes, Self::Bid),
             TalkDecline::TYPE => read(bytes, Self::Decline),
             TalkAward::TYPE => read(bytes, Self::Award),
+            TalkRevise::TYPE => read(bytes, Self::Revise),
+            TalkText::TYPE => read(bytes, Self::Text),
+            TalkVote::TYPE => read(bytes, Self::Vote),
+            TalkResult::TYPE => read(bytes, Self::Result),
             other => Err(DecodeError::NotUnderstood { expected: "a word of a talk".into(), got: other.into() }),
         }
     }

@@ -82,7 +82,7 @@ prop_compose! {
             from: from.clone(), to: to.clone(), good, quantity, due_unix_ms: due,
             intent: sequence.map(|sequence| IntentRef { agent: from.clone(), sequence }),
         }).collect();
-        Terms { book, parties, transfers, delivery, expires_unix_ms: expires }
+        Terms { book, parties, transfers, delivery, expires_unix_ms: expires, award: None }
     }
 }
 prop_compose! {
@@ -121,7 +121,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         (agent(), ".{0,40}").prop_map(|(by, reason)| Happening::Withdrawn { by, reason }),
         Just(Happening::Expired),
         ("[a-z_]{1,20}", ".{0,40}", option::of(certificate()))
-            .prop_map(|(rule, reason, evidence)| Happening::Refused { rule, reason, evidence }),
+            .prop_map(|(rule, reason, evidence)| Happening::Refused { rule, reason, evidence, party: None }),
         vec(any::<u32>(), 0..5).prop_map(|undelivered| Happening::Failed { undelivered }),
         vec(any::<u32>(), 0..5).prop_map(|reversed| Happening::Compensated { reversed }),
     ]
@@ -139,9 +139,9 @@ prop_compose! {
 prop_compose! {
     fn note()(deal in deal(), state in prop::sample::select(State::ALL.to_vec()), turn in any::<u32>(), at_unix_ms in any::<i64>(), book in market(),
               opener in option::of(agent()), terms in option::of(vec(any::<u8>(), 0..300)), by in option::of(agent()),
-              rule in option::of(".{0,9}"), reason in option::of(".{0,40}"), rules in option::of(vec(any::<u8>(), 0..300))) -> DealNote {
+              rule in option::of(".{0,9}"), reason in option::of(".{0,40}"), rules in option::of(vec(any::<u8>(), 0..300)), expires_unix_ms in option::of(any::<i64>())) -> DealNote {
         let profile = opener.as_ref().map(|_| Profile::Ring);
-        DealNote { deal, event: state.to_string(), state, turn, at_unix_ms, book, opener, profile, terms, by, rule, reason, rules }
+        DealNote { deal, event: state.to_string(), state, turn, at_unix_ms, book, opener, profile, terms, by, rule, reason, rules, expires_unix_ms }
     }
 }
 prop_compose! {

@@ -6,7 +6,7 @@
 //! gains, so there is one definition of it, here, and it is exact. [`factor`] turns time and risk into two
 //! whole numbers of parts per billion, [`worth`](mod@worth) applies them to a party's stated bounds, [`exchange`] is the
 //! same for one hop of a ring, [`conservation`] adds up what changes hands, and [`claims`] states what has to be
-//! proved of a deal before it commits. [`outcome`] says which terms the outcome of a negotiation makes.
+//! proved of a deal before it commits. [`outcome`] says which terms the outcome of a negotiation makes, [`undoing`] what of a failed deal goes back.
 //!
 //! Ratios of 64-bit parts multiplied by 64-bit quantities and by factors leave 128 bits behind at once (a
 //! reference price such as Σ dollars / Σ barrels has a denominator of ten digits, and comparing two of them
@@ -30,6 +30,7 @@ pub mod exchange;
 pub mod factor;
 pub mod kind;
 pub mod outcome;
+pub mod undoing;
 pub mod worth;
 
 pub use conservation::{Nets, givers, is_conserved, nets, receivers};
@@ -39,4 +40,5 @@ pub use exchange::{Exchange, Hop, hops_welfare_minor};
 pub use factor::{Factors, PPB, days_between};
 pub use kind::{Defaults, defaults};
 pub use outcome::{NoTerms, terms_of};
+pub use undoing::taken_back;
 pub use worth::{Part, UnitWorth, Worth, appraise, is_win_win, unit_value, unit_worth, welfare_minor, worth};

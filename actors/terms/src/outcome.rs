@@ -39,7 +39,8 @@ pub fn terms_of(
     }
     let mut parties = seats.to_vec();
     parties.sort();
-    let terms = Terms { book: book.clone(), parties, transfers, delivery: domain.delivery, expires_unix_ms };
+    let terms =
+        Terms { book: book.clone(), parties, transfers, delivery: domain.delivery, expires_unix_ms, award: None };
     terms.check()?;
     Ok(terms)
 }

@@ -44,6 +44,7 @@ fn terms() -> Terms {
         ],
         delivery: Delivery::Immediate,
         expires_unix_ms: 0,
+        award: None,
     }
 }
 

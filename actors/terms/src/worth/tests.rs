@@ -49,6 +49,7 @@ fn terms(transfers: &[(&str, &str, &str, i64, i64)]) -> Terms {
             .collect(),
         delivery: Delivery::Immediate,
         expires_unix_ms: 1000,
+        award: None,
     }
 }
 

@@ -340,7 +340,8 @@ pub fn docstring(text: &mut String, indent: &str, about: &str) -> Outcome<()> {
     }
     let mut lines = Vec::new();
     for paragraph in about.split('\n') {
-        lines.extend(wrapped(paragraph, width.saturating_sub(3)));
+        // Its last line has room for the quotes, which formatters would put there.
+        lines.extend(wrapped(paragraph, width.saturating_sub(if about.contains('\n') { 3 } else { 6 })));
     }
     writeln!(
         text,

@@ -111,7 +111,7 @@ fn write(root: &Path, files: &Files, out: &mut impl Write) -> Outcome<bool> {
 }
 
 fn run(out: &mut impl Write) -> Outcome<bool> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let files = generate()?;
     match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [] => write(&root, &files, out),

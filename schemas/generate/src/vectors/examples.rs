@@ -23,7 +23,8 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         "intent": { "agent": "kenya", "sequence": 17 } });
     let back = json!({ "from": "egypt", "to": "kenya", "good": "rice", "quantity": 300, "due_unix_ms": due });
     let terms = json!({ "type": "terms", "book": "african", "parties": ["egypt", "kenya"],
-        "transfers": [transfer, back], "delivery": "confirmed", "expires_unix_ms": expires });
+        "transfers": [transfer, back], "delivery": "confirmed", "expires_unix_ms": expires,
+        "award": { "job": deal, "task": "count", "round": 1 } });
     let terms_bytes = hex(&written(&terms)?);
     let rules_bytes = hex(&written(&super::negotiations::alternating())?);
     let transcript = json!({ "head": hash, "length": 44 });
@@ -42,6 +43,9 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
     let wants = json!([{ "any_of": [{ "good": "rice", "limit": 900, "value": bounds("99/10", "10") },
         { "good": "wheat", "limit": 700, "value": bounds("12", "12") }] }]);
     let goods = json!([{ "good": "tea", "unit": "tonne", "lot": 10, "reference_price": "15/2" }, { "good": "rice", "unit": "tonne" }]);
+    let imports = json!({ "good": "permit", "authority": "african-union", "goods": [{ "good": "tea", "price": "15/2" }],
+        "life_ms": 86_400_000, "lot_ms": 3_600_000, "required_from_unix_ms": due });
+    let goods_and_certificates = json!([{ "good": "tea", "unit": "tonne", "lot": 10, "reference_price": "15/2" }, { "good": "permit", "unit": "US cent" }]);
     let signed = json!({ "subject": "a.b", "sender": "{\"v\":1}", "body": "81a474797065a4646f6e65" });
     let record = json!({ "type": "agent", "agent": "kenya", "key": user, "kind": "government", "capabilities": ["port"],
         "subjects": ["x.y"], "lease_until_unix_ms": due });
@@ -173,7 +177,7 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             ),
         ),
         ("longest reason", moved("reject", json!({ "deal": deal, "reason": "é".repeat(512) }))),
-        ("full", moved("withdraw", json!({ "deal": deal, "reason": "" }))),
+        ("full", moved("withdraw", json!({ "deal": deal, "reason": "", "transcript": transcript }))),
         ("full", moved("confirm", json!({ "deal": deal, "terms_hash": hash }))),
         (
             "full",
@@ -214,14 +218,20 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "expired",
             json!({ "type": "deal.event", "deal": deal, "turn": 9, "prev": "00".repeat(32), "at_unix_ms": 0, "what": { "type": "expired" } }),
         ),
-        ("refused", event(10, json!({ "type": "refused", "rule": "over_limit", "reason": "kenya has no tea left" }))),
+        (
+            "refused",
+            event(
+                10,
+                json!({ "type": "refused", "rule": "over_limit", "reason": "kenya has no tea left", "party": "kenya" }),
+            ),
+        ),
         ("failed", event(11, json!({ "type": "failed", "undelivered": [0, 1] }))),
         ("compensated", event(12, json!({ "type": "compensated", "reversed": [] }))),
         (
             "full",
             json!({ "type": "note.deal", "deal": deal, "event": "refused", "state": "refused", "turn": 3, "at_unix_ms": NOW_UNIX_MS, "book": "african",
             "opener": "maker", "profile": "fixed/1", "terms": terms_bytes, "by": "kenya", "rule": "over_limit", "reason": "no tea left",
-            "rules": rules_bytes }),
+            "rules": rules_bytes, "expires_unix_ms": NOW_UNIX_MS + 60_000 }),
         ),
         (
             "of the ledger",
@@ -249,9 +259,10 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
         ),
         (
             "full",
-            json!({ "type": "market", "market": "african", "unit_of_account": "US cent", "goods": goods, "band": bounds("1/2", "2"),
-            "margin_ppm": 10_000, "max_ring": 3, "clear_every_ms": 5_000, "time_limit_ms": 2_000, "accept_within_ms": 10_000,
-            "delivery": "confirmed", "deliver_within_ms": 60_000, "requires": ["win_win"], "division": "leximin", "evolve": 20_000 }),
+            json!({ "type": "market", "market": "african", "unit_of_account": "US cent", "goods": goods_and_certificates,
+            "band": bounds("1/2", "2"), "margin_ppm": 10_000, "max_ring": 3, "clear_every_ms": 5_000, "time_limit_ms": 2_000,
+            "accept_within_ms": 10_000, "delivery": "confirmed", "deliver_within_ms": 60_000, "requires": ["win_win"],
+            "division": "leximin", "evolve": 20_000, "import_certificates": imports }),
         ),
         (
             "full",
@@ -376,6 +387,38 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             json!({ "type": "ledger.balances", "book": "african", "applied_through": 9, "state_hash": hash,
             "lines": [{ "party": "kenya", "good": "tea", "balance": -120, "limit": 500 }] }),
         ),
+        (
+            "full",
+            json!({ "type": "ledger.enact", "move_id": "m-1", "deadline_unix_ms": expires, "book": "african", "rules": imports }),
+        ),
+        (
+            "full",
+            json!({ "type": "ledger.revoke", "move_id": "m-2", "deadline_unix_ms": expires, "book": "african", "party": "kenya",
+            "quantity": 40, "lot_unix_ms": NOW_UNIX_MS, "reason": "issued on a forged bill of lading" }),
+        ),
+        (
+            "of any lot",
+            json!({ "type": "ledger.revoke", "move_id": "m-2", "deadline_unix_ms": expires, "book": "african", "party": "kenya",
+            "quantity": 40, "reason": "" }),
+        ),
+        ("full", json!({ "type": "ledger.recorded", "book": "african", "move_id": "m-1" })),
+        (
+            "of a move",
+            json!({ "type": "ledger.certificate", "book": "african", "turn": 0, "prev": hash, "at_unix_ms": NOW_UNIX_MS, "cause": signed }),
+        ),
+        (
+            "of a delivery",
+            json!({ "type": "ledger.certificate", "book": "african", "turn": 1, "prev": hash, "at_unix_ms": NOW_UNIX_MS, "deal": deal }),
+        ),
+        ("full", json!({ "type": "ledger.certificates", "book": "african", "party": "kenya" })),
+        ("all parties", json!({ "type": "ledger.certificates", "book": "african" })),
+        (
+            "full",
+            json!({ "type": "ledger.lots", "book": "african", "rules": imports, "at_unix_ms": NOW_UNIX_MS,
+            "lots": [{ "expires_unix_ms": expires, "issued": 100, "outstanding": 60, "spent": 30, "expired": 0, "revoked": 10 }],
+            "holdings": [{ "party": "kenya", "expires_unix_ms": expires, "quantity": 60 }] }),
+        ),
+        ("none kept", json!({ "type": "ledger.lots", "book": "african", "at_unix_ms": 0, "lots": [], "holdings": [] })),
         ("full", json!({ "type": "trade_balance.balance", "transfers": [transfer] })),
         (
             "full",
@@ -429,6 +472,15 @@ pub fn examples(user: &str, account: &str) -> Outcome<Vec<(&'static str, Value)>
             "full",
             json!({ "type": "snapshot.chunk", "sequence": 1_000, "number": 2, "content": "81a474797065a4646f6e65" }),
         ),
+        (
+            "full",
+            json!({ "type": "digest", "after": 40, "through": 44, "head": 60,
+            "events": [{ "sequence": 42, "at_unix_ms": NOW_UNIX_MS, "deal": deal, "turn": 0, "event": "opened", "state": "negotiating",
+            "by": "kenya", "market": "african", "parties": ["egypt", "kenya"],
+            "transfers": [{ "from": "kenya", "to": "egypt", "good": "tea", "quantity": 120 }], "reason": "none" }],
+            "offers": [{ "at_unix_ms": NOW_UNIX_MS, "market": "african", "agent": "chad", "gives": ["rice"], "wants": ["tea", "wheat"] }] }),
+        ),
+        ("nothing happened", json!({ "type": "digest", "after": 44, "through": 44, "head": 44, "events": [] })),
     ];
     let elsewhere = [
         super::proofs::examples()?,

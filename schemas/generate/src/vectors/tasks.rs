@@ -19,7 +19,8 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
     let task = json!({ "task": "sum", "needs": ["count"], "skill": "add", "wanted": ["fast"], "brief": "add them up",
         "budget_minor": 500, "panel": { "asked": 3, "lead": 2 }, "gate": true });
     let rules = json!({ "bid_ms": 1_000, "enough_bids": 5, "lease_ms": 10_000, "work_ms": 600_000, "judge_ms": 30_000,
-        "gate_ms": 86_400_000, "attempts": 10, "price_ppm": 400_000, "reputation_ppm": 400_000, "skills_ppm": 200_000 });
+        "gate_ms": 86_400_000, "attempts": 10, "price_ppm": 400_000, "reputation_ppm": 400_000, "skills_ppm": 200_000,
+        "least_reputation_ppb": 250_000_000 });
     let moved = |verb: &str, more: Value| {
         let mut body = json!({ "type": format!("task.{verb}"), "move_id": "m-1", "deadline_unix_ms": deadline });
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
@@ -33,7 +34,8 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
             moved(
                 "submit",
                 json!({ "tasks": [task, { "task": "count", "skill": "add", "brief": "", "budget_minor": 0, "gate": false }],
-                    "verifiers": ["chad", "egypt"], "gatekeepers": ["kenya"], "rules": rules, "expires_unix_ms": until, "more": true }),
+                    "verifiers": ["chad", "egypt"], "gatekeepers": ["kenya"], "rules": rules, "expires_unix_ms": until, "more": true,
+                    "pay": { "book": "bazaar", "good": "usd" } }),
             ),
         ),
         (
@@ -49,7 +51,14 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
                 json!({ "job": job, "task": "sum", "round": 1, "price_minor": 400, "skills": ["fast", "add"] }),
             ),
         ),
-        ("full", moved("decline", json!({ "job": job, "task": "sum", "round": 1, "reason": "busy" }))),
+        ("full", moved("decline", json!({ "job": job, "task": "sum", "round": 1, "reason": "busy", "deal": job }))),
+        (
+            "not paid",
+            moved(
+                "decline",
+                json!({ "job": job, "task": "sum", "round": 1, "reason": "the deal was refused", "deal": job }),
+            ),
+        ),
         ("full", moved("progress", json!({ "job": job, "task": "sum", "round": 1, "done_ppm": 250_000 }))),
         ("full", moved("deliver", json!({ "job": job, "task": "sum", "round": 1, "result": "00ff", "kept": kept }))),
         (
@@ -69,14 +78,14 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
         (
             "full",
             json!({ "type": "task.shown", "job": job, "state": "failed", "supervisor": "kenya", "expires_unix_ms": until,
-                "tasks": [{ "task": "sum", "state": "awarded", "round": 2, "agent": "chad", "done_ppm": 250_000 }],
+                "tasks": [{ "task": "sum", "state": "awarded", "round": 2, "agent": "chad", "done_ppm": 250_000, "deal": job }],
                 "rule": "attempts_spent", "turns": 12 }),
         ),
         (
             "full",
             json!({ "type": "task.event", "job": job, "turn": 7, "prev": hash, "at_unix_ms": now, "what": "awarded",
                 "tasks": ["sum"], "agent": "chad", "verifiers": ["egypt"], "mistaken": ["mali"], "until_unix_ms": until,
-                "measure_ppb": 620_000_000, "rule": "best_bid", "cause": signed,
+                "measure_ppb": 620_000_000, "rule": "best_bid", "deal": job, "deal_turns": 4, "cause": signed,
                 "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }),
         ),
         (
@@ -87,16 +96,19 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
             "full",
             json!({ "type": "note.task", "job": job, "event": "delivered", "turn": 8, "at_unix_ms": now, "supervisor": "kenya",
                 "task": "sum", "round": 1, "agent": "chad", "brief": "add them up", "inputs": [input], "result": input,
-                "result_hash": hash, "until_unix_ms": until, "rule": "asked" }),
+                "result_hash": hash, "until_unix_ms": until, "rule": "asked",
+                "award": { "deal": job, "move_id": "award-1", "terms": "81a474797065a57465726d73" } }),
         ),
         (
             "full",
             json!({ "type": "task.call", "job": job, "supervisor": "kenya", "skill": "add", "until_unix_ms": until,
-                "tasks": [{ "task": "sum", "round": 1, "wanted": ["fast"], "brief": "add them up", "budget_minor": 500 }] }),
+                "tasks": [{ "task": "sum", "round": 1, "wanted": ["fast"], "brief": "add them up", "budget_minor": 500 }],
+                "pay": { "book": "bazaar", "good": "usd" } }),
         ),
         (
             "full",
-            json!({ "type": "reputation", "agent": "chad", "reputation_ppb": 562_500_000, "kept": 3, "broken": 1, "sequence": 99 }),
+            json!({ "type": "reputation", "agent": "chad", "reputation_ppb": 562_500_000, "kept": 3, "broken": 1, "sequence": 99,
+                "deal_sequence": 120 }),
         ),
     ])
 }
@@ -138,6 +150,13 @@ pub fn rules() -> Vec<Broken> {
         submit("verifiers not sorted", "verifiers", json!(["egypt", "chad"])),
         ("task.submit", "a verifier twice", vec![Edit::Fill("verifiers", 2)], "verifiers", false),
         ("task.submit", "257 gatekeepers", vec![Edit::Fill("gatekeepers", 257)], "gatekeepers", false),
+        (
+            "task.submit",
+            "paid with what is paid for",
+            vec![Edit::Set("pay", json!({ "book": "bazaar", "good": "add" }))],
+            "tasks[0].skill",
+            false,
+        ),
         submit("no time for bids", "rules.bid_ms", json!(9)),
         submit("no lease", "rules.lease_ms", json!(0)),
         submit("no time to work", "rules.work_ms", json!(0)),

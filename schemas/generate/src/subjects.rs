@@ -75,7 +75,7 @@ impl Placeholders {
 
 /// Every endpoint of a core with the types of its request and its answer, the desk's moves aside.
 /// `true` where the request must be signed.
-pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 28] = [
+pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 31] = [
     ("registry", "hello", "registry.hello", "registry.welcome", false),
     ("registry", "register", "registry.register", "registry.registered", true),
     ("registry", "leave", "registry.leave", "done", true),
@@ -84,6 +84,9 @@ pub const ENDPOINTS: [(&str, &str, &str, &str, bool); 28] = [
     ("registry", "inbox", "registry.inbox", "registry.page", true),
     ("ledger", "declare", "ledger.declare", "ledger.declared", true),
     ("ledger", "balance", "ledger.balance", "ledger.balances", false),
+    ("ledger", "enact", "ledger.enact", "ledger.recorded", true),
+    ("ledger", "revoke", "ledger.revoke", "ledger.recorded", true),
+    ("ledger", "certificates", "ledger.certificates", "ledger.lots", false),
     ("trade_balance", "value", "trade_balance.value", "trade_balance.valued", false),
     ("trade_balance", "analyze", "trade_balance.analyze", "trade_balance.analyzed", false),
     ("trade_balance", "divide", "trade_balance.divide", "trade_balance.divided", false),
@@ -185,7 +188,7 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
         template: p.template(
             subject,
             "agent",
-            if name.ends_with("ledger_log") || name.ends_with("limit_log") { "book" } else { "market" },
+            if ["ledger_log", "limit_log", "certificate_log"].contains(&name) { "book" } else { "market" },
         ),
         about: about.to_owned(),
         kind: Kind::Stream(stream),
@@ -217,6 +220,14 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "what an agent may give in a book",
             stream::DEALS,
             &["ledger.limit"],
+            "ledger",
+        ),
+        stored(
+            "certificate_log",
+            &subject::certificate_log(&p.market),
+            "a book's import certificates: their rules, revocations, and deals whose exports were verified",
+            stream::DEALS,
+            &["ledger.certificate"],
             "ledger",
         ),
         stored(
@@ -316,6 +327,14 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "the broker",
         ),
         stored(
+            "office",
+            &subject::office(&p.agent).replace(p.agent.as_str(), "{core}"),
+            "the token of a core's office: whoever is handed it holds the office",
+            stream::OFFICES,
+            &[],
+            "the core",
+        ),
+        stored(
             "snapshot",
             &subject::snapshot(&p.agent).replace(p.agent.as_str(), "{core}"),
             "which chunks a core's snapshot consists of",
@@ -369,6 +388,13 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "limits as they are declared",
             stream::DEALS,
             &["ledger.limit"],
+        ),
+        live(
+            "live_certificate_log",
+            &live_of(&subject::certificate_log(&p.market)),
+            "a book's import certificates as they change",
+            stream::DEALS,
+            &["ledger.certificate"],
         ),
         live(
             "live_key_log",
@@ -425,6 +451,13 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "maker",
         ),
         plain(
+            "digest_topic",
+            subject::digest_topic(),
+            "onlookers are told in short what happens to deals",
+            &["digest"],
+            "`hms up --web`",
+        ),
+        plain(
             "job_progress",
             p.template(&subject::job_progress(&p.job), "", ""),
             "how far a request that carries `Hms-Job` is",
@@ -442,8 +475,20 @@ pub fn table(definitions: &Definitions) -> Outcome<Vec<Subject>> {
             "talk",
             p.template(&subject::talk(&p.agent, &p.deal), "party", ""),
             "what a party is told under negotiation: offers, bids, answers",
-            &["talk.offer", "talk.accept", "talk.end", "talk.call", "talk.bid", "talk.decline", "talk.award"],
-            "the other parties",
+            &[
+                "talk.offer",
+                "talk.accept",
+                "talk.end",
+                "talk.call",
+                "talk.bid",
+                "talk.decline",
+                "talk.award",
+                "talk.revise",
+                "talk.text",
+                "talk.vote",
+                "talk.result",
+            ],
+            "the other parties, and a mediator",
         ),
         plain("prompt", p.peer(PeerVerb::Prompt)?, "an agent is prompted, in JSON", &[], "anyone"),
         plain("prompt_status", p.peer(PeerVerb::Status)?, "such an agent is asked how it is", &[], "anyone"),

@@ -44,6 +44,7 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
     let deal = DealId::of(&AgentId::parse("kenya")?, &MoveId::parse("m-1")?).to_string();
     let hash = Hash::of(b"example").to_string();
     let other = Hash::of(b"another").to_string();
+    let vote = |accepts: bool| json!({ "hash": other, "accepts": accepts });
     let word = |kind: &str, by: &str, more: Value| {
         let mut body = json!({ "type": format!("talk.{kind}"), "deal": deal, "by": by });
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
@@ -58,6 +59,16 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
             json!({ "type": "rules.cnp", "domain": domain(), "manager": "kenya", "bids_until_unix_ms": NOW_UNIX_MS + 10_000,
             "score": [{ "issue": "price", "weight": -100 }, { "issue": "delay", "weight": i64::MIN }] }),
         ),
+        (
+            "full",
+            json!({ "type": "rules.icnp", "domain": domain(), "manager": "kenya", "bids_until_unix_ms": NOW_UNIX_MS + 10_000,
+            "round_ms": 5_000, "rounds": 4, "least_gain": 1_000, "keep": 3, "score": [{ "issue": "price", "weight": -100 }] }),
+        ),
+        (
+            "full",
+            json!({ "type": "rules.stx", "domain": domain(), "order": ["kenya", "egypt"], "mediator": "ghana", "seed": u64::MAX,
+            "rounds": 200, "talk_until_unix_ms": NOW_UNIX_MS + 30_000 }),
+        ),
         ("full", word("offer", "kenya", json!({ "turn": 0, "prev": hash, "outcome": [1, 0, 40, 5, 29] }))),
         ("full", word("accept", "egypt", json!({ "turn": 1, "prev": hash, "offer": hash }))),
         ("full", word("end", "egypt", json!({ "turn": u32::MAX, "prev": hash, "reason": "too dear" }))),
@@ -66,6 +77,32 @@ pub fn examples() -> Outcome<Vec<(&'static str, Value)>> {
         ("full", word("decline", "egypt", json!({ "prev": hash, "reason": "no tea left" }))),
         ("full", word("award", "kenya", json!({ "prev": hash, "heard": [other, hash], "bid": hash }))),
         ("nobody bids", word("award", "kenya", json!({ "prev": hash, "heard": [] }))),
+        (
+            "full",
+            word(
+                "revise",
+                "kenya",
+                json!({ "prev": hash, "heard": [other, hash], "called": ["egypt", "ghana"], "bid": hash, "best": [0, 0, 40, 0, 3] }),
+            ),
+        ),
+        (
+            "full",
+            word(
+                "text",
+                "ghana",
+                json!({ "round": 1, "prev": hash, "votes": [vote(true), vote(false)], "outcome": [0, 1, 7, 5, 29] }),
+            ),
+        ),
+        ("the first", word("text", "ghana", json!({ "round": 0, "prev": hash, "outcome": [0, 1, 7, 5, 29] }))),
+        ("full", word("vote", "egypt", json!({ "prev": hash, "accepts": true }))),
+        (
+            "full",
+            word(
+                "result",
+                "ghana",
+                json!({ "prev": hash, "votes": [vote(false), vote(true)], "outcome": [1, 0, 7, 5, 29] }),
+            ),
+        ),
     ])
 }
 
@@ -213,6 +250,19 @@ pub fn rules() -> Vec<Broken> {
         ("rules.cnp", "33 weights", vec![Fill("score", 33)], "score", false),
         ("rules.cnp", "no such issue", vec![Set("score[1].issue", json!("colour"))], "score[1].issue", false),
         ("rules.cnp", "a third seat", vec![Set("domain.transfers[0].to", json!(2))], "domain.transfers[0].to", false),
+        ("rules.icnp", "33 weights", vec![Fill("score", 33)], "score", false),
+        ("rules.icnp", "no such issue", vec![Set("score[0].issue", json!("colour"))], "score[0].issue", false),
+        ("rules.icnp", "no round", vec![Set("rounds", json!(0))], "rounds", false),
+        ("rules.icnp", "10,001 rounds", vec![Set("rounds", json!(10_001))], "rounds", false),
+        ("rules.icnp", "rounds without time", vec![Set("round_ms", json!(0))], "round_ms", false),
+        ("rules.icnp", "an end beyond what fits", vec![Set("round_ms", json!(i64::MAX / 3))], "round_ms", false),
+        ("rules.icnp", "nobody is called again", vec![Set("keep", json!(0))], "keep", false),
+        ("rules.icnp", "65 are called again", vec![Set("keep", json!(65))], "keep", false),
+        ("rules.icnp", "a third seat", vec![Set("domain.transfers[0].to", json!(2))], "domain.transfers[0].to", false),
+        ("rules.stx", "a party on two seats", vec![Copy("order[0]", "order[1]")], "order[1]", false),
+        ("rules.stx", "a party that mediates", vec![Copy("order[1]", "mediator")], "mediator", false),
+        ("rules.stx", "no round", vec![Set("rounds", json!(0))], "rounds", false),
+        ("rules.stx", "a third seat", vec![Set("domain.transfers[0].to", json!(2))], "domain.transfers[0].to", false),
         ("talk.offer", "no choices", vec![Set("outcome", json!([]))], "outcome", false),
         ("talk.offer", "33 choices", vec![Set("outcome", many.clone())], "outcome", false),
         ("talk.bid", "no choices", vec![Set("outcome", json!([]))], "outcome", false),
@@ -221,12 +271,14 @@ pub fn rules() -> Vec<Broken> {
         ("talk.decline", "a reason of 1,025 bytes", vec![Set("reason", json!(long))], "reason", false),
         ("talk.call", "a text of 1,025 bytes", vec![Set("text", json!(long))], "text", false),
         ("talk.award", "65 answers", vec![Fill("heard", 65)], "heard", false),
-        (
-            "talk.award",
-            "awarded to what was not heard",
-            vec![Set("bid", json!(Hash::of(b"a third").to_string()))],
-            "bid",
-            false,
-        ),
+        ("talk.revise", "65 answers", vec![Fill("heard", 65)], "heard", false),
+        ("talk.revise", "nobody is called", vec![Set("called", json!([]))], "called", false),
+        ("talk.revise", "called out of order", vec![Set("called", json!(["ghana", "egypt"]))], "called", false),
+        ("talk.revise", "called twice", vec![Copy("called[0]", "called[1]")], "called", false),
+        ("talk.revise", "no choices", vec![Set("best", json!([]))], "best", false),
+        ("talk.text", "no choices", vec![Set("outcome", json!([]))], "outcome", false),
+        ("talk.text", "65 votes", vec![Fill("votes", 65)], "votes", false),
+        ("talk.result", "33 choices", vec![Set("outcome", (0..33).collect())], "outcome", false),
+        ("talk.result", "65 votes", vec![Fill("votes", 65)], "votes", false),
     ]
 }

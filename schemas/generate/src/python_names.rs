@@ -40,7 +40,7 @@ fn opening(about: &str) -> String {
 }
 
 fn limits() -> Outcome<String> {
-    let source = constants(include_str!("../../limit.rs"), &["MAX_RATIONAL_PART"]);
+    let source = constants(include_str!("../../src/limit.rs"), &["MAX_RATIONAL_PART"]);
     let values = widened![limit:
         MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_TOKEN_CHARS, MAX_MOVE_ID_CHARS, MAX_PARTIES,
         MAX_TRANSFERS, MAX_CLAIMS, MAX_DEAL_EVIDENCE_BYTES, MAX_GOODS, MAX_ALTERNATIVES, MAX_INTENTS, MAX_OBLIGATIONS,
@@ -51,8 +51,9 @@ fn limits() -> Outcome<String> {
         MAX_INFIX_NESTING, MAX_INFIX_EXPANSION,
         MAX_EVALUATIONS, MAX_GENERATIONS, MAX_POPULATION, MAX_ISLANDS, MAX_GENE, PROGRESS_EVERY_MS,
         MAX_CLAIMANTS, MAX_GAME_PLAYERS, MAX_EXACT_PLAYERS, MAX_COALITIONS, MAX_SAMPLES, MAX_PERIODS, MAX_PATH_POINTS,
+        MAX_LOTS,
         MAX_TASKS, MAX_NEEDS, MAX_SKILLS, MAX_CREW, MAX_PANEL, MAX_BRIEF_BYTES, MAX_RESULT_BYTES, MAX_BUDGET_MINOR,
-        MAX_ATTEMPTS, MIN_TASK_MS, MAX_BIDS, PPB,
+        MAX_ATTEMPTS, MIN_TASK_MS, MAX_BIDS, PPB, MAX_DIGEST_ITEMS, DIGEST_EVERY_MS,
     ];
     let mut text = opening("Every limit of the wire");
     for (constant, value) in with_values(source, values)? {
@@ -70,7 +71,7 @@ fn headers() -> Outcome<String> {
     let mut text = opening("The headers of the contract");
     writeln!(text, "SCHEMA_VERSION: Final = \"{SCHEMA_VERSION}\"")?;
     docstring(&mut text, "", "What the header `Hms-Schema` says: major and minor version of the wire contract.")?;
-    for (constant, value) in with_values(constants(include_str!("../../header.rs"), &[]), values)? {
+    for (constant, value) in with_values(constants(include_str!("../../src/header.rs"), &[]), values)? {
         writeln!(text, "{}: Final = \"{value}\"", constant.name)?;
         docstring(&mut text, "", &constant.doc)?;
     }
@@ -237,7 +238,8 @@ fn builder(text: &mut String, name: &str, template: &str, about: &str) -> Outcom
     let shown = template.replace('{', "<").replace('}', ">");
     write!(text, "\n\ndef {name}({arguments}) -> str:\n")?;
     docstring(text, "    ", &format!("`{shown}`: {about}."))?;
-    writeln!(text, "    return f\"{filled}\"")?;
+    let prefix = if filled.contains('{') { "f" } else { "" };
+    writeln!(text, "    return {prefix}\"{filled}\"")?;
     let read = [
         "deal_move",
         "deal_log",

@@ -186,5 +186,9 @@ pub fn subjects() -> Outcome<Vec<Value>> {
         ));
     }
     vectors.push(json!({ "reader": "deal_move", "subject": format!("{}.deal.haggle.kenya.{deal}", subject::ROOT), "verdict": "bad", "reason": "no such verb" }));
+    for (subject, reason) in [("task.haggle.kenya", "no such verb"), ("task.bid.KENYA", "capitals in the agent")] {
+        let subject = format!("{}.{subject}.{job}", subject::ROOT);
+        vectors.push(json!({ "reader": "task_move", "subject": subject, "verdict": "bad", "reason": reason }));
+    }
     Ok(vectors)
 }

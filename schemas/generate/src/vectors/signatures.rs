@@ -51,6 +51,19 @@ impl TestKeys {
     }
 }
 
+// What honest signers never make, worked out by hand, since libraries of signatures differ on it.
+
+/// An account whose 32 bytes, the number 2, are no point of the curve.
+const NOWHERE: &str = "AABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABDFS";
+/// A user whose point is the identity, so that R = S·B holds for every message.
+const OF_ANYBODY: &str = "UAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABVBG";
+/// R = B and S = 1.
+const SIGNED_BY_ANYBODY: &str =
+    "WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmYBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// The plain vector's message, signed with the identity as R.
+const SIGNED_WITH_THE_IDENTITY: &str =
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABDB9iYkwbQYmKDzK-gt3ghwALJV-VyOEIsZTLQMJJYAg";
+
 /// A header whose signature holds, whatever its fields say.
 struct Forged<'a> {
     v: &'a str,
@@ -162,6 +175,17 @@ pub fn vectors(keys: &TestKeys) -> Outcome<Vec<Value>> {
         ("a thirteenth month", Forged { ts: "2026-13-22T08:00:00Z", ..whole }),
         ("a time without its zone", Forged { ts: "2026-11-22T08:00:00", ..whole }),
         ("Unix time", Forged { ts: "1795334400", ..whole }),
+        ("a time in small letters", Forged { ts: "2026-11-22t08:00:00z", ..whole }),
+        ("a time with a blank", Forged { ts: "2026-11-22 08:00:00Z", ..whole }),
+        ("a time without seconds", Forged { ts: "2026-11-22T08:00Z", ..whole }),
+        ("a time without hyphens", Forged { ts: "20261122T080000Z", ..whole }),
+        ("a time with an offset", Forged { ts: "2026-11-22T08:00:00+00:00", ..whole }),
+        ("a time with a comma", Forged { ts: "2026-11-22T08:00:00,5Z", ..whole }),
+        ("a time finer than nanoseconds", Forged { ts: "2026-11-22T08:00:00.1234567890Z", ..whole }),
+        ("a leap second", Forged { ts: "2016-12-31T23:59:60Z", ..whole }),
+        ("24 o'clock", Forged { ts: "2026-11-22T24:00:00Z", ..whole }),
+        ("the year 0", Forged { ts: "0000-11-22T08:00:00Z", ..whole }),
+        ("an account that is no point", Forged { account: NOWHERE, ..whole }),
     ];
     for (name, forged) in forged {
         bad(name, forged.header(SUBJECT, payload)?, SUBJECT, payload);
@@ -212,6 +236,9 @@ pub fn vectors(keys: &TestKeys) -> Outcome<Vec<Value>> {
     };
     let last: String = sig.chars().enumerate().map(|(at, c)| if at == 85 { loose(c) } else { c }).collect();
     bad("a signature with loose bits", change(&sig, &last)?, SUBJECT, payload);
+    bad("an R that is no turn at all", change(&sig, SIGNED_WITH_THE_IDENTITY)?, SUBJECT, payload);
+    let of_anybody = change(keys.user.public(), OF_ANYBODY)?.replacen(&sig, SIGNED_BY_ANYBODY, 1);
+    bad("a user for whom anybody can sign", of_anybody, SUBJECT, payload);
     bad("nothing", String::new(), SUBJECT, payload);
     bad("not JSON", "Agent-Sender".into(), SUBJECT, payload);
     bad("an array", format!("[{header}]"), SUBJECT, payload);
