@@ -11,7 +11,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -44,6 +44,38 @@ pub struct BrokerSpec {
     pub name: String,
     /// How long it may take to answer.
     pub start_ms: u64,
+    /// The door for browsers, if there is to be one.
+    pub window: Option<Window>,
+}
+
+/// A door for browsers, through which one may listen to some subjects and do nothing else: websockets, in the clear.
+///
+/// Whoever comes over TCP without credentials may do everything, as without a window. Over websockets only the onlooker's
+/// key opens anything, and it may publish nothing at all: a request that it were allowed to make could name a stream's
+/// subject as the place for its answer, and so write there. The two other users have keys that nobody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Where it is.
+    pub host: IpAddr,
+    /// Its port; 0 for any that is free.
+    pub port: u16,
+    /// The origins whose pages may come, as browsers name them; with none every page may, if it has the key.
+    pub origins: Vec<String>,
+    /// What may be subscribed to.
+    pub subjects: Vec<String>,
+    /// The public keys of the users.
+    pub users: WindowUsers,
+}
+
+/// Who is who for the broker: public user keys (NKeys).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowUsers {
+    /// Whoever comes over TCP and says nothing of itself.
+    pub anyone: String,
+    /// Whoever comes through the window and says nothing of itself.
+    pub nobody: String,
+    /// Who looks on.
+    pub onlooker: String,
 }
 
 impl BrokerSpec {
@@ -56,6 +88,7 @@ impl BrokerSpec {
             sync_interval: None,
             name: "hms".to_owned(),
             start_ms: 10_000,
+            window: None,
         }
     }
 }
@@ -78,7 +111,7 @@ pub enum BrokerError {
         version: String,
     },
     /// Somebody is on the port.
-    #[error("port {port} is taken on 127.0.0.1: another server runs there")]
+    #[error("port {port} is taken: another server runs there; stop it, or take another port (0 is any that is free)")]
     PortTaken {
         /// The port.
         port: u16,
@@ -139,6 +172,12 @@ impl Broker {
         self.spec.monitor_port.map(|port| format!("http://127.0.0.1:{port}"))
     }
 
+    /// The port of its window, if it has one.
+    #[must_use]
+    pub fn window_port(&self) -> Option<u16> {
+        self.spec.window.as_ref().map(|window| window.port)
+    }
+
     /// Where everything of it stands.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -176,9 +215,13 @@ impl Broker {
     }
 
     fn launch(&mut self) -> Result<(), BrokerError> {
-        self.spec.port = settle_port(self.spec.port)?;
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        self.spec.port = settle_port(here, self.spec.port)?;
         if let Some(monitor) = self.spec.monitor_port {
-            self.spec.monitor_port = Some(settle_port(monitor)?);
+            self.spec.monitor_port = Some(settle_port(here, monitor)?);
+        }
+        if let Some(window) = &mut self.spec.window {
+            window.port = settle_port(window.host, window.port)?;
         }
         let config = self.spec.folder.join("nats-server.conf");
         let log = self.spec.folder.join("nats-server.log");
@@ -276,11 +319,11 @@ fn version_of(binary: &Path) -> Option<String> {
 }
 
 /// The port itself if it is free, or a free one for 0.
-fn settle_port(port: u16) -> Result<u16, BrokerError> {
+fn settle_port(host: IpAddr, port: u16) -> Result<u16, BrokerError> {
     // A server that was killed a moment ago may still be leaving.
     let patience = Instant::now() + Duration::from_millis(500);
     loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr()) {
+        match TcpListener::bind((host, port)).and_then(|listener| listener.local_addr()) {
             Ok(address) => return Ok(address.port()),
             Err(_) if Instant::now() < patience && port != 0 && !answers(port) => {
                 thread::sleep(Duration::from_millis(20))
@@ -324,8 +367,44 @@ fn configuration(spec: &BrokerSpec) -> String {
     if let Some(interval) = &spec.sync_interval {
         lines.push(format!("  sync_interval: {}", quoted(interval)));
     }
-    lines.push("}\n".to_owned());
+    lines.push("}".to_owned());
+    lines.extend(spec.window.iter().flat_map(window_lines));
+    lines.push(String::new());
     lines.join("\n")
+}
+
+/// The window's part of it. A publish or subscribe that is refused is told to whoever tried, and logged.
+fn window_lines(window: &Window) -> Vec<String> {
+    let quoted = |text: &String| serde_json::Value::from(text.as_str()).to_string();
+    let list = |texts: &[String]| texts.iter().map(quoted).collect::<Vec<_>>().join(", ");
+    let WindowUsers { anyone, nobody, onlooker } = &window.users;
+    let mut lines = vec![
+        "websocket {".to_owned(),
+        format!("  host: \"{}\"", window.host),
+        format!("  port: {}", window.port),
+        "  no_tls: true".to_owned(),
+        format!("  no_auth_user: {nobody}"),
+    ];
+    if !window.origins.is_empty() {
+        lines.push(format!("  allowed_origins: [{}]", list(&window.origins)));
+    }
+    lines.extend([
+        "}".to_owned(),
+        "authorization {".to_owned(),
+        "  users: [".to_owned(),
+        format!("    {{ nkey: {anyone} }}"),
+        format!(
+            "    {{ nkey: {onlooker}, permissions: {{ publish: {{ deny: \">\" }}, subscribe: {{ allow: [{}] }} }} }}",
+            list(&window.subjects)
+        ),
+        format!(
+            "    {{ nkey: {nobody}, permissions: {{ publish: {{ deny: \">\" }}, subscribe: {{ deny: \">\" }} }} }}"
+        ),
+        "  ]".to_owned(),
+        "}".to_owned(),
+        format!("no_auth_user: {anyone}"),
+    ]);
+    lines
 }
 
 /// What the server wrote to its log since `begin`, at most a few lines, errors first.

@@ -13,6 +13,7 @@
 //! - [`dice`]: numbers that depend on nothing but their seed.
 //! - [`broker`]: a `nats-server` of our own.
 //! - [`http`]: pages for and from operators' tools.
+//! - [`trace`]: what caused what, across processes, for those who collect it.
 //! - [`run`] and [`simulate`]: starting all of it, on threads or on a clock that jumps.
 //!
 //! # What is absent
@@ -31,6 +32,7 @@ pub mod port;
 pub mod service;
 mod stage;
 mod system;
+pub mod trace;
 
 pub use stage::NoSystem;
 pub use system::{interrupted, run, simulate, spawn};

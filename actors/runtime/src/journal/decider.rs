@@ -22,6 +22,7 @@ use super::{
 };
 use crate::port::{AppendError, Port, ReadError, Record};
 use crate::stage::{NoSystem, Stage};
+use crate::trace::{self, Cause};
 
 /// How often a decision is taken again after a lost compare-and-set or an unknown outcome.
 const ATTEMPTS: u32 = 7;
@@ -48,6 +49,8 @@ pub struct Errand<M> {
     pub log: String,
     /// What it wants.
     pub effect: Effect,
+    /// The W3C trace context of what made it want that.
+    pub trace: Option<String>,
     /// Takes what came of it, while the events wait.
     pub back: oneshot::Sender<M>,
 }
@@ -319,7 +322,7 @@ impl<D: Hosted> Shared<D> {
                 Ok(Decision { events, effects }) => {
                     state = self.record(log, state, &events, call.now_unix_ms, &mut records);
                     also.stores |= !events.is_empty();
-                    self.sort(log, effects, &mut also);
+                    self.sort(log, effects, call.traceparent.as_deref(), &mut also);
                     D::answer(&state, ask)
                 }
                 Err(refusal) => Err(refusal),
@@ -341,8 +344,8 @@ impl<D: Hosted> Shared<D> {
             if came.is_empty() {
                 look_again(log, beside);
             }
-            for came in came {
-                state = self.hear(log, state, &came, &mut records, &mut notes).await?;
+            for (came, trace) in came {
+                state = self.hear(log, state, &came, trace, &mut records, &mut notes).await?;
             }
         }
         let Some(first) = records.first_mut() else {
@@ -374,10 +377,11 @@ impl<D: Hosted> Shared<D> {
         log: &str,
         state: D::State,
         came: &D::Move,
+        traceparent: Option<String>,
         records: &mut Vec<Record>,
         notes: &mut Vec<Record>,
     ) -> Result<D::State, Again<D::State>> {
-        let call = &Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
+        let call = &Call { now_unix_ms: self.port.now_unix_ms(), traceparent, ..Call::default() };
         let Decision { events, effects } = match self.decider.decide(&state, came, call) {
             Ok(decision) => decision,
             Err(refusal) => {
@@ -387,7 +391,7 @@ impl<D: Hosted> Shared<D> {
         };
         let state = self.record(log, state, &events, call.now_unix_ms, records);
         let mut also = Also::default();
-        self.sort(log, effects, &mut also);
+        self.sort(log, effects, call.traceparent.as_deref(), &mut also);
         notes.extend(also.notes);
         for armed in join_all(also.timers).await {
             armed.map_err(Again::Broken)?;
@@ -395,17 +399,17 @@ impl<D: Hosted> Shared<D> {
         Ok(state)
     }
 
-    fn sort(&self, log: &str, effects: Vec<Effect>, also: &mut Also) {
+    fn sort(&self, log: &str, effects: Vec<Effect>, trace: Option<&str>, also: &mut Also) {
         // Who has something proved wants to look again soon. That is not worth waiting for before the events are stored,
         // as long as a timer is armed at all: the one that was armed when the log began.
         let stores_and_proves = also.stores && effects.iter().any(|effect| matches!(effect, Effect::Prove { .. }));
         for effect in effects {
             match effect {
                 Effect::Note { to, kind, body } => {
-                    also.notes.push(Record::new(subject::note(&to), body).with_headers(Headers::of_type(kind)));
+                    also.notes.push(Record::new(subject::note(&to), body).with_headers(told(kind, trace)));
                 }
                 Effect::Beside { subject, kind, body } => {
-                    also.notes.push(Record::new(subject, body).with_headers(Headers::of_type(kind)));
+                    also.notes.push(Record::new(subject, body).with_headers(told(kind, trace)));
                 }
                 Effect::Timer { at_unix_ms } => {
                     let timers = if stores_and_proves { &mut also.beside } else { &mut also.timers };
@@ -414,7 +418,9 @@ impl<D: Hosted> Shared<D> {
                 Effect::Again { due_unix_ms, at_unix_ms } => {
                     also.timers.extend(self.arming(log, due_unix_ms, at_unix_ms));
                 }
-                effect @ (Effect::Prove { .. } | Effect::Prepare { .. }) => also.errands.push(effect),
+                effect @ (Effect::Prove { .. } | Effect::Prepare { .. }) => {
+                    also.errands.push((effect, trace.map(str::to_owned)));
+                }
             }
         }
     }
@@ -444,32 +450,32 @@ impl<D: Hosted> Shared<D> {
     }
 
     /// Hands errands on; gives where those that something comes of say what.
-    fn run(&self, log: &str, errands: Vec<Effect>) -> Vec<oneshot::Receiver<D::Move>> {
+    fn run(&self, log: &str, errands: Vec<(Effect, Cause)>) -> Vec<(oneshot::Receiver<D::Move>, Cause)> {
         let mut awaited = Vec::new();
-        for effect in errands {
+        for (effect, trace) in errands {
             let (back, came) = oneshot::channel();
             if matches!(effect, Effect::Prove { .. }) {
-                awaited.push(came);
+                awaited.push((came, trace.clone()));
             }
             // Nobody runs errands any more when the host's owner is gone; a timer finds what was left undone.
-            let _ = self.errands.send(Errand { log: log.to_owned(), effect, back });
+            let _ = self.errands.send(Errand { log: log.to_owned(), effect, trace, back });
         }
         awaited
     }
 
     /// What comes of errands while the events wait.
-    async fn come_back(&self, awaited: Vec<oneshot::Receiver<D::Move>>) -> Vec<D::Move> {
+    async fn come_back(&self, awaited: Vec<(oneshot::Receiver<D::Move>, Cause)>) -> Vec<(D::Move, Cause)> {
         let until_unix_ms = self.port.now_unix_ms().saturating_add_unsigned(HOLD_MS);
         let mut came = Vec::new();
-        for mut back in awaited {
+        for (mut back, trace) in awaited {
             let left_ms = until_unix_ms.saturating_sub(self.port.now_unix_ms()).max(0).unsigned_abs();
             tokio::select! {
                 biased;
-                what = &mut back => came.extend(what),
+                what = &mut back => came.extend(what.map(|what| (what, trace))),
                 () = self.port.sleep_ms(left_ms) => {
                     // Whoever comes from now on asks anew; who was just in time is heard.
                     back.close();
-                    came.extend(back.try_recv());
+                    came.extend(back.try_recv().map(|what| (what, trace)));
                 }
             }
         }
@@ -486,7 +492,12 @@ struct Also {
     beside: Vec<Arming>,
     /// Whether there are events to store.
     stores: bool,
-    errands: Vec<Effect>,
+    errands: Vec<(Effect, Cause)>,
+}
+
+/// The headers of what somebody is told. Where nobody records the trace, it is not stored with it.
+fn told(kind: &'static str, trace: Option<&str>) -> Headers {
+    trace::caused(Headers::of_type(kind), trace.filter(|_| trace::is_recorded()).map(str::to_owned))
 }
 
 /// Arms timers that look at a log ahead of time: the timer that it had before still ends what these don't come for.

@@ -26,6 +26,7 @@ use tokio::{
 use super::{sign::sign, snapshot};
 use crate::port::{AppendError, Followed, Port, ReadError, Record, Start};
 use crate::stage::{NoSystem, Stage};
+use crate::trace::{self, Kind, Span};
 
 /// Waiting after a write that failed for another reason than a lost place, in milliseconds.
 const PAUSE_MS: u64 = 100;
@@ -287,8 +288,11 @@ async fn write(
     plan: Vec<Planned>,
     now_unix_ms: i64,
 ) -> Result<Vec<u64>, u64> {
-    let records = plan.into_iter().map(|planned| record(&signer, planned, now_unix_ms)).collect();
-    let trouble = match port.append(stream, records).await {
+    let mut spans = Spans::of(&plan, signer.name());
+    let records = plan.into_iter().map(|planned| record(&signer, planned, &spans, now_unix_ms)).collect();
+    let appended = port.append(stream, records).await;
+    spans.end(appended.as_ref().err());
+    let trouble = match appended {
         Ok(sequences) => return Ok(sequences),
         Err(AppendError::Conflict) => {
             tracing::info!(stream, "lost its place: reading on");
@@ -319,12 +323,42 @@ async fn end_of(port: &dyn Port, stream: &str, filters: &[String]) -> Result<u64
     Ok(end)
 }
 
-fn record(signer: &Signer, planned: Planned, now_unix_ms: i64) -> Record {
-    let Planned { subject, kind, body, expect, signed } = planned;
+fn record(signer: &Signer, planned: Planned, spans: &Spans, now_unix_ms: i64) -> Record {
+    let Planned { subject, kind, body, expect, signed, trace } = planned;
     let headers = if signed { sign(signer, &subject, kind, &body, now_unix_ms) } else { Headers::of_type(kind) };
+    let headers = trace::caused(headers, trace.and_then(|trace| spans.traceparent(&trace)));
     let mut record = Record::new(subject, body).with_headers(headers);
     record.expect_last_subject_seq = expect;
     record
+}
+
+/// The pieces of work that a plan consists of: one for each trace context that it answers, where somebody records.
+struct Spans(HashMap<String, Span>);
+
+impl Spans {
+    fn of(plan: &[Planned], writer: &str) -> Self {
+        let mut spans = HashMap::new();
+        let answers = plan.iter().filter_map(|planned| Some((planned, planned.trace.as_ref()?)));
+        for (planned, trace) in answers.filter(|_| trace::is_recorded()) {
+            spans.entry(trace.clone()).or_insert_with(|| {
+                let name = || format!("{writer} {}", planned.kind);
+                Span::begin(Kind::Consumer, name, &planned.subject, [trace.as_str()])
+            });
+        }
+        Self(spans)
+    }
+
+    fn traceparent(&self, trace: &str) -> Option<String> {
+        self.0.get(trace).and_then(Span::traceparent)
+    }
+
+    fn end(&mut self, error: Option<&AppendError>) {
+        for (_, mut span) in self.0.drain() {
+            if let Some(error) = error {
+                span.fail(error);
+            }
+        }
+    }
 }
 
 impl<F: Keeper> Actor for FencedHost<F> {

@@ -251,6 +251,7 @@ mod tests {
                 body: number.to_be_bytes().to_vec(),
                 expect: (index == 0).then_some(self.last),
                 signed: true,
+                trace: None,
             };
             numbers.enumerate().map(plan).collect()
         }

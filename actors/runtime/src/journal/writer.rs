@@ -1,15 +1,23 @@
-//! Group commit: the writes of many logs in few atomic batches.
+//! Group commit: the writes of many logs in few atomic batches, one at a time.
+//!
+//! The broker stages each batch in files of its own, which costs it milliseconds whatever the batch's size: what comes
+//! meanwhile makes one large batch rather than several small ones.
 
 use std::sync::Arc;
 
 use schemas::limit::MAX_BATCH_MESSAGES;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Duration, Instant, sleep},
+};
 
 use crate::port::{AppendError, Port, Record};
 
-/// Batches that are on their way at once. The broker stages each in files of its own, which costs it milliseconds
-/// whatever the batch's size: what comes meanwhile makes one large batch rather than several small ones.
-const BATCHES_IN_FLIGHT: usize = 1;
+/// After a batch of several submissions the next one waits for so many times as long as that took, so that there are few
+/// large batches, and the broker has time for more than staging them. Whoever writes alone waits for nothing.
+const RESTS: u32 = 2;
+/// And no longer than this.
+const REST_AT_MOST: Duration = Duration::from_millis(8);
 
 /// What comes of a write.
 type Outcome = Result<Vec<u64>, AppendError>;
@@ -51,11 +59,8 @@ impl GroupCommit {
 }
 
 async fn run(port: Arc<dyn Port>, stream: &'static str, mut queue: mpsc::UnboundedReceiver<Submission>) {
-    let places = Arc::new(Semaphore::new(BATCHES_IN_FLIGHT));
     let mut held_over = None;
     loop {
-        // A place first: what comes while all are taken gathers in the queue and makes a larger batch.
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         let first = match held_over.take() {
             Some(submission) => submission,
             None => match queue.recv().await {
@@ -73,11 +78,11 @@ async fn run(port: Arc<dyn Port>, stream: &'static str, mut queue: mpsc::Unbound
             count += next.records.len();
             batch.push(next);
         }
-        let port = port.clone();
-        tokio::spawn(async move {
-            commit(port.as_ref(), stream, batch).await;
-            drop(place);
-        });
+        let (begun, is_shared) = (Instant::now(), batch.len() > 1);
+        commit(port.as_ref(), stream, batch).await;
+        if is_shared {
+            sleep((begun.elapsed() * RESTS).min(REST_AT_MOST)).await;
+        }
     }
 }
 

@@ -39,13 +39,10 @@ use tokio::{
 };
 
 use self::{log::Log, world::World};
-use crate::{
-    nats::answered,
-    port::{
-        Acker, AppendError, BackupError, Candidacy, Follow, Job, Link, Message, OfficeSpec, Port, ProvisionError,
-        Provisioned, PublishError, ReadError, Record, RequestError, ServerInfo, Start, Stopper, Stored, StreamState,
-        Subscription, Verdict, Work, WorkSpec, wire,
-    },
+use crate::port::{
+    Acker, AppendError, BackupError, Candidacy, Follow, Job, Link, Message, OfficeSpec, Port, ProvisionError,
+    Provisioned, PublishError, ReadError, Record, RequestError, ServerInfo, Start, Stopper, Stored, StreamState,
+    Subscription, Verdict, Work, WorkSpec, answered, wire,
 };
 
 /// The largest message that is taken, in bytes.
@@ -203,7 +200,12 @@ impl Port for Memory {
 
     async fn publish(&self, message: Message) -> Result<(), PublishError> {
         wire::check(&message, MAX_PAYLOAD_BYTES)?;
-        self.0.publish(message);
+        let reply = message.reply.clone();
+        if self.0.publish(message) == 0
+            && let Some(reply) = reply
+        {
+            self.0.publish(Message::new(reply, "").with_header(wire::STATUS, wire::NO_RESPONDERS));
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Nats, append::ApiError};
-use crate::port::Port;
+use crate::port::{Port, ReadError};
 
 /// What time it is at the broker, as far as can be told from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,19 @@ pub struct StoreUse {
     pub used_bytes: u64,
     /// What the account may take; `None` where it has no limit of its own.
     pub limit_bytes: Option<u64>,
+}
+
+/// How far a stream is behind another that it takes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Lag {
+    /// The other stream.
+    pub name: String,
+    /// Records of it that are yet to come.
+    #[serde(rename = "lag")]
+    pub records: u64,
+    /// Nanoseconds since it was heard of; -1 for never.
+    #[serde(rename = "active")]
+    pub heard_ns_ago: i64,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +68,38 @@ impl Nats {
             ahead_ms: asked_unix_ms.saturating_add(took_ms / 2).saturating_sub(broker.as_millisecond()),
             round_trip_ms: u64::try_from(took_ms).unwrap_or(u64::MAX),
         })
+    }
+
+    /// How far a stream is behind each stream that it takes from, in records.
+    ///
+    /// # Errors
+    /// When the broker does not say.
+    pub async fn lags(&self, stream: &str) -> Result<Vec<Lag>, ReadError> {
+        let mut info = self.info(stream).await?;
+        let sources = info.get_mut("sources").map(Value::take).unwrap_or_default();
+        let lags: Option<Vec<Lag>> =
+            if sources.is_null() { Some(Vec::new()) } else { serde_json::from_value(sources).ok() };
+        lags.ok_or_else(|| ReadError::Malformed("a stream's sources".to_owned()))
+    }
+
+    /// What a stream's metadata say under a key.
+    ///
+    /// # Errors
+    /// When the broker does not say.
+    pub async fn metadata(&self, stream: &str, key: &str) -> Result<Option<String>, ReadError> {
+        let info = self.info(stream).await?;
+        let said = info.pointer("/config/metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
+        Ok(said.map(str::to_owned))
+    }
+
+    /// How many copies of a stream are kept.
+    ///
+    /// # Errors
+    /// When the broker does not say.
+    pub async fn replicas(&self, stream: &str) -> Result<u8, ReadError> {
+        let info = self.info(stream).await?;
+        let replicas = info.pointer("/config/num_replicas").and_then(Value::as_u64).and_then(|it| it.try_into().ok());
+        replicas.ok_or_else(|| ReadError::Malformed("a stream's replicas".to_owned()))
     }
 
     /// Asks how much JetStream keeps for us.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, jetstream};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use serde::Deserialize;
 use tracing::{debug, info, warn};
 
@@ -98,7 +98,7 @@ pub enum ConnectError {
         url: String,
     },
     /// No server answered in time.
-    #[error("no NATS server answers at {url}: {reason}")]
+    #[error("no NATS server answers at {url}: {reason}; `hms up` starts one")]
     Unreachable {
         /// The server.
         url: String,
@@ -204,12 +204,13 @@ impl ConnectSpec {
     async fn reach(&self, counters: &Arc<Counters>) -> Result<Client, ConnectError> {
         let deadline = tokio::time::Instant::now() + Duration::from_millis(self.first_connect_ms);
         let servers: Vec<&str> = self.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+        let mut last = "timed out".to_owned();
         loop {
             let options = self.options(counters).await?;
             let failure = match tokio::time::timeout_at(deadline, options.connect(servers.as_slice())).await {
                 Ok(Ok(client)) => return Ok(client),
                 Ok(Err(error)) => error,
-                Err(_) => return Err(self.unreachable("timed out")),
+                Err(_) => return Err(self.unreachable(&last)),
             };
             use async_nats::ConnectErrorKind as Kind;
             match failure.kind() {
@@ -224,6 +225,7 @@ impl ConnectSpec {
                 return Err(self.unreachable(&failure.to_string()));
             }
             debug!(url = %shown(&self.url), %failure, "not connected yet");
+            last = failure.to_string();
             tokio::time::sleep(pause).await;
         }
     }
@@ -248,7 +250,10 @@ impl ConnectSpec {
                 }
             });
         options = match &self.login {
-            Login::None => options,
+            Login::None => match login_in(&self.url) {
+                Some((user, password)) => options.user_and_password(user, password),
+                None => options,
+            },
             Login::Creds(file) => options.credentials_file(file).await.map_err(|error| bad(file, error))?,
             Login::NKey(file) => {
                 let seed = std::fs::read_to_string(file).map_err(|error| bad(file, error))?;
@@ -293,6 +298,12 @@ impl ConnectSpec {
 pub fn is_new_enough(version: &str) -> bool {
     let mut parts = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= OLDEST_SERVER
+}
+
+/// The user and the password that stand in the first URL, where they do.
+fn login_in(url: &str) -> Option<(String, String)> {
+    let server: ServerAddr = url.split(',').next()?.trim().parse().ok()?;
+    Some((server.username()?.to_owned(), server.password()?.to_owned()))
 }
 
 /// A URL without the credentials that may stand in it.

@@ -36,12 +36,16 @@ pub(super) fn headers_in(map: Option<&HeaderMap>) -> Headers {
         .collect()
 }
 
-/// A received message as ours.
+/// A received message as ours. What the server itself says on a subject of ours has a status, which is a header then.
 pub(super) fn message_in(message: async_nats::Message) -> Message {
+    let headers = headers_in(message.headers.as_ref());
     Message {
         subject: message.subject.into_string(),
         reply: message.reply.map(async_nats::Subject::into_string),
-        headers: headers_in(message.headers.as_ref()),
+        headers: match message.status {
+            Some(status) => headers.with(wire::STATUS, status.as_u16().to_string()),
+            None => headers,
+        },
         body: message.payload,
     }
 }

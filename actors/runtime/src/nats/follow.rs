@@ -3,7 +3,7 @@
 //! An ephemeral pull consumer without acknowledgements, made again from the last record that was handed over
 //! whenever something may have been lost: a gap in the consumer's own numbering, a missed heartbeat, an error,
 //! or a new connection (what the server had written to the old one is gone, and no later message need come to
-//! show it). The client's own ordered consumer begins from the start of the stream when it is made again
+//! show it). What was cut off of a log comes from its archive first. The client's own ordered consumer begins from the start of the stream when it is made again
 //! before its first record, and does not look at reconnects; hence ours.
 
 use std::{sync::Arc, time::Duration};
@@ -16,8 +16,11 @@ use futures::{StreamExt, stream};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use schemas::stream::archive_of;
+
 use super::{
     Nats,
+    archive::Archives,
     convert::{self, Delivered},
 };
 use crate::port::{Follow, Followed, ReadError, Start, Stored};
@@ -36,6 +39,11 @@ const RETRY_MS: [u64; 5] = [50, 100, 250, 500, 1_000];
 struct Follower {
     context: Context,
     stream: String,
+    archives: Archives,
+    /// The archive that is being read, and the sequence at which the log itself takes over.
+    beginning: Option<(&'static str, u64)>,
+    /// The last records of subjects have all been handed over that stand in the archive.
+    is_past: bool,
     filters: Vec<String>,
     start: Start,
     timeout: Duration,
@@ -86,6 +94,9 @@ impl Nats {
         let mut follower = Follower {
             context: self.jetstream.clone(),
             stream: stream.to_owned(),
+            archives: self.archives.clone(),
+            beginning: None,
+            is_past: false,
             // The server wants the last of each subject to be of named subjects, even if that is all of them.
             filters: if filters.is_empty() { vec![">".to_owned()] } else { filters.to_vec() },
             start,
@@ -110,6 +121,14 @@ impl Follower {
     async fn begin(&mut self) -> Result<(), ReadError> {
         self.current = None;
         self.reconnects.mark_unchanged();
+        let horizon = self.archives.cut(&self.stream).await?.horizon;
+        let is_before = match (self.start, self.last_seq) {
+            (Start::LastPerSubject, _) if !self.caught_up => horizon > 1 && !self.is_past,
+            (_, Some(last)) => last.saturating_add(1) < horizon,
+            (_, None) => false,
+        };
+        self.beginning = archive_of(&self.stream).filter(|_| is_before).map(|archive| (archive, horizon));
+        let stream = self.beginning.map_or(self.stream.as_str(), |(archive, _)| archive).to_owned();
         let deliver_policy = match (self.start, self.last_seq) {
             // Until all of it was handed over, the last record of a subject is still the last one.
             (Start::LastPerSubject, _) if !self.caught_up => DeliverPolicy::LastPerSubject,
@@ -127,13 +146,12 @@ impl Follower {
             max_deliver: 1,
             ..pull::Config::default()
         };
-        let consumer = create(&self.context, &self.stream, config, self.timeout).await?;
+        let consumer = create(&self.context, &stream, config, self.timeout).await?;
         let info = consumer.cached_info();
         if self.last_seq.is_none() && self.start == Start::New {
             self.last_seq = Some(info.delivered.stream_sequence);
         }
-        let ephemeral =
-            Ephemeral { context: self.context.clone(), stream: self.stream.clone(), name: info.name.clone() };
+        let ephemeral = Ephemeral { context: self.context.clone(), stream, name: info.name.clone() };
         let backlog = info.num_pending;
         let asking = consumer.stream().max_messages_per_batch(BATCH).expires(EXPIRES).heartbeat(HEARTBEAT).messages();
         let messages = tokio::time::timeout(self.timeout, asking)
@@ -141,8 +159,29 @@ impl Follower {
             .map_err(|_| timed_out(self.timeout))?
             .map_err(|error| ReadError::Malformed(error.to_string()))?;
         self.current = Some(Current { messages, _consumer: ephemeral, consumer_seq: 0, backlog });
-        self.due = backlog == 0 && !self.caught_up;
+        self.due = backlog == 0 && !self.caught_up && self.beginning.is_none();
+        if backlog == 0 {
+            self.leave_archive();
+        }
         Ok(())
+    }
+
+    /// Goes on with the log itself, if it was the archive that was read.
+    fn leave_archive(&mut self) {
+        let Some((_, horizon)) = self.beginning.take() else { return };
+        self.current = None;
+        self.is_past = true;
+        if self.start != Start::LastPerSubject || self.caught_up {
+            self.last_seq = self.last_seq.max(Some(horizon.saturating_sub(1)));
+        }
+    }
+
+    /// Whether what the log is being read of is announced to be cut off, and so to be read from its archive.
+    async fn is_cut(&mut self) -> bool {
+        let (None, Some(last)) = (self.beginning, self.last_seq) else { return false };
+        // Where nothing can be said, reading goes on; it is looked again soon.
+        let cut = self.archives.cut(&self.stream).await;
+        self.start != Start::LastPerSubject && cut.is_ok_and(|cut| last.saturating_add(1) < cut.horizon)
     }
 
     async fn next(&mut self) -> Followed {
@@ -150,6 +189,9 @@ impl Follower {
             if std::mem::take(&mut self.due) {
                 self.caught_up = true;
                 return Followed::CaughtUp;
+            }
+            if !self.caught_up && self.current.is_some() && self.is_cut().await {
+                self.current = None;
             }
             let Some(current) = self.current.as_mut() else {
                 self.begin_again().await;
@@ -163,16 +205,18 @@ impl Follower {
                 }
                 message = current.messages.next() => message,
             };
-            let delivered = match message {
-                Some(Ok(message)) => convert::delivered_in(&message),
-                Some(Err(error)) => {
-                    debug!(stream = self.stream, %error, "following again");
-                    None
+            match message {
+                Some(Ok(message)) => {
+                    let delivered = convert::delivered_in(&message);
+                    if let Some(stored) = delivered.and_then(|delivered| self.take(delivered)) {
+                        return Followed::Entry(stored);
+                    }
                 }
-                None => None,
-            };
-            if let Some(stored) = delivered.and_then(|delivered| self.take(delivered)) {
-                return Followed::Entry(stored);
+                // What was asked of a consumer that is gone ends, and then gives nothing more for ever.
+                other => {
+                    debug!(stream = self.stream, error = ?other.and_then(Result::err), "following again");
+                    self.current = None;
+                }
             }
         }
     }
@@ -192,7 +236,20 @@ impl Follower {
         }
         current.consumer_seq = delivered.consumer_seq;
         current.backlog = current.backlog.saturating_sub(1);
-        self.due = !self.caught_up && (current.backlog == 0 || delivered.pending == 0);
+        let is_all = current.backlog == 0 || delivered.pending == 0;
+        if let Some((_, horizon)) = self.beginning {
+            let is_later = delivered.stored.sequence >= horizon;
+            let is_new = self.last_seq.is_none_or(|last| delivered.stored.sequence > last);
+            if is_new && !is_later {
+                self.last_seq = Some(delivered.stored.sequence);
+            }
+            // The last record of a subject may be later, and of another not.
+            if is_all || (is_later && self.start != Start::LastPerSubject) {
+                self.leave_archive();
+            }
+            return (is_new && !is_later).then_some(delivered.stored);
+        }
+        self.due = !self.caught_up && is_all;
         if self.last_seq.is_some_and(|last| delivered.stored.sequence <= last) {
             return None;
         }

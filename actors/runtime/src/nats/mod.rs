@@ -4,6 +4,7 @@
 //! its queue is full, and its `request` starts the clock only when the request was queued.
 
 mod append;
+mod archive;
 mod backup;
 mod checkup;
 mod connect;
@@ -33,19 +34,19 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio::sync::{Semaphore, watch};
 
-use self::link::Counters;
 pub(crate) use self::{
     append::check_batch,
     provision::{differences, spec_name},
 };
+use self::{archive::Archives, link::Counters};
 pub use self::{
-    checkup::{ClockReading, StoreUse},
+    checkup::{ClockReading, Lag, StoreUse},
     connect::{ConnectError, ConnectSpec, DEFAULT_URL, Login, OLDEST_SERVER, Tls, is_new_enough},
 };
 use crate::port::{
     AppendError, BackupError, Candidacy, Follow, Link, Message, OfficeSpec, Port, ProvisionError, Provisioned,
     PublishError, ReadError, Record, RequestError, ServerInfo, Start, Stopper, Stored, StreamState, Subscription, Work,
-    WorkSpec, wire,
+    WorkSpec, answered, wire,
 };
 
 /// How long a subscription that is being stopped waits for what is on its way.
@@ -60,6 +61,7 @@ pub struct Nats {
     url: String,
     timeout_ms: u64,
     batch_gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+    archives: Archives,
     there_and_back: Arc<ThereAndBack>,
 }
 
@@ -71,7 +73,9 @@ impl Nats {
         url: String,
         timeout_ms: u64,
     ) -> Self {
+        let archives = Archives::new(jetstream.clone(), Duration::from_millis(timeout_ms));
         Self {
+            archives,
             client,
             jetstream,
             counters,
@@ -168,23 +172,23 @@ impl Port for Nats {
     }
 
     async fn append(&self, stream: &str, records: Vec<Record>) -> Result<Vec<u64>, AppendError> {
-        self.store(stream, records).await
+        self.store_in_whole(stream, records).await
     }
 
     async fn read(&self, stream: &str, subject: &str, after_seq: u64) -> Result<Vec<Stored>, ReadError> {
-        self.read_after(stream, subject, after_seq).await
+        self.read_whole(stream, subject, after_seq).await
     }
 
     async fn last(&self, stream: &str, subject: &str) -> Result<Option<Stored>, ReadError> {
-        self.read_last(stream, subject).await
+        self.last_of_whole(stream, subject).await
     }
 
     async fn newest(&self, stream: &str, subject: &str) -> Result<u64, ReadError> {
-        self.ask_newest(stream, subject).await
+        self.newest_of_whole(stream, subject).await
     }
 
     async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, ReadError> {
-        self.read_at(stream, sequence).await
+        self.at_of_whole(stream, sequence).await
     }
 
     async fn follow(&self, stream: &str, filters: &[String], start: Start) -> Result<Follow, ReadError> {
@@ -228,6 +232,10 @@ impl Port for Nats {
         inbox.rsplit('.').next().unwrap_or_default().to_owned()
     }
 
+    fn inbox(&self) -> String {
+        self.client.new_inbox()
+    }
+
     fn server(&self) -> ServerInfo {
         let info = self.client.server_info();
         ServerInfo {
@@ -248,18 +256,6 @@ impl Port for Nats {
             messages_in: statistics.in_messages.load(Relaxed),
             messages_out: statistics.out_messages.load(Relaxed),
         }
-    }
-}
-
-/// The one place where an error reply of a service is told from an answer.
-pub(crate) fn answered(reply: Message) -> Result<Message, RequestError> {
-    match reply.headers.get(schemas::header::ERROR_CODE) {
-        None => Ok(reply),
-        Some(code) => Err(RequestError::Refused {
-            code: code.trim().parse().unwrap_or(0),
-            text: reply.headers.get(schemas::header::ERROR).unwrap_or_default().to_owned(),
-            reply: Box::new(reply),
-        }),
     }
 }
 

@@ -21,11 +21,13 @@ const NO_MESSAGE: u64 = 10037;
 const BATCH: usize = 512;
 
 impl Nats {
+    /// The records of a stream on a subject behind a sequence, and before another if one is named.
     pub(super) async fn read_after(
         &self,
         stream: &str,
         subject: &str,
         after_seq: u64,
+        before_seq: Option<u64>,
     ) -> Result<Vec<Stored>, ReadError> {
         let mut records: Vec<Stored> = Vec::new();
         let mut next = after_seq.saturating_add(1);
@@ -34,8 +36,9 @@ impl Nats {
             let got = self.direct_get(stream, &ask).await?;
             let Some(last) = got.records.last() else { return Ok(records) };
             next = last.sequence.saturating_add(1);
-            records.extend(got.records);
-            if got.pending == 0 {
+            let is_over = got.pending == 0 || before_seq.is_some_and(|before| next >= before);
+            records.extend(got.records.into_iter().filter(|it| before_seq.is_none_or(|before| it.sequence < before)));
+            if is_over {
                 return Ok(records);
             }
         }
@@ -77,11 +80,16 @@ impl Nats {
         }
     }
 
-    pub(super) async fn state(&self, stream: &str) -> Result<StreamState, ReadError> {
+    pub(super) async fn info(&self, stream: &str) -> Result<Value, ReadError> {
         let mut info = self.ask_api("STREAM.INFO", stream, &json!({})).await?;
-        if let Some(error) = info.get_mut("error").map(Value::take) {
-            return Err(refused(stream, &error));
+        match info.get_mut("error").map(Value::take) {
+            Some(error) => Err(refused(stream, &error)),
+            None => Ok(info),
         }
+    }
+
+    pub(super) async fn state(&self, stream: &str) -> Result<StreamState, ReadError> {
+        let mut info = self.info(stream).await?;
         let state = info.get_mut("state").map(Value::take).unwrap_or_default();
         serde_json::from_value(state).map_err(|error| ReadError::Malformed(error.to_string()))
     }

@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Instant};
 use futures::{StreamExt, future::join_all};
 use serde_json::json;
 
+mod archive;
+
 use super::*;
 use crate::{
     broker::{Broker, BrokerSpec, find_server},
@@ -97,6 +99,25 @@ async fn followers_and_workers_live_through_a_crash() {
     assert_eq!(within(5_000, plain.next()).await.unwrap().subject, "plain");
     let link = nats.link();
     assert_eq!((link.connected, link.connects, link.disconnects), (true, 4, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_goes_on_when_its_consumer_is_deleted() {
+    let (_folder, _broker, nats) = start().await;
+    let spec = json!({"name": "A", "subjects": ["a.*"], "allow_direct": true, "allow_atomic": true});
+    nats.ensure_stream(&spec).await.unwrap();
+    append(&nats, 3).await;
+    let mut follow = nats.follow("A", &[], Start::All).await.unwrap();
+    assert_eq!(entries(&mut follow, 3).await, [1, 2, 3]);
+    assert!(matches!(within(5_000, follow.next()).await, Some(Followed::CaughtUp)));
+    let stream = nats.jetstream.get_stream("A").await.unwrap();
+    let consumers: Vec<_> = stream.consumer_names().map(Result::unwrap).collect().await;
+    assert_eq!(consumers.len(), 1);
+    nats.jetstream.delete_consumer_from_stream(&consumers[0], "A").await.unwrap();
+    // It is noticed while nothing comes, too.
+    assert!(tokio::time::timeout(Duration::from_millis(500), follow.next()).await.is_err());
+    append(&nats, 2).await;
+    assert_eq!(entries(&mut follow, 2).await, [4, 5]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,8 +7,49 @@
 //! follows it is sent. Answers come as they come, each with the tag that was given to the question.
 //!
 //! A peer that panics ends, alone, with its name and the panic in the log; there is nothing to build it anew from.
+//!
+//! # A hundred thousand
+//!
+//! A peer that waits is a task without buffers: 4 kB, its key and lease included. A subscription of its own takes 9 kB more,
+//! and one in the broker (`tests/bench/agents.rs`, with and without `--apart`). Where the subjects of a host's peers have a
+//! pattern, [`Host::share`] hears them all on one, and peers don't know the difference:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! use runtime::peer::{Host, Outbox, Peer, PeerEvent};
+//! use runtime::port::Port;
+//! use runtime::service::Answer;
+//! use schemas::subject;
+//!
+//! /// Says everything again.
+//! struct Echo(String);
+//!
+//! impl Peer for Echo {
+//!     fn on(&mut self, event: PeerEvent, _: i64, out: &mut Outbox) {
+//!         match event {
+//!             PeerEvent::Started => out.subscribe(self.0.as_str()),
+//!             PeerEvent::Message(question) => {
+//!                 out.answer(&question, Ok(Answer::new(question.headers.clone(), question.body.clone())));
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//!
+//! # async fn example(port: Arc<dyn Port>) -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::new(port, 2)?;
+//! host.share(&subject::all_topics("echo.*")?).await?;
+//! for number in 0..100_000 {
+//!     host.spawn("echo", Echo(subject::topic(&format!("echo.{number}"))?));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! That each is registered, under a key of its own, is `swarm::resident`'s.
 
 mod actor;
+mod shared;
 
 #[cfg(test)]
 mod tests;
@@ -23,11 +64,20 @@ use std::{
 };
 
 use actix::Addr;
-use tokio::sync::{Notify, watch};
+use futures::StreamExt;
+use schemas::ErrorReply;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
-use self::actor::{Abandon, PeerActor, Stop, Wake};
+use self::{
+    actor::{Abandon, PeerActor, Stop, Wake},
+    shared::Shared,
+};
 use crate::{
     port::{AppendError, Message, Port, PublishError, Record, RequestError},
+    service::{self, Answer},
     stage::{NoSystem, Stage},
 };
 
@@ -122,6 +172,11 @@ impl Outbox {
         self.effects.push(PeerEffect::Publish(message));
     }
 
+    /// Answers a question, unless no answer is awaited, or one where a stream would take it for a record.
+    pub fn answer(&mut self, question: &Message, answer: Result<Answer, ErrorReply>) {
+        self.effects.extend(service::reply_to(question, answer).map(PeerEffect::Publish));
+    }
+
     /// Stores records.
     pub fn append(&mut self, tag: u64, stream: impl Into<String>, records: Vec<Record>) {
         self.effects.push(PeerEffect::Append { tag, stream: stream.into(), records });
@@ -170,6 +225,9 @@ pub struct Host {
     stage: Stage,
     next: AtomicUsize,
     present: Arc<Present>,
+    shared: Arc<Shared>,
+    /// Hands on what is heard on shared subscriptions; ends with the host.
+    sharing: Mutex<JoinSet<()>>,
 }
 
 /// The peers that have not ended.
@@ -185,7 +243,37 @@ impl Host {
     /// # Errors
     /// [`NoSystem`] outside [`run`](crate::run) and [`simulate`](crate::simulate), or in a task spawned within.
     pub fn new(port: Arc<dyn Port>, threads: usize) -> Result<Self, NoSystem> {
-        Ok(Self { port, stage: Stage::new(threads)?, next: AtomicUsize::new(0), present: Arc::default() })
+        Ok(Self {
+            port,
+            stage: Stage::new(threads)?,
+            next: AtomicUsize::new(0),
+            present: Arc::default(),
+            shared: Arc::default(),
+            sharing: Mutex::default(),
+        })
+    }
+
+    /// Hears all that a pattern covers on one subscription, which stands when this returns. Peers that subscribe from now on
+    /// to a subject below it have no subscription of their own: an entry in a table, and what they hear is the same.
+    ///
+    /// Two things differ. Whoever else listens below the pattern has the broker send this host their messages, too, so one
+    /// that no other host uses is best. And the broker no longer knows who is here: a question to somebody who isn't is
+    /// not refused at once (`NoResponders`) but times out. Of what waits for a peer that is busy, 1,024 messages are
+    /// kept and more are lost, with a warning in the log.
+    ///
+    /// # Errors
+    /// [`PublishError`]; nothing is shared then.
+    pub async fn share(&self, pattern: &str) -> Result<(), PublishError> {
+        let mut messages = self.port.subscribe(pattern, None).await?;
+        self.port.flush().await?;
+        let pattern = self.shared.add(pattern);
+        let mut sharing = self.sharing.lock().unwrap_or_else(PoisonError::into_inner);
+        sharing.spawn(async move {
+            while let Some(message) = messages.next().await {
+                pattern.deliver(&message);
+            }
+        });
+        Ok(())
     }
 
     /// Sets a peer going. `name` is for the log.
@@ -194,7 +282,8 @@ impl Host {
         let (ended, watched) = watch::channel(None);
         let end = End { number, present: Arc::clone(&self.present), ended, how: Ended::Abandoned };
         let Some(thread) = self.stage.of(number) else { return PeerHandle { peer: None, ended: watched } };
-        let peer = PeerActor::start_on(thread, name.into(), Box::new(peer), Arc::clone(&self.port), end);
+        let (port, shared) = (Arc::clone(&self.port), Arc::clone(&self.shared));
+        let peer = PeerActor::start_on(thread, name.into(), Box::new(peer), port, shared, end);
         let mut present = self.present.peers();
         // It may have come and gone already.
         if watched.borrow().is_none() {

@@ -7,7 +7,7 @@ use crate::{
     broker::{Broker, BrokerSpec},
     memory::Memory,
     nats::ConnectSpec,
-    port::laws,
+    port::{Replies, laws},
     run, simulate,
 };
 
@@ -153,6 +153,165 @@ async fn order_and_ending(port: Arc<dyn Port>) {
     assert_eq!(peer.ended().await, Ended::Abandoned);
 }
 
+/// Answers with its name, and counts once it hears.
+struct Named {
+    name: String,
+    hears: Vec<String>,
+    here: Arc<AtomicU64>,
+}
+
+impl Peer for Named {
+    fn on(&mut self, event: PeerEvent, _: i64, out: &mut Outbox) {
+        match event {
+            PeerEvent::Started => {
+                self.hears.iter().for_each(|subject| out.subscribe(subject.as_str()));
+                out.timer(0, 0);
+            }
+            PeerEvent::Timer { .. } => {
+                self.here.fetch_add(1, Relaxed);
+            }
+            PeerEvent::Message(question) => {
+                out.answer(&question, Ok(Answer::new(question.headers.clone(), self.name.clone())));
+            }
+            PeerEvent::Stopping => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Peers whose subjects share subscriptions hear what they would hear on their own.
+async fn one_for_all(port: Arc<dyn Port>, peers: u64) {
+    let host = Host::new(Arc::clone(&port), 2).unwrap();
+    host.share("shared.*").await.unwrap();
+    // Covers the same once more, and is not needed.
+    host.share("shared.>").await.unwrap();
+    assert!(matches!(host.share("bad subject").await, Err(PublishError::BadSubject(_))));
+    let here = Arc::new(AtomicU64::new(0));
+    let named = |name: &str, hears: &[&str]| {
+        let hears = hears.iter().map(ToString::to_string).collect();
+        host.spawn(name, Named { name: name.to_owned(), hears, here: Arc::clone(&here) })
+    };
+    for number in 0..peers {
+        named(&format!("{number}"), &[format!("shared.{number}").as_str()]);
+    }
+    let others = [named("all", &["shared.>"]), named("twin", &["shared.1", "apart"])];
+    while here.load(Relaxed) < peers + 2 {
+        port.sleep_ms(10).await;
+    }
+    port.flush().await.unwrap();
+
+    let last = format!("shared.{}", peers - 1);
+    let last_name = (peers - 1).to_string();
+    for (subject, expected) in [
+        ("shared.0", vec!["0", "all"]),
+        ("shared.1", vec!["1", "all", "twin"]),
+        (last.as_str(), vec![last_name.as_str(), "all"]),
+        ("apart", vec!["twin"]),
+    ] {
+        let mut replies = Replies::to(port.as_ref(), Message::new(subject, "")).await.unwrap();
+        let mut answers = Vec::new();
+        for _ in &expected {
+            answers.push(laws::text(&replies.next(5_000).await.unwrap().body).to_owned());
+        }
+        answers.sort();
+        assert_eq!(answers, expected, "{subject}");
+        assert_eq!(replies.next(20).await, Err(RequestError::TimedOut(20)), "each hears {subject} once");
+    }
+    for mut other in others {
+        other.stop();
+        assert_eq!(other.ended().await, Ended::Stopped);
+    }
+    port.flush().await.unwrap();
+    let asked = (0..peers).map(|number| {
+        let question = Message::new(format!("shared.{number}"), "");
+        async { laws::text(&port.request(question, 20_000).await.unwrap().body).to_owned() }
+    });
+    let answers: Vec<String> = futures::stream::iter(asked).buffered(64).collect().await;
+    assert!(answers.iter().enumerate().all(|(number, answer)| *answer == number.to_string()));
+
+    // Nobody makes a peer write where a stream would keep it.
+    let ours = schemas::subject::dead_letter("peer");
+    let mut dead = port.subscribe(&ours, None).await.unwrap();
+    port.publish(Message::new("shared.0", "").with_reply(ours)).await.unwrap();
+    port.request(Message::new("shared.0", ""), 5_000).await.unwrap();
+    port.flush().await.unwrap();
+    assert!(futures::poll!(dead.next()).is_pending());
+
+    assert!(host.stop(20_000).await);
+    let gone = port.request(Message::new("shared.0", ""), 100).await;
+    assert_eq!(gone, Err(RequestError::TimedOut(100)), "somebody still hears the pattern");
+    drop(host);
+    let mut gone = Err(RequestError::TimedOut(100));
+    for _ in 0..50 {
+        if gone == Err(RequestError::TimedOut(100)) {
+            gone = port.request(Message::new("shared.0", ""), 100).await;
+        }
+    }
+    assert_eq!(gone, Err(RequestError::NoResponders("shared.0".to_owned())));
+}
+
+/// Goes on only when it is let.
+struct Stuck {
+    go_on: std::sync::mpsc::Receiver<()>,
+    here: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
+}
+
+impl Peer for Stuck {
+    fn on(&mut self, event: PeerEvent, _: i64, out: &mut Outbox) {
+        match event {
+            PeerEvent::Started => {
+                out.subscribe("shared.stuck");
+                out.timer(0, 0);
+            }
+            PeerEvent::Timer { .. } => {
+                self.here.fetch_add(1, Relaxed);
+            }
+            PeerEvent::Message(_) => {
+                let _ = self.go_on.recv();
+                self.heard.fetch_add(1, Relaxed);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_does_not_keep_up_loses_messages_and_nobody_else_does() {
+    run(async {
+        let port: Arc<dyn Port> = Arc::new(Memory::new(0));
+        let host = Host::new(Arc::clone(&port), 2).unwrap();
+        host.share("shared.*").await.unwrap();
+        let (go_on, waits) = std::sync::mpsc::channel();
+        let (here, heard) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let stuck = Stuck { go_on: waits, here: Arc::clone(&here), heard: Arc::clone(&heard) };
+        let stuck = host.spawn("stuck", stuck);
+        let hears = vec!["shared.other".to_owned()];
+        host.spawn("other", Named { name: "other".to_owned(), hears, here: Arc::clone(&here) });
+        while here.load(Relaxed) < 2 {
+            port.sleep_ms(10).await;
+        }
+        for _ in 0..3_000 {
+            port.publish(Message::new("shared.stuck", "")).await.unwrap();
+        }
+        // On the other thread, and after all of them.
+        port.request(Message::new("shared.other", ""), 5_000).await.unwrap();
+        assert_eq!((heard.load(Relaxed), stuck.has_ended()), (0, None));
+        drop(go_on);
+        while heard.load(Relaxed) < 1_024 {
+            port.sleep_ms(10).await;
+        }
+        port.sleep_ms(100).await;
+        let kept = heard.load(Relaxed);
+        assert!(kept < 1_030, "{kept}");
+        port.publish(Message::new("shared.stuck", "")).await.unwrap();
+        while heard.load(Relaxed) == kept {
+            port.sleep_ms(10).await;
+        }
+    })
+    .unwrap();
+}
+
 #[test]
 fn peers_on_a_server() {
     let folder = tempfile::tempdir().unwrap();
@@ -160,6 +319,7 @@ fn peers_on_a_server() {
     run(async {
         let port: Arc<dyn Port> = Arc::new(ConnectSpec::new(broker.url(), "tests").connect().await.unwrap());
         they_count(Arc::clone(&port), 500).await;
+        one_for_all(Arc::clone(&port), 2_000).await;
         order_and_ending(port).await;
     })
     .unwrap();
@@ -171,6 +331,7 @@ fn thousands_of_peers_in_memory() {
     simulate(async {
         let port: Arc<dyn Port> = Arc::new(Memory::new(0));
         they_count(Arc::clone(&port), 5_000).await;
+        one_for_all(Arc::clone(&port), 5_000).await;
         order_and_ending(port).await;
     })
     .unwrap();

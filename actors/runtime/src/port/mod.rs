@@ -11,7 +11,8 @@
 //! # What is promised
 //!
 //! - **Publish** is at most once. `Ok` means handed to the connection, not received by anyone.
-//! - **Request** gives at most one answer. A service's error reply is recognised here, once, for everybody.
+//! - **Request** gives at most one answer, and [`Replies`] all that come. A service's error reply is recognised here,
+//!   once, for everybody.
 //! - **Append** is acknowledged: `Ok` means stored. Several records are one atomic batch, with consecutive
 //!   sequences and nothing in between.
 //! - **Read** may lag behind what was acknowledged; [`Port::newest`] says by how much.
@@ -27,6 +28,7 @@ mod kv;
 mod message;
 mod object;
 mod office;
+mod replies;
 mod stored;
 pub mod wire;
 
@@ -40,12 +42,14 @@ use serde::{Deserialize, Serialize};
 
 pub use schemas::header::Headers;
 
+pub(crate) use self::replies::answered;
 pub use self::{
     error::{AppendError, BackupError, ProvisionError, PublishError, ReadError, RequestError},
     kv::{KvEntry, KvEvent, KvWatch},
     message::Message,
     object::ObjectInfo,
     office::{Candidacy, OfficeSpec, Standing},
+    replies::Replies,
     stored::{Acker, Follow, Followed, Job, Record, Start, Stopper, Stored, Subscription, Verdict, Work, WorkSpec},
 };
 
@@ -190,6 +194,11 @@ pub trait Port: Send + Sync + 'static {
 
     /// A token that nobody else on this bus has: for naming instances and errors.
     fn unique_token(&self) -> String;
+
+    /// A subject for answers that nobody else has.
+    fn inbox(&self) -> String {
+        schemas::subject::reply_inbox(&self.unique_token())
+    }
 
     /// Who is at the other end.
     fn server(&self) -> ServerInfo;

@@ -11,6 +11,10 @@ pub const MSG_ID: &str = "Nats-Msg-Id";
 pub const SCHEDULER: &str = "Nats-Scheduler";
 /// On what a schedule fired: when it fires next, or `purge`.
 pub const SCHEDULE_NEXT: &str = "Nats-Schedule-Next";
+/// What the server says of a message that it sent itself, as HTTP numbers it.
+pub const STATUS: &str = "Status";
+/// On an answer of the server's: nobody hears the question.
+pub const NO_RESPONDERS: &str = "503";
 /// Says why a stream left a marker where a record was.
 pub const MARKER_REASON: &str = "Nats-Marker-Reason";
 /// On a bucket's record: `DEL` or `PURGE`.
@@ -24,11 +28,12 @@ pub(crate) const STREAM: &str = "Nats-Stream";
 pub(crate) const SUBJECT: &str = "Nats-Subject";
 pub(crate) const TIME_STAMP: &str = "Nats-Time-Stamp";
 pub(crate) const NUM_PENDING: &str = "Nats-Num-Pending";
+pub(crate) const STREAM_SOURCE: &str = "Nats-Stream-Source";
 pub(crate) const UP_TO_SEQUENCE: &str = "Nats-UpTo-Sequence";
 
 /// Removes the headers that only steered the storing of a record, or only describe how it was read.
 pub(crate) fn strip_transport(headers: &Headers) -> Headers {
-    const TRANSPORT: [&str; 12] = [
+    const TRANSPORT: [&str; 13] = [
         EXPECTED_STREAM,
         EXPECTED_LAST_SUBJECT_SEQUENCE,
         BATCH_ID,
@@ -41,6 +46,7 @@ pub(crate) fn strip_transport(headers: &Headers) -> Headers {
         TIME_STAMP,
         NUM_PENDING,
         UP_TO_SEQUENCE,
+        STREAM_SOURCE,
     ];
     headers
         .iter()
@@ -60,6 +66,7 @@ pub fn is_subject(subject: &str, wildcards: bool) -> bool {
             "*" => wildcards,
             ">" => wildcards && tokens.peek().is_none(),
             // A star inside a longer token is an ordinary character to the server; we do not send it.
+            _ if token.is_ascii() => token.bytes().all(|b| b.is_ascii_graphic() && b != b'*' && b != b'>'),
             _ => !token.contains(|c: char| c.is_whitespace() || c.is_control() || c == '*' || c == '>'),
         };
         if !good {
@@ -91,7 +98,9 @@ pub fn fault(headers: &Headers) -> Option<&str> {
     headers
         .iter()
         .find(|(name, value)| {
-            name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') || value.contains(['\r', '\n'])
+            name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':')
+                || value.bytes().any(|b| matches!(b, b'\r' | b'\n'))
         })
         .map(|(name, _)| name)
 }

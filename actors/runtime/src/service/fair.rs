@@ -1,9 +1,13 @@
 //! Fairness between those who ask: one who floods a service waits for himself, and the rest hardly for him.
 //!
-//! Two rules, for endpoints that can tell who asks. *Admission*: nobody holds more places than are free, so whoever
+//! Three rules, for endpoints that can tell who asks. *Admission*: nobody holds more places than are free, so whoever
 //! floods fills half of a service, two a third each, and something is always left for one who comes now and then.
 //! *Order*: what was admitted waits in a queue for each asker, and the queues take turns; so few are worked on at once
-//! that a turn comes soon.
+//! that a turn comes soon. *Pace*: each asker has a purse. A question costs one, so many come back a second, and one for
+//! each two questions of others; who has spent all waits, though nobody else be there. Turns alone would give a flood
+//! all of the processor that the others leave, and there are things on the machine that take no turns: the broker, and the
+//! agents themselves. Whoever does much because others do, as a market maker does that opens the deals which the parties
+//! accept, is never held up.
 //!
 //! Who asks is what the subject or the signature's header claims. Where a broker lets an agent claim only what is its
 //! own, that is who it is; elsewhere the rule holds between those who do not lie.
@@ -14,7 +18,10 @@ use std::{
 };
 
 use schemas::{header, signature::Sender};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::{Duration, Instant, timeout},
+};
 
 use crate::port::Message;
 
@@ -106,12 +113,81 @@ impl Drop for Place {
     }
 }
 
+/// What a full purse holds, in questions: as many may come at once.
+const PURSE: u64 = 1_000;
+/// What one question costs: purses are counted in thousandths of one, so that each millisecond brings something back.
+const QUESTION: u64 = 1_000;
+/// What a question of somebody else's brings back.
+const FOR_ANOTHERS: u64 = QUESTION / 2;
+/// So many purses are kept before full ones are thrown away: whoever has none has a full one.
+const PURSES: usize = 4_096;
+
+/// What an asker may still ask.
+struct Purse {
+    /// In thousandths of a question.
+    left: u64,
+    at: Instant,
+    /// How many questions of others had been taken by then.
+    others: u64,
+    /// How many of its own were taken.
+    own: u64,
+}
+
+impl Purse {
+    fn full(now: Instant, taken: u64) -> Self {
+        Self { left: PURSE * QUESTION, at: now, others: taken, own: 0 }
+    }
+
+    /// Puts in what has come back until now, `taken` being all questions that were ever taken.
+    fn fill(&mut self, now: Instant, taken: u64, pace_per_s: u64) {
+        let ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
+        let others = taken.saturating_sub(self.own);
+        let back = ms.saturating_mul(a_millisecond(pace_per_s));
+        let back = back.saturating_add(others.saturating_sub(self.others).saturating_mul(FOR_ANOTHERS));
+        self.left = self.left.saturating_add(back).min(PURSE * QUESTION);
+        self.at += Duration::from_millis(ms);
+        self.others = others;
+    }
+
+    /// Whether it holds the price of a question, which is taken out then.
+    fn pay(&mut self) -> bool {
+        let Some(left) = self.left.checked_sub(QUESTION) else { return false };
+        self.left = left;
+        self.own += 1;
+        true
+    }
+
+    /// How long until it holds the price of one, in milliseconds.
+    fn wait_ms(&self, pace_per_s: u64) -> u64 {
+        QUESTION.saturating_sub(self.left).div_ceil(a_millisecond(pace_per_s)).max(1)
+    }
+}
+
+/// What a millisecond brings back, in thousandths of a question.
+fn a_millisecond(pace_per_s: u64) -> u64 {
+    pace_per_s.saturating_mul(QUESTION / 1_000).max(1)
+}
+
 /// Queues that take turns.
 struct Turns<T> {
     queues: HashMap<Who, VecDeque<T>>,
     /// Whose queue has something in it, in the order of their turns.
     order: VecDeque<Who>,
+    purses: HashMap<Arc<str>, Purse>,
+    /// What comes back into a purse, in questions a second.
+    pace_per_s: u64,
+    /// How many questions were taken.
+    taken: u64,
     closed: bool,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+enum Next<T> {
+    Item(T),
+    /// All who wait have spent all; for so many milliseconds.
+    Wait(u64),
+    Empty,
 }
 
 struct Shared<T> {
@@ -133,9 +209,16 @@ struct Ending<T>(Arc<Shared<T>>);
 /// Where they come out, each asker's in its order, the askers by turns.
 pub(super) struct Receiver<T>(Arc<Shared<T>>);
 
-/// A queue with as many lines as there are askers.
-pub(super) fn queue<T>() -> (Requests<T>, Receiver<T>) {
-    let turns = Turns { queues: HashMap::new(), order: VecDeque::new(), closed: false };
+/// A queue with as many lines as there are askers; what an asker spends comes back at this pace.
+pub(super) fn queue<T>(pace_per_s: u64) -> (Requests<T>, Receiver<T>) {
+    let turns = Turns {
+        queues: HashMap::new(),
+        order: VecDeque::new(),
+        purses: HashMap::new(),
+        pace_per_s,
+        taken: 0,
+        closed: false,
+    };
     let shared = Arc::new(Shared { turns: Mutex::new(turns), came: Notify::new() });
     (Requests(Arc::new(Ending(Arc::clone(&shared)))), Receiver(shared))
 }
@@ -168,16 +251,44 @@ impl<T> Drop for Ending<T> {
 }
 
 impl<T> Turns<T> {
-    fn next(&mut self) -> Option<T> {
-        let who = self.order.pop_front()?;
-        let queue = self.queues.get_mut(&who)?;
-        let item = queue.pop_front();
-        if queue.is_empty() {
-            self.queues.remove(&who);
-        } else {
-            self.order.push_back(who);
+    fn next(&mut self, now: Instant) -> Next<T> {
+        let mut wait_ms = None;
+        for _ in 0..self.order.len() {
+            let Some(who) = self.order.pop_front() else { break };
+            // What is left when nobody puts any in is not to be waited for.
+            if let Some(ms) = self.pay(&who, now).filter(|_| !self.closed) {
+                wait_ms = Some(wait_ms.map_or(ms, |least: u64| least.min(ms)));
+                self.order.push_back(who);
+                continue;
+            }
+            let Some(queue) = self.queues.get_mut(&who) else { continue };
+            let item = queue.pop_front();
+            if queue.is_empty() {
+                self.queues.remove(&who);
+            } else {
+                self.order.push_back(who);
+            }
+            if let Some(item) = item {
+                self.taken += 1;
+                return Next::Item(item);
+            }
         }
-        item
+        wait_ms.map_or(Next::Empty, Next::Wait)
+    }
+
+    /// Has an asker pay for a question; how long it must wait, in milliseconds, where it cannot.
+    fn pay(&mut self, who: &Who, now: Instant) -> Option<u64> {
+        let who = who.as_ref()?;
+        let (taken, pace_per_s) = (self.taken, self.pace_per_s);
+        if self.purses.len() >= PURSES && !self.purses.contains_key(who) {
+            self.purses.retain(|_, purse| {
+                purse.fill(now, taken, pace_per_s);
+                purse.left < PURSE * QUESTION
+            });
+        }
+        let purse = self.purses.entry(Arc::clone(who)).or_insert_with(|| Purse::full(now, taken));
+        purse.fill(now, taken, pace_per_s);
+        (!purse.pay()).then(|| purse.wait_ms(pace_per_s))
     }
 }
 
@@ -185,16 +296,23 @@ impl<T> Receiver<T> {
     /// The next one; none once nobody puts any in and all are out.
     pub(super) async fn next(&mut self) -> Option<T> {
         loop {
-            {
+            let wait_ms = {
                 let mut turns = self.0.turns();
-                if let Some(item) = turns.next() {
-                    return Some(item);
+                match turns.next(Instant::now()) {
+                    Next::Item(item) => return Some(item),
+                    Next::Empty if turns.closed => return None,
+                    Next::Empty => None,
+                    Next::Wait(ms) => Some(ms),
                 }
-                if turns.closed {
-                    return None;
+            };
+            let came = self.0.came.notified();
+            match wait_ms {
+                None => came.await,
+                // Whichever is first, it is looked again.
+                Some(ms) => {
+                    let _ = timeout(Duration::from_millis(ms), came).await;
                 }
             }
-            self.0.came.notified().await;
         }
     }
 }
@@ -231,7 +349,7 @@ mod tests {
 
     #[tokio::test]
     async fn queues_take_turns_and_keep_their_order() {
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(200);
         for n in 0..5 {
             sender.send(who("flood"), format!("flood {n}")).unwrap();
         }
@@ -249,8 +367,61 @@ mod tests {
             rest.push(item);
         }
         assert_eq!(rest, ["flood 2", "calm 1", "flood 3", "flood 4"]);
-        let (sender, receiver) = queue();
+        let (sender, receiver) = queue(200);
         drop(receiver);
         assert_eq!(sender.send(None, 1), Err(1), "nobody takes any more");
+    }
+
+    /// How many of a flood are taken in so many milliseconds, while so many others ask once a millisecond.
+    fn taken_of_a_flood(ms: u64, others_per_ms: u64) -> usize {
+        let (sender, receiver) = queue(200);
+        let begun = Instant::now();
+        let mut taken = 0;
+        for now in 0..ms {
+            for n in 0..100 {
+                sender.send(who("flood"), true).unwrap();
+                if n < others_per_ms {
+                    sender.send(who(&format!("calm {n}")), false).unwrap();
+                }
+            }
+            let mut turns = receiver.0.turns();
+            while let Next::Item(is_flood) = turns.next(begun + Duration::from_millis(now)) {
+                taken += usize::from(is_flood);
+            }
+        }
+        taken
+    }
+
+    #[test]
+    fn a_flood_is_taken_at_its_pace_and_what_others_do_brings_more() {
+        assert_eq!(taken_of_a_flood(5, 0), 500, "a burst is nobody's harm");
+        assert_eq!(taken_of_a_flood(1_001, 0), 1_000 + 200);
+        let beside = taken_of_a_flood(1_001, 3);
+        assert!((2_650..=2_750).contains(&beside), "1,000, 200 and one for two of the others': {beside}");
+    }
+
+    #[test]
+    fn purses_that_are_full_again_are_not_kept_and_what_is_left_at_the_end_is_taken_at_once() {
+        let (sender, receiver) = queue(200);
+        let begun = Instant::now();
+        for n in 0..2 * PURSES {
+            sender.send(who(&format!("a{n}")), n).unwrap();
+            let mut turns = receiver.0.turns();
+            assert_eq!(turns.next(begun + Duration::from_millis(n as u64 * 10)), Next::Item(n));
+        }
+        assert!(receiver.0.turns().purses.len() <= PURSES);
+        for n in 0..2_000 {
+            sender.send(who("flood"), n).unwrap();
+        }
+        let mut turns = receiver.0.turns();
+        let late = begun + Duration::from_secs(3_600);
+        let taken = std::iter::from_fn(|| matches!(turns.next(late), Next::Item(_)).then_some(())).count();
+        assert_eq!(taken, 1_000);
+        assert!(matches!(turns.next(late), Next::Wait(5)), "a question's price comes back in 5 ms");
+        drop(turns);
+        drop(sender);
+        let mut turns = receiver.0.turns();
+        let rest = std::iter::from_fn(|| matches!(turns.next(late), Next::Item(_)).then_some(())).count();
+        assert_eq!(rest, 1_000);
     }
 }

@@ -79,11 +79,14 @@ pub(super) async fn take(mut requests: Subscription, endpoint: Arc<Endpoint>, cr
 async fn refuse(bench: &Bench, endpoint: &Endpoint, message: Message, error: &ErrorReply) {
     endpoint.count_error(error);
     let refusal = match &message.reply {
-        Some(to) => reply::failure(to.clone(), error),
-        None => reply::dead_letter(&bench.service, &message, &error.to_string()),
+        Some(to) if endpoint.streams => reply::broken_off(to.clone(), error).to_vec(),
+        Some(to) => vec![reply::failure(to.clone(), error)],
+        None => vec![reply::dead_letter(&bench.service, &message, &error.to_string())],
     };
-    if let Err(error) = bench.port.publish(refusal).await {
-        warn!(%error, endpoint = endpoint.name, "a refusal was not sent");
+    for message in refusal {
+        if let Err(error) = bench.port.publish(message).await {
+            warn!(%error, endpoint = endpoint.name, "a refusal was not sent");
+        }
     }
 }
 

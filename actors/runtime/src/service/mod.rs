@@ -35,7 +35,6 @@ mod jobs;
 mod meters;
 mod reply;
 mod stats;
-mod trace;
 mod worker;
 
 #[cfg(test)]
@@ -55,13 +54,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+pub(crate) use self::reply::reply_to;
 use self::{
     discovery::{Discovery, Identity},
     fair::{Places, Receiver},
     intake::{Crew, Worker},
     jobs::Jobs,
     stats::Endpoint,
-    trace::Spans,
     worker::{Admitted, Bench, CoreWorker, HandlerWorker},
 };
 pub use self::{
@@ -74,6 +73,7 @@ pub use self::{
 use crate::{
     port::{Port, PublishError, Stopper},
     stage::{NoSystem, Stage},
+    trace::Spans,
 };
 
 /// How much a core or handler takes on.
@@ -83,6 +83,9 @@ pub struct Limits {
     pub admission: usize,
     /// Requests of a handler that are worked on at once by one actor; the others wait for their turn.
     pub at_once: usize,
+    /// How many requests of one asker are taken a second in the long run, beside half as many as all others make; where it
+    /// can be told who asks.
+    pub pace_per_s: u64,
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
     /// How many actors answer alike.
@@ -94,13 +97,21 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { admission: 256, at_once: 256, max_body_bytes: MAX_BODY_BYTES, actors: 1, own_threads: false }
+        Self {
+            admission: 256,
+            at_once: 256,
+            pace_per_s: 2_000,
+            max_body_bytes: MAX_BODY_BYTES,
+            actors: 1,
+            own_threads: false,
+        }
     }
 }
 
 /// A service to be started.
 pub struct Service {
     name: String,
+    id: Option<String>,
     version: String,
     description: String,
     metadata: BTreeMap<String, String>,
@@ -122,6 +133,9 @@ pub struct EndpointSpec {
     pub metadata: BTreeMap<String, String>,
     /// How to tell who asks, so that those who ask are served fairly; unset, all are alike.
     pub claimant: Option<Claimant>,
+    /// Whether its answers are streams, as the Synadia Agent Protocol has them: after an error, which is headers alone,
+    /// comes what ends a stream, an empty body without headers.
+    pub streams: bool,
 }
 
 impl EndpointSpec {
@@ -133,7 +147,14 @@ impl EndpointSpec {
             queue_group: None,
             metadata: BTreeMap::new(),
             claimant: None,
+            streams: false,
         }
+    }
+
+    /// The same endpoint, whose answers are streams.
+    #[must_use]
+    pub fn streaming(self) -> Self {
+        Self { streams: true, ..self }
     }
 
     /// The same endpoint, fair between those who ask.
@@ -179,6 +200,7 @@ impl Service {
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            id: None,
             version: version.into(),
             description: String::new(),
             metadata: BTreeMap::new(),
@@ -186,6 +208,13 @@ impl Service {
             meters: Meters::default(),
             fault: None,
         }
+    }
+
+    /// Has its instance known by this id, which nobody else has; otherwise one is made.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
     }
 
     /// What the service is for.
@@ -254,7 +283,7 @@ impl Service {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let id = port.unique_token();
+        let id = self.id.unwrap_or_else(|| port.unique_token());
         let (replies, outgoing) = mpsc::unbounded_channel();
         let bench = Bench {
             port: Arc::clone(&port),
@@ -330,23 +359,15 @@ impl Running {
         let mut workers = Vec::new();
         for n in 0..actors {
             let thread = stage.and_then(|stage| stage.of(n)).ok_or(NoSystem)?;
-            let (requests, queue) = fair::queue();
+            let (requests, queue) = fair::queue(plan.limits.pace_per_s);
             (plan.hire)(thread, queue, bench.clone());
             workers.push(Worker { requests, load: Arc::new(AtomicUsize::new(0)) });
         }
         let crew = Arc::new(Crew { places: Arc::new(Places::new(plan.limits.admission)), workers });
         for spec in plan.endpoints {
-            let queue = spec.queue_group.unwrap_or_else(|| service.to_owned());
-            let subscription = self.port.subscribe(&spec.subject, Some(&queue)).await?;
+            let endpoint = Arc::new(Endpoint::new(spec, service, Arc::clone(&crew.places)));
+            let subscription = self.port.subscribe(&endpoint.subject, Some(&endpoint.queue_group)).await?;
             self.stoppers.push(subscription.stopper());
-            let endpoint = Arc::new(Endpoint::new(
-                spec.name,
-                spec.subject,
-                queue,
-                spec.metadata,
-                spec.claimant,
-                Arc::clone(&crew.places),
-            ));
             endpoints.push(Arc::clone(&endpoint));
             tokio::spawn(intake::take(subscription, endpoint, Arc::clone(&crew), bench.clone()));
         }

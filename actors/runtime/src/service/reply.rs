@@ -40,6 +40,15 @@ impl Answer {
     }
 }
 
+/// What goes to whoever asked, unless no answer is awaited, or one where it would be a record in a stream of ours.
+pub(crate) fn reply_to(question: &Message, answer: Result<Answer, ErrorReply>) -> Option<Message> {
+    let to = question.reply.clone().filter(|reply| may_reply_to(reply))?;
+    Some(match answer {
+        Ok(Answer { headers, body }) => Message { subject: to, reply: None, headers, body },
+        Err(error) => failure(to, &error),
+    })
+}
+
 /// A message on its way out, with what is given back once it is sent.
 pub(super) struct Outgoing {
     pub(super) message: Message,
@@ -74,6 +83,13 @@ pub(super) fn failure(to: String, error: &ErrorReply) -> Message {
         .with(header::ERROR_CODE, error.code.to_string())
         .with(header::ERROR, one_line(&said(error)));
     Message { subject: to, reply: None, headers, body: body::encode(error).into() }
+}
+
+/// An error where a stream was awaited: headers alone, and the end of the stream.
+pub(super) fn broken_off(to: String, error: &ErrorReply) -> [Message; 2] {
+    let headers =
+        Headers::new().with(header::ERROR_CODE, error.code.to_string()).with(header::ERROR, one_line(&said(error)));
+    [Message::new(to.as_str(), "").with_headers(headers), Message::new(to, "")]
 }
 
 /// A message that nobody waits for and that failed, with the reason.

@@ -11,7 +11,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::fair::{Claimant, Places};
+use super::{
+    EndpointSpec,
+    fair::{Claimant, Places},
+};
 
 /// Upper ends of the buckets that durations are counted in, in microseconds; what takes longer has one of its own.
 pub(super) const BUCKETS_US: [u64; 14] = [
@@ -27,6 +30,8 @@ pub(super) struct Endpoint {
     pub(super) metadata: BTreeMap<String, String>,
     /// How to tell who asks.
     pub(super) claimant: Option<Claimant>,
+    /// Whether its answers are streams.
+    pub(super) streams: bool,
     requests: AtomicU64,
     errors: AtomicU64,
     processing_ns: AtomicU64,
@@ -39,20 +44,16 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(
-        name: String,
-        subject: String,
-        queue_group: String,
-        metadata: BTreeMap<String, String>,
-        claimant: Option<Claimant>,
-        places: Arc<Places>,
-    ) -> Self {
+    /// An endpoint in a queue group: its own, if it names one.
+    pub(super) fn new(spec: EndpointSpec, service: &str, places: Arc<Places>) -> Self {
+        let EndpointSpec { name, subject, queue_group, metadata, claimant, streams } = spec;
         Self {
             name,
             subject,
-            queue_group,
+            queue_group: queue_group.unwrap_or_else(|| service.to_owned()),
             metadata,
             claimant,
+            streams,
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             processing_ns: AtomicU64::new(0),
@@ -185,7 +186,7 @@ mod tests {
 
     fn endpoint() -> Endpoint {
         let places = Arc::new(Places::new(4));
-        Endpoint::new("a".into(), "a.a".into(), "a".into(), BTreeMap::new(), None, places)
+        Endpoint::new(EndpointSpec::new("a", "a.a"), "a", places)
     }
 
     #[test]

@@ -25,16 +25,18 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
-use tracing::{Instrument, Span, error, info_span};
+use tracing::{Instrument, error, info_span};
 
 use super::{
     fair::{Place, Receiver},
     jobs::{Jobs, Watched},
     reply::{self, Answer, Outgoing},
     stats::Endpoint,
-    trace::{Spans, TraceParent},
 };
-use crate::port::{Message, Port};
+use crate::{
+    port::{Message, Port},
+    trace::{self, Kind, Span, Spans, TraceParent},
+};
 
 /// Answers requests as they come, bytes and all. For what a [`Core`] cannot do: reading and writing streams, asking
 /// others, streaming replies. Requests are answered concurrently, as many as were admitted.
@@ -86,36 +88,54 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// The call around a request and its span; an error if its headers are bad or its deadline has passed.
-    fn call(&self, admitted: &Admitted) -> (Span, Result<Call, ErrorReply>) {
-        let headers = &admitted.message.headers;
-        let trace = headers.get(header::TRACEPARENT).and_then(TraceParent::parse);
-        let trace = trace.map(|trace| (trace, self.spans.next()));
-        let span = match &trace {
-            Some((trace, span_id)) => info_span!("call", service = %self.service, endpoint = admitted.endpoint.name,
-                trace_id = trace.trace, span_id, parent_id = trace.parent),
-            None => info_span!("call", service = %self.service, endpoint = admitted.endpoint.name),
+    /// The call around a request, what its log lines stand in, and its span where somebody records; an error if its
+    /// headers are bad or its deadline has passed.
+    fn call(&self, admitted: &Admitted) -> (tracing::Span, Option<Span>, Result<Call, ErrorReply>) {
+        let Admitted { message, endpoint, job, .. } = admitted;
+        let cause = message.headers.get(header::TRACEPARENT).and_then(|said| Some((said, TraceParent::parse(said)?)));
+        let span = trace::is_recorded().then(|| {
+            let name = || format!("{} {}", self.service, endpoint.name);
+            Span::begin(Kind::Server, name, &message.subject, cause.iter().map(|(said, _)| *said))
+        });
+        let traceparent = match &span {
+            Some(span) => span.traceparent(),
+            // Log lines name the call also where nobody records.
+            None => cause.as_ref().map(|(_, cause)| cause.child(&self.spans.next())),
+        };
+        let lines = match traceparent.as_deref().and_then(TraceParent::parse) {
+            Some(own) => info_span!("call", service = %self.service, endpoint = endpoint.name, trace_id = own.trace,
+                span_id = own.parent, parent_id = cause.as_ref().map(|(_, cause)| cause.parent)),
+            None => info_span!("call", service = %self.service, endpoint = endpoint.name),
         };
         let now_unix_ms = self.port.now_unix_ms();
-        let call = deadline(headers, now_unix_ms).map(|deadline_unix_ms| Call {
+        let call = deadline(&message.headers, now_unix_ms).map(|deadline_unix_ms| Call {
             now_unix_ms,
             deadline_unix_ms,
             sender: None,
-            traceparent: trace.map(|(trace, span_id)| trace.child(&span_id)),
-            job: admitted.job.as_ref().map(|job| job.job(deadline_unix_ms, &self.port, &self.replies)),
+            traceparent,
+            job: job.as_ref().map(|job| job.job(deadline_unix_ms, &self.port, &self.replies)),
         });
-        (span, call)
+        (lines, span, call)
     }
 
     /// Ends a request: counts it, and hands its reply or its remains to the writer.
-    fn conclude(&self, admitted: Admitted, begun: Instant, outcome: Result<Answer, ErrorReply>) {
+    fn conclude(&self, admitted: Admitted, begun: Instant, span: Option<Span>, outcome: Result<Answer, ErrorReply>) {
         let Admitted { mut message, endpoint, place, load, job } = admitted;
         endpoint.count_time(begun.elapsed());
         if let Err(error) = &outcome {
             endpoint.count_error(error);
         }
+        if let (Some(mut span), Err(error)) = (span, &outcome) {
+            span.fail(error);
+        }
         let message = match (message.reply.take(), outcome) {
             (Some(to), Ok(Answer { headers, body })) => Message { subject: to, reply: None, headers, body },
+            (Some(to), Err(error)) if endpoint.streams => {
+                let [failure, end] = reply::broken_off(to, &error);
+                // The end comes last of all.
+                let _ = self.replies.send(Outgoing { message: failure, place: None });
+                end
+            }
             (Some(to), Err(error)) => reply::failure(to, &error),
             (None, Ok(_)) => return,
             (None, Err(error)) => reply::dead_letter(&self.service, &message, &error.to_string()),
@@ -199,9 +219,9 @@ impl<C: Core, F: Fn() -> C + Send + Sync + 'static> Actor for CoreWorker<C, F> {
 impl<C: Core, F: Fn() -> C + Send + Sync + 'static> StreamHandler<Admitted> for CoreWorker<C, F> {
     fn handle(&mut self, admitted: Admitted, _: &mut Context<Self>) {
         let begun = Instant::now();
-        let (span, call) = self.bench.call(&admitted);
-        let outcome = span.in_scope(|| call.and_then(|call| self.answer(&admitted, &call)));
-        self.bench.conclude(admitted, begun, outcome);
+        let (lines, span, call) = self.bench.call(&admitted);
+        let outcome = lines.in_scope(|| call.and_then(|call| self.answer(&admitted, &call)));
+        self.bench.conclude(admitted, begun, span, outcome);
     }
 }
 
@@ -253,7 +273,7 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> Actor for HandlerWorker<H
 impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, Leave)> for HandlerWorker<H, F> {
     fn handle(&mut self, (admitted, leave): (Admitted, Leave), ctx: &mut Context<Self>) {
         let begun = Instant::now();
-        let (span, call) = self.bench.call(&admitted);
+        let (lines, span, call) = self.bench.call(&admitted);
         let call = call.and_then(|call| {
             let size_bytes = admitted.message.body.len();
             let too_large = body::DecodeError::TooLarge { size_bytes, limit_bytes: self.limit_bytes };
@@ -261,16 +281,16 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, 
         });
         let call = match call {
             Ok(call) => call,
-            Err(error) => return self.bench.conclude(admitted, begun, Err(error)),
+            Err(error) => return self.bench.conclude(admitted, begun, span, Err(error)),
         };
         self.under_way = self.under_way.saturating_add(1);
-        let answering = self.begin(admitted.message.clone(), call).instrument(span);
+        let answering = self.begin(admitted.message.clone(), call).instrument(lines);
         ctx.spawn(answering.into_actor(self).map(move |caught, worker, ctx| {
             let outcome = caught.unwrap_or_else(|panic| {
                 worker.handler = None;
                 Err(worker.bench.panicked(&*panic, &admitted.endpoint))
             });
-            worker.bench.conclude(admitted, begun, outcome);
+            worker.bench.conclude(admitted, begun, span, outcome);
             drop(leave);
             worker.under_way = worker.under_way.saturating_sub(1);
             if worker.no_more && worker.under_way == 0 {

@@ -8,6 +8,7 @@ pub(super) fn cases() -> Vec<Case> {
         wildcards,
         queues_share,
         questions_and_answers,
+        many_answers_to_one_question,
         error_replies_are_told_apart,
         silence_and_absence,
         what_cannot_be_carried,
@@ -95,6 +96,32 @@ async fn questions_and_answers(port: Port_) {
         }
     }));
     futures::join!(answering, asking);
+}
+
+async fn many_answers_to_one_question(port: Port_) {
+    let mut asked = port.subscribe("many", None).await.unwrap();
+    let answering = async {
+        let reply = next(&port, &mut asked).await.reply.unwrap();
+        for n in 0..3 {
+            port.publish(Message::new(reply.as_str(), n.to_string())).await.unwrap();
+        }
+        let no = Headers::new().with(schemas::header::ERROR_CODE, "409").with(schemas::header::ERROR, "enough");
+        port.publish(Message::new(reply.as_str(), "").with_headers(no)).await.unwrap();
+        port.publish(Message::new(reply, "")).await.unwrap();
+    };
+    let asking = async {
+        let mut answers = Replies::to(&*port, Message::new("many", "")).await.unwrap();
+        for n in 0..3 {
+            assert_eq!(text(&answers.next(5_000).await.unwrap().body), n.to_string());
+        }
+        assert!(matches!(answers.next(5_000).await, Err(RequestError::Refused { code: 409, .. })));
+        let end = answers.next(5_000).await.unwrap();
+        assert!(end.body.is_empty() && end.headers.is_empty());
+        assert_eq!(answers.next(50).await, Err(RequestError::TimedOut(50)));
+    };
+    futures::join!(answering, asking);
+    let mut absent = Replies::to(&*port, Message::new("absent.many", "")).await.unwrap();
+    assert!(matches!(absent.next(5_000).await, Err(RequestError::NoResponders(_))));
 }
 
 async fn error_replies_are_told_apart(port: Port_) {

@@ -1,4 +1,4 @@
-//! W3C trace context: a call's span continues the caller's trace.
+//! The words of W3C trace context.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,15 +6,15 @@ use crate::dice::{mix, number_of};
 
 /// What a `traceparent` header says: `00-<trace>-<parent>-<flags>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TraceParent<'a> {
-    pub(super) trace: &'a str,
-    pub(super) parent: &'a str,
-    flags: &'a str,
+pub(crate) struct TraceParent<'a> {
+    pub(crate) trace: &'a str,
+    pub(crate) parent: &'a str,
+    pub(crate) flags: &'a str,
 }
 
 impl<'a> TraceParent<'a> {
     /// Reads a header; anything the standard does not allow is no trace.
-    pub(super) fn parse(header: &'a str) -> Option<Self> {
+    pub(crate) fn parse(header: &'a str) -> Option<Self> {
         let hex =
             |text: &str, len: usize| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let mut parts = header.split('-');
@@ -31,23 +31,23 @@ impl<'a> TraceParent<'a> {
         good.then_some(Self { trace, parent, flags })
     }
 
-    /// The header for what this call asks of others in turn.
-    pub(super) fn child(&self, span: &str) -> String {
+    /// The header for what this piece of work asks of others in turn.
+    pub(crate) fn child(&self, span: &str) -> String {
         format!("00-{}-{span}-{}", self.trace, self.flags)
     }
 }
 
 /// Gives out span ids: numbers in an order that looks like none, never 0.
 #[derive(Debug)]
-pub(super) struct Spans(AtomicU64);
+pub(crate) struct Spans(AtomicU64);
 
 impl Spans {
-    pub(super) fn seeded(seed: &str) -> Self {
+    pub(crate) fn seeded(seed: &str) -> Self {
         // Only has to differ between instances.
         Self(AtomicU64::new(number_of(seed)))
     }
 
-    pub(super) fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         // A bijection of the counter.
         format!("{:016x}", mix(self.0.fetch_add(1, Relaxed)).max(1))
     }
