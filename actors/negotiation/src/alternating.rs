@@ -11,6 +11,7 @@ use schemas::negotiation::{self, ReadRules, Rules, Transcript};
 use schemas::talk::{Talk, TalkAccept, TalkEnd, TalkOffer};
 
 use crate::refusal::{Refusal, Rule, refuse};
+use crate::transcript::Told;
 
 /// How a talk ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +116,13 @@ impl Alternating {
         }
     }
 
+    /// What it has come to so far.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let (outcome, between) = (self.agreed().map(<[u32]>::to_vec), self.rules.order.clone());
+        Told { transcript: self.transcript(), outcome, between }
+    }
+
     fn head(&self) -> Hash {
         self.words.last().copied().unwrap_or(self.rules_hash)
     }
@@ -161,9 +169,14 @@ impl Alternating {
     /// The rule that refuses it; nothing has changed then.
     pub fn hear(&mut self, bytes: &[u8], now_unix_ms: i64) -> Result<Talk, Refusal> {
         let word = Talk::decode(bytes).map_err(malformed)?;
-        let hash = Hash::of(bytes);
-        self.check_place(&word, hash, now_unix_ms)?;
-        match &word {
+        self.take(&word, Hash::of(bytes), now_unix_ms)?;
+        Ok(word)
+    }
+
+    /// Takes a word that was read; `hash` is that of its exact bytes.
+    pub(crate) fn take(&mut self, word: &Talk, hash: Hash, now_unix_ms: i64) -> Result<(), Refusal> {
+        self.check_place(word, hash, now_unix_ms)?;
+        match word {
             Talk::Offer(offer) => {
                 if !self.rules.domain.has(&offer.outcome) {
                     return refuse(Rule::OutsideDomain, format!("{:?} is no outcome of this domain", offer.outcome));
@@ -186,7 +199,20 @@ impl Alternating {
         if self.end.is_none() && self.round() >= self.rules.rounds {
             self.end = Some(End::OutOfRounds);
         }
-        Ok(word)
+        Ok(())
+    }
+
+    /// Whether a word is refused only because it comes before the one that it follows, so that it can wait for that.
+    #[must_use]
+    pub fn is_ahead(&self, bytes: &[u8]) -> bool {
+        let Ok(word) = Talk::decode(bytes) else { return false };
+        let turn = match &word {
+            Talk::Offer(TalkOffer { turn, .. })
+            | Talk::Accept(TalkAccept { turn, .. })
+            | Talk::End(TalkEnd { turn, .. }) => *turn,
+            _ => return false,
+        };
+        self.end.is_none() && turn > self.turn() && *word.deal() == self.deal && self.rules.order.contains(word.by())
     }
 
     /// Whether a word may be said here and now, whatever it says.

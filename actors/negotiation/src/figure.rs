@@ -16,24 +16,22 @@ pub struct Figure {
 /// Works it out.
 #[must_use]
 pub fn figure(space: &Space, parties: &[Preferences]) -> Figure {
-    let mut points: Vec<(u32, Vec<i64>)> = (0..space.size())
-        .map(|number| {
-            let outcome = space.outcome(number);
-            (number, parties.iter().map(|party| party.utility.of(&outcome)).collect())
-        })
-        .collect();
+    // One after the other, since there are millions.
+    let mut all_worths: Vec<i64> = Vec::new();
+    space.each(|outcome| all_worths.extend(parties.iter().map(|party| party.utility.of(outcome))));
+    let mut points: Vec<(u32, &[i64])> = (0..).zip(all_worths.chunks_exact(parties.len().max(1))).collect();
     // The best for the first come first, so whatever dominates a point stands before it.
-    points.sort_by(|(first, a), (second, b)| b.cmp(a).then(first.cmp(second)));
+    points.sort_unstable_by(|(first, a), (second, b)| b.cmp(a).then(first.cmp(second)));
     let mut front: Vec<(u32, Vec<i64>)> = Vec::new();
     for (number, worths) in points {
-        let is_beaten = if let [_, second] = worths.as_slice() {
+        let is_beaten = if let [_, second] = worths {
             // Two parties: only the last of the front can, since the second's worth rises along it.
             front.last().is_some_and(|(_, best)| best.get(1).is_some_and(|best| best >= second))
         } else {
-            front.iter().any(|(_, other)| other.iter().zip(&worths).all(|(other, own)| other >= own))
+            front.iter().any(|(_, other)| other.iter().zip(worths).all(|(other, own)| other >= own))
         };
         if !is_beaten {
-            front.push((number, worths));
+            front.push((number, worths.to_vec()));
         }
     }
     let nash = front

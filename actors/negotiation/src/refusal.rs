@@ -23,8 +23,14 @@ pub enum Rule {
     Over,
     /// It is no word of the contract.
     Malformed,
-    /// It awards to another bid than the rule says.
+    /// It awards to another bid than the rules say, or before they do.
     WrongAward,
+    /// It calls again where the rules award, or calls others, or tells another bid than the best.
+    WrongCall,
+    /// It counts a vote that was not cast so.
+    WrongCount,
+    /// It is not the text that seed and votes make.
+    WrongText,
 }
 
 impl Rule {
@@ -42,6 +48,9 @@ impl Rule {
             Self::Over => "over",
             Self::Malformed => "malformed",
             Self::WrongAward => "wrong_award",
+            Self::WrongCall => "wrong_call",
+            Self::WrongCount => "wrong_count",
+            Self::WrongText => "wrong_text",
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Choice, Situation, Strategy};
+use crate::dice::Dice;
 
 /// Minimal concession. Which of its earlier offers it repeats, when it does not concede, is drawn from its seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,24 +13,14 @@ pub struct Micro {
     offered: usize,
     /// The different offers of each other, by seat.
     others: BTreeMap<usize, BTreeSet<Vec<u32>>>,
-    dice: u64,
+    dice: Dice,
 }
 
 impl Micro {
     /// With this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { offered: 0, others: BTreeMap::new(), dice: seed }
-    }
-
-    /// A place before `below`: SplitMix64 (Steele, Lea & Flood 2014).
-    fn draw(&mut self, below: usize) -> usize {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.dice;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        usize::try_from(mixed.checked_rem(below as u64).unwrap_or(0)).unwrap_or(0)
+        Self { offered: 0, others: BTreeMap::new(), dice: Dice::new(seed) }
     }
 }
 
@@ -51,7 +42,7 @@ impl Strategy for Micro {
             self.offered += 1;
             return Choice::Offer(outcome);
         }
-        let again = self.draw(self.offered);
+        let again = self.dice.below(self.offered);
         now.ranking.at(again).map_or(Choice::End, |(_, outcome)| Choice::Offer(outcome))
     }
 

@@ -17,18 +17,24 @@
 //!     }
 //! }
 //! ```
+//!
+//! Whoever bids in a contract net is a [`Bidder`], and whoever votes on a single text is a [`Voter`].
 
 mod accept;
+mod bidding;
 mod concession;
 mod micro;
 mod nash;
 mod tit_for_tat;
+mod voting;
 
 pub use accept::AcceptIfGood;
+pub use bidding::{Asking, Bidder, Call, Sealed, Undercut};
 pub use concession::{Concession, Pace};
 pub use micro::Micro;
 pub use nash::NashSeeker;
 pub use tit_for_tat::TitForTat;
+pub use voting::{Annealer, Ballot, HillClimber, Voter};
 
 use crate::space::Ranking;
 use crate::utility::{Utility, WHOLE_PPM};
@@ -101,9 +107,7 @@ impl Situation<'_> {
     /// A worth so far between what no agreement is worth (0) and the best (1,000,000), in parts of a million.
     #[must_use]
     pub fn level(&self, share_ppm: i64) -> i64 {
-        let room = i128::from(self.ranking.best_ppm()) - i128::from(self.reserved_ppm);
-        let part = room.max(0) * i128::from(share_ppm) / i128::from(WHOLE_PPM);
-        i64::try_from(i128::from(self.reserved_ppm) + part).unwrap_or(i64::MAX)
+        self.ranking.level(self.reserved_ppm, share_ppm)
     }
 
     /// Accepts what is on the table where it is worth at least so much; else offers.

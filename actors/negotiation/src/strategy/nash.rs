@@ -74,7 +74,7 @@ impl Strategy for NashSeeker {
         if now.ranking.best_ppm() < now.reserved_ppm {
             return Choice::End;
         }
-        let asked = now.level(Pace::Exponent(3.0).asked_ppm(now.time_ppm()));
+        let asked = now.level(Pace::Exponent { over: 3, under: 1 }.asked_ppm(now.time_ppm()));
         if now.table.is_some_and(|table| now.worth(table) >= asked) {
             return Choice::Accept;
         }

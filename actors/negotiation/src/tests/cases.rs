@@ -4,7 +4,7 @@ use schemas::hash::Hash;
 use schemas::talk::{Talk, TalkAccept, TalkBid, TalkOffer};
 
 use super::{NOW, agent, deal, rules, say, talk};
-use crate::{Broken, End, Rule, replay};
+use crate::{Broken, End, Rule, View, replay};
 
 #[test]
 fn two_agree_on_what_both_have_accepted() {
@@ -122,7 +122,7 @@ fn a_changed_word_does_not_replay() {
     say(&mut talk, &yes).unwrap();
     words.push(yes);
     let bytes: Vec<Vec<u8>> = words.iter().map(Talk::encode).collect();
-    let told = replay(&deal(), rules(&[3, 2], 2, 5), &[], &bytes).unwrap();
+    let told = replay(&deal(), rules(&[3, 2], 2, 5), &[], &bytes, View::Whole).unwrap();
     assert_eq!(told.transcript, talk.transcript());
     assert_eq!(told.outcome, Some(vec![1, 1]));
 
@@ -130,12 +130,29 @@ fn a_changed_word_does_not_replay() {
     second.outcome = vec![0, 1];
     let mut changed = bytes.clone();
     changed[1] = Talk::Offer(second).encode();
-    let broken = replay(&deal(), rules(&[3, 2], 2, 5), &[], &changed).unwrap_err();
+    let broken = replay(&deal(), rules(&[3, 2], 2, 5), &[], &changed, View::Whole).unwrap_err();
     assert!(matches!(broken, Broken::Refused { word: 2, refusal } if refusal.rule == Rule::BrokenChain));
     let lost = [&bytes[..1], &bytes[2..]].concat();
-    let broken = replay(&deal(), rules(&[3, 2], 2, 5), &[], &lost).unwrap_err();
+    let broken = replay(&deal(), rules(&[3, 2], 2, 5), &[], &lost, View::Whole).unwrap_err();
     assert!(matches!(broken, Broken::Refused { word: 1, refusal } if refusal.rule == Rule::BrokenChain));
     // Under other rules the first word names nothing.
-    let broken = replay(&deal(), rules(&[3, 2], 2, 6), &[], &bytes).unwrap_err();
+    let broken = replay(&deal(), rules(&[3, 2], 2, 6), &[], &bytes, View::Whole).unwrap_err();
     assert!(matches!(broken, Broken::Refused { word: 0, refusal } if refusal.rule == Rule::BrokenChain));
+}
+
+#[test]
+fn a_word_that_comes_before_the_one_it_follows_can_wait() {
+    let mut other = talk(&[3], 3, 5);
+    let [kenya, egypt] = ["kenya", "egypt"].map(agent);
+    let first = other.offer(&kenya, vec![0]);
+    say(&mut other, &first).unwrap();
+    let second = other.offer(&egypt, vec![1]);
+    let mut talk = talk(&[3], 3, 5);
+    assert!(talk.is_ahead(&second.encode()));
+    assert_eq!(say(&mut talk, &second).unwrap_err().rule, Rule::BrokenChain);
+    assert!(!talk.is_ahead(&first.encode()));
+    say(&mut talk, &first).unwrap();
+    assert!(!talk.is_ahead(&second.encode()));
+    say(&mut talk, &second).unwrap();
+    assert!(!talk.is_ahead(b"no word"));
 }

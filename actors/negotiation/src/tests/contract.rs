@@ -39,7 +39,7 @@ fn say(net: &mut ContractNet, word: &Talk) -> Vec<u8> {
 #[test]
 fn the_best_bid_is_awarded_and_its_bidder_knows() {
     let mut manager = net(View::Whole);
-    let mut ghana = net(View::Contractor(agent("ghana")));
+    let mut ghana = net(View::Party(agent("ghana")));
     let call = manager.call("a road");
     let mut words = vec![say(&mut manager, &call)];
     say(&mut ghana, &call);
@@ -61,12 +61,24 @@ fn the_best_bid_is_awarded_and_its_bidder_knows() {
     assert_eq!(manager.transcript(), ghana.transcript());
     assert_eq!(manager.transcript().unwrap().length, 5);
 
-    let told = replay(&deal(), rules(), &parties(), &words).unwrap();
+    let told = replay(&deal(), rules(), &parties(), &words, View::Whole).unwrap();
     assert_eq!(Some(told.transcript), manager.transcript());
     assert_eq!(told.between, ["kenya", "ghana"].map(agent));
-    assert!(replay(&deal(), rules(), &parties(), &words[..4]).is_err(), "no award, no head");
+    assert!(replay(&deal(), rules(), &parties(), &words[..4], View::Whole).is_err(), "no award, no head");
+    let own = |bid: Vec<u8>| [words[0].clone(), bid, words[4].clone()];
+    let shown = |words: &[Vec<u8>]| replay(&deal(), rules(), &parties(), words, View::Party(agent("ghana")));
+    assert_eq!(shown(&own(words[2].clone())).unwrap().transcript, told.transcript);
+    let better = another_bid(&words[2]);
+    assert_eq!(shown(&own(better)), Err(crate::Broken::Uncounted), "nobody has signed that bid");
     let fewer = [&words[..1], &words[2..]].concat();
-    assert!(replay(&deal(), rules(), &parties(), &fewer).is_err(), "an answer was left out");
+    assert!(replay(&deal(), rules(), &parties(), &fewer, View::Whole).is_err(), "an answer was left out");
+}
+
+/// The same bid with another outcome.
+fn another_bid(bytes: &[u8]) -> Vec<u8> {
+    let Ok(Talk::Bid(mut bid)) = Talk::decode(bytes) else { panic!() };
+    bid.outcome = vec![0, 0];
+    Talk::Bid(bid).encode()
 }
 
 #[test]
@@ -140,7 +152,7 @@ fn each_refusal_names_its_rule() {
     assert_eq!(refused(&net, &Talk::Award(wrong), NOW), Rule::BrokenChain);
     say(&mut net, &Talk::Award(award));
     assert_eq!(refused(&net, &net.bid(&agent("mali"), vec![0, 0]).unwrap(), NOW), Rule::Over);
-    let contractor = self::net(View::Contractor(agent("egypt")));
+    let contractor = self::net(View::Party(agent("egypt")));
     let mut contractor = contractor;
     say(&mut contractor, &call);
     assert_eq!(refused(&contractor, &second, NOW), Rule::Foreign, "bids are sealed");

@@ -5,7 +5,7 @@ use schemas::talk::Talk;
 
 use super::{NAMES, NOW, additive, agent, deal, ranked, rules, talk};
 use crate::strategy::{AcceptIfGood, Concession, Micro, NashSeeker, Pace, TitForTat};
-use crate::{End, Preferences, Strategy as Negotiating, negotiate, replay};
+use crate::{End, Part, Preferences, Ranking, Space, Strategy as Negotiating, Utility, View, negotiate, replay};
 
 const COUNTS: [u32; 3] = [5, 4, 3];
 
@@ -58,6 +58,34 @@ proptest! {
     }
 
     #[test]
+    fn outcomes_are_ranked_by_worth_and_then_by_number_however_far_apart_they_are(
+        worths in prop::collection::vec(prop_oneof![any::<i64>(), -9i64..9, Just(i64::MIN), Just(i64::MAX)], 12),
+        narrow in any::<bool>(),
+    ) {
+        let worths: Vec<i64> = if narrow { worths.iter().map(|worth| worth % 7).collect() } else { worths };
+        let space = Space::new(vec![4, 3]).unwrap();
+        let of = worths.clone();
+        let function = move |outcome: &[u32]| of[(outcome[0] * 3 + outcome[1]) as usize];
+        let ranking = Ranking::new(&space, &Utility::Function(std::sync::Arc::new(function)));
+        let mut expected: Vec<(i64, u32)> = worths.iter().copied().zip(0..).collect();
+        expected.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.cmp(second)));
+        let expected: Vec<_> = expected.into_iter().map(|(worth, number)| (worth, space.outcome(number))).collect();
+        let found: Vec<_> = (0..ranking.len()).map(|place| ranking.at(place).unwrap()).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_additive_utility_is_its_sum_however_large_its_parts(
+        issues in prop::collection::vec((prop_oneof![any::<i64>(), 0i64..1_000_000], prop_oneof![any::<i64>(), 0i64..1_000_000]), 1..5),
+    ) {
+        let sum = issues.iter().map(|(weight, worth)| i128::from(*weight) * i128::from(*worth)).fold(0, i128::saturating_add);
+        let expected = (sum / 1_000_000).clamp(i64::MIN.into(), i64::MAX.into());
+        let choices = vec![0; issues.len()];
+        let utility = Utility::Additive(issues.into_iter().map(|(weight, worth)| (weight, vec![worth])).collect());
+        prop_assert_eq!(i128::from(utility.of(&choices)), expected);
+    }
+
+    #[test]
     fn whatever_is_said_words_are_taken_in_turn_and_agreement_is_what_all_accepted(
         said in prop::collection::vec((0usize..4, 0u8..8, 0u32..6, 0u32..5, -2i64..3, any::<bool>()), 0..60), parties in 2usize..=4,
     ) {
@@ -86,7 +114,7 @@ proptest! {
             }
         }
         // The chain tells all of it, and only that.
-        let told = replay(&deal(), rules(&COUNTS, parties, 6), &[], &taken).unwrap();
+        let told = replay(&deal(), rules(&COUNTS, parties, 6), &[], &taken, View::Whole).unwrap();
         prop_assert_eq!(told.transcript, talk.transcript());
         prop_assert_eq!(told.transcript.length as usize, taken.len());
         if let Some(End::Agreed(outcome)) = talk.end() {
@@ -109,9 +137,9 @@ proptest! {
             let talk = talk(&COUNTS, seats, 12);
             crate::Negotiator::new(agent(NAMES[at]), talk, wishes.clone(), ranked(&COUNTS, wishes), strategy(*number, *seed)).unwrap()
         }).collect();
-        while let Some((speaker, word)) = room.iter_mut().enumerate().find_map(|(at, party)| Some((at, party.speak(NOW)?))) {
+        while let Some((speaker, said)) = room.iter_mut().enumerate().find_map(|(at, party)| Some((at, party.speak(NOW)?))) {
             for (other, party) in room.iter_mut().enumerate() {
-                if other != speaker { party.hear(&word, NOW).unwrap(); }
+                if other != speaker { party.hear(&said.word, NOW).unwrap(); }
             }
         }
         let words = room[0].words().to_vec();
@@ -125,7 +153,7 @@ proptest! {
             _ => other.swap(place, words.len() - 1),
         }
         prop_assume!(other != words);
-        let told = replay(&deal(), rules(&COUNTS, seats, 12), &[], &other);
+        let told = replay(&deal(), rules(&COUNTS, seats, 12), &[], &other, View::Whole);
         prop_assert!(told.is_err() || told.unwrap().transcript != signed);
     }
 }

@@ -2,8 +2,12 @@
 
 mod cases;
 mod contract;
+mod iterated;
 mod laws;
 mod strategies;
+mod text;
+mod vectors;
+mod vectors_in_rounds;
 
 use std::sync::Arc;
 
