@@ -4,18 +4,18 @@ use schemas::body::{DecodeError, Message, encode};
 use schemas::core::{Answer, Call, Decider, Decision, Effect, Logged};
 use schemas::error::{Code, ErrorReply};
 use schemas::event::Signed;
-use schemas::hash::Hash;
 use schemas::id::{AgentId, JobId};
 use schemas::job::{JobState, TaskEvent, TaskMoved, TaskWord};
 use schemas::registry::Done;
 use schemas::task::TaskMove;
-use schemas::{stream, subject};
+use schemas::{admission, stream, subject};
 
-use crate::draft::Draft;
+use crate::draft::{ATTEMPTS_SPENT, Draft};
 use crate::entry::{About, Entry};
-use crate::moves;
+use crate::moves::{self, Told};
 use crate::note::Heard;
 use crate::panel::Verdict;
+use crate::pay::Looked;
 use crate::state::{Job, Phase, Slot};
 
 /// Most tasks whose time has run out that one decision looks after; the timer comes again for the others.
@@ -44,6 +44,8 @@ pub enum Ask {
         signed: Signed,
         /// The mover's reputation, in parts per billion: what the fold over all logs says by now.
         reputation_ppb: u32,
+        /// What the log of the deal says that the move names, if it names one.
+        looked: Option<Looked>,
     },
     /// A timer fired.
     Due {
@@ -62,12 +64,19 @@ impl Decider for Mac {
     fn decide(&self, state: &Option<Job>, ask: &Ask, call: &Call) -> Result<Decision<Entry>, ErrorReply> {
         match ask {
             Ask::Due { due_unix_ms, .. } => Ok(due(state.as_ref(), *due_unix_ms, call)),
-            Ask::Move { by, job, ask, signed, reputation_ppb } => {
-                if is_recorded(state.as_ref(), by, ask, signed)? {
+            Ask::Move { by, job, ask, signed, reputation_ppb, looked } => {
+                let recorded = state.as_ref().and_then(|job| job.moves.get(&(by.clone(), ask.move_id().clone())));
+                let stands = recorded.map_or(JobState::Running, |recorded| recorded.state);
+                if admission::is_recorded(recorded, signed, stands)? {
                     return Ok(Decision::nothing());
                 }
-                check_call(by, job, ask, call)?;
-                moves::decide(state.as_ref(), by, job, ask, signed, *reputation_ppb, call)
+                if ask.job().is_some_and(|named| named != job) {
+                    let other = ErrorReply::new(Code::BadMessage, "names another job than the subject");
+                    return Err(other.at_field("job"));
+                }
+                admission::check(by, "agent", ask.deadline_unix_ms(), call)?;
+                let told = Told { reputation_ppb: *reputation_ppb, looked: looked.as_ref() };
+                moves::decide(state.as_ref(), by, job, ask, signed, &told, call)
             }
         }
     }
@@ -111,35 +120,6 @@ impl Logged for Mac {
     }
 }
 
-/// Whether the log holds this move; with another body, its id is taken.
-fn is_recorded(job: Option<&Job>, by: &AgentId, ask: &TaskMove, signed: &Signed) -> Result<bool, ErrorReply> {
-    match job.and_then(|job| job.moves.get(&(by.clone(), ask.move_id().clone()))) {
-        None => Ok(false),
-        Some(recorded) if recorded.body_hash == Hash::of(&signed.body) => Ok(true),
-        Some(recorded) => Err(ErrorReply::new(Code::Conflict, "this move_id was used for another move")
-            .at_field("move_id")
-            .by_rule("move_id_reused")
-            .in_state(recorded.state)),
-    }
-}
-
-/// What every move must keep to: its subject, its deadline, its signature.
-fn check_call(by: &AgentId, job: &JobId, ask: &TaskMove, call: &Call) -> Result<(), ErrorReply> {
-    if ask.job().is_some_and(|named| named != job) {
-        return Err(ErrorReply::new(Code::BadMessage, "names another job than the subject").at_field("job"));
-    }
-    if call.now_unix_ms > ask.deadline_unix_ms() {
-        let late = ErrorReply::new(Code::Late, "the move's deadline has passed");
-        return Err(late.at_field("deadline_unix_ms").by_rule("deadline"));
-    }
-    let unsigned = |why: String| ErrorReply::new(Code::Unsigned, why);
-    let sender = call.sender.as_ref().ok_or_else(|| unsigned("a move must be signed".into()))?;
-    if sender.name.as_deref() != Some(by.as_str()) {
-        return Err(moves::forbidden("signer", "the signer is not the agent in the subject"));
-    }
-    sender.check_fresh(call.now_unix_ms).map_err(|stale| unsigned(stale.to_string()).at_field("ts"))
-}
-
 /// What a timer does that has fired: it ends what has run out of time, and comes again for what has time left.
 fn due(job: Option<&Job>, due_unix_ms: i64, call: &Call) -> Decision<Entry> {
     let now_unix_ms = call.now_unix_ms;
@@ -150,20 +130,20 @@ fn due(job: Option<&Job>, due_unix_ms: i64, call: &Call) -> Decision<Entry> {
     let mut draft = Draft::new(job, now_unix_ms, None);
     if now_unix_ms >= job.expires_unix_ms {
         draft.fail(None, "expired");
-        return Decision { events: draft.chain.entries, effects: draft.effects };
+        return Decision { events: draft.chain.entries(), effects: draft.effects };
     }
     for (_, place) in job.deadlines.iter().take_while(|(at, _)| *at <= now_unix_ms).take(DUE_AT_ONCE) {
         if let Some(slot) = job.tasks.get(*place) {
             ran_out(&mut draft, slot);
         }
         if draft.ended {
-            return Decision { events: draft.chain.entries, effects: draft.effects };
+            return Decision { events: draft.chain.entries(), effects: draft.effects };
         }
     }
     let next_unix_ms =
         after(job, now_unix_ms).into_iter().chain(draft.soonest_unix_ms).fold(job.expires_unix_ms, i64::min);
     draft.effects.push(Effect::Timer { at_unix_ms: next_unix_ms });
-    Decision { events: draft.chain.entries, effects: draft.effects }
+    Decision { events: draft.chain.entries(), effects: draft.effects }
 }
 
 /// The first deadline that the timer did not look after.
@@ -177,9 +157,9 @@ fn ran_out(draft: &mut Draft<'_>, slot: &Slot) {
     match (&slot.phase, &slot.result) {
         (Phase::Announced { bids, .. }, _) => draft.award(slot, bids),
         (Phase::Awarded { to, .. }, _) => {
-            draft.push(TaskWord::Lapsed, About::task(&slot.spec.task).by(to), None);
+            draft.push(TaskWord::Lapsed, About::task(&slot.spec.task).by(to).paid_by(slot.deal_id()), None);
             draft.tell(to, Heard::of(TaskWord::Lapsed, slot).by(to));
-            draft.again(slot);
+            draft.again(slot, ATTEMPTS_SPENT);
         }
         (Phase::Judged { .. }, Some(result)) => {
             let mut panel = slot.panel.clone();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use schemas::core::Effect;
-use schemas::event::Signed;
+use schemas::event::{Place, Signed};
 use schemas::id::{AgentId, Skill};
 use schemas::job::{JobState, TaskWord};
 
@@ -15,10 +15,14 @@ use crate::entry::{About, Chain};
 use crate::moves::{ASKED, SPLIT};
 use crate::note::{self, Heard};
 use crate::panel::{Case, Outcome, Panel, Verdict};
+use crate::pay;
 use crate::state::{Bid, Delivered, Job, Phase, Slot};
 
 /// How often the time for bids is doubled at most when nobody bids.
 const MOST_DOUBLINGS: u32 = 4;
+
+/// The rule by which a job fails whose task has come to nothing too often.
+pub(crate) const ATTEMPTS_SPENT: &str = "attempts_spent";
 
 /// What a decision has come to so far.
 pub(crate) struct Draft<'a> {
@@ -34,7 +38,8 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(job: &'a Job, now_unix_ms: i64, trace: Option<String>) -> Self {
-        let chain = Chain::after(job.id.clone(), job.turns, job.head, now_unix_ms, trace);
+        let place = Place { turn: job.turns, prev: job.head, at_unix_ms: now_unix_ms, trace };
+        let chain = Chain::at(job.id.clone(), place);
         Self { job, now_unix_ms, chain, effects: Vec::new(), soonest_unix_ms: None, ended: false }
     }
 
@@ -53,7 +58,7 @@ impl<'a> Draft<'a> {
 
     /// Tells an agent of the last event.
     pub(crate) fn tell(&mut self, to: &AgentId, heard: Heard<'_>) {
-        let turn = self.chain.turn().saturating_sub(1);
+        let turn = self.chain.last_turn();
         self.effects.push(note::note(self.job, to, turn, self.now_unix_ms, heard));
     }
 
@@ -85,11 +90,18 @@ impl<'a> Draft<'a> {
             return self.announce(&[slot]);
         };
         let until_unix_ms = self.within(self.job.rules.lease_ms.min(self.job.rules.work_ms));
+        let price_minor = bids.get(winner).map_or(0, |bid| bid.price_minor);
+        let award = pay::deal_of(self.job, slot, winner, price_minor, self.now_unix_ms);
         let about = About { measure_ppb: Some(score_ppb), ..About::task(&slot.spec.task) };
-        self.push(TaskWord::Awarded, about.by(winner).until(until_unix_ms), None);
+        let about = about.by(winner).until(until_unix_ms).paid_by(award.as_ref().map(|award| &award.deal));
+        self.push(TaskWord::Awarded, about, None);
         let inputs = self.job.inputs(slot);
         let heard = Heard::of(TaskWord::Awarded, slot).by(winner);
-        self.tell(winner, Heard { inputs, with_brief: true, until_unix_ms: Some(until_unix_ms), ..heard.clone() });
+        let given = Heard { award, ..heard.clone() };
+        if given.award.is_some() {
+            self.tell(&self.job.supervisor, given.clone());
+        }
+        self.tell(winner, Heard { inputs, with_brief: true, until_unix_ms: Some(until_unix_ms), ..given });
         for loser in bids.keys().filter(|agent| *agent != winner) {
             self.tell(loser, heard.clone());
         }
@@ -162,10 +174,11 @@ impl<'a> Draft<'a> {
         let about = About {
             verifiers: those(panel, Verdict::Right),
             mistaken: those(panel, Verdict::Wrong),
-            ..About::task(&slot.spec.task).by(&result.by).rule(rule)
+            ..About::task(&slot.spec.task).by(&result.by).rule(rule).paid_by(slot.deal_id())
         };
         self.push(TaskWord::Done, about, None);
         let heard = Heard::of(TaskWord::Done, slot).with_result(slot, result);
+        let heard = Heard { award: slot.deal.clone(), ..heard };
         self.tell(&result.by, Heard::of(TaskWord::Done, slot).by(&result.by));
         self.tell(&self.job.supervisor.clone(), heard);
         let job = self.job;
@@ -188,17 +201,17 @@ impl<'a> Draft<'a> {
         let about = About {
             verifiers: those(panel, Verdict::Wrong),
             mistaken: those(panel, Verdict::Right),
-            ..About::task(&slot.spec.task).by(&result.by).rule(rule)
+            ..About::task(&slot.spec.task).by(&result.by).rule(rule).paid_by(slot.deal_id())
         };
         self.push(TaskWord::Refuted, about, None);
         self.tell(&result.by, Heard { rule: Some(rule), ..Heard::of(TaskWord::Refuted, slot).by(&result.by) });
-        self.again(slot);
+        self.again(slot, ATTEMPTS_SPENT);
     }
 
-    /// A task that came to nothing is announced again, unless that was often enough.
-    pub(crate) fn again(&mut self, slot: &Slot) {
+    /// A task that came to nothing is announced again, unless that was often enough: then the job fails by this rule.
+    pub(crate) fn again(&mut self, slot: &Slot, rule: &'static str) {
         if slot.spent.saturating_add(1) >= self.job.rules.attempts {
-            self.fail(Some(slot), "attempts_spent");
+            self.fail(Some(slot), rule);
         } else {
             self.announce(&[slot]);
         }

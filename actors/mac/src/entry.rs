@@ -1,42 +1,11 @@
-//! One entry of a job's log, with the exact bytes that the chain is made of.
+//! What one decision writes into a job's log.
 
-use schemas::body::{DecodeError, decode, encode};
-use schemas::event::Signed;
-use schemas::hash::Hash;
-use schemas::id::{AgentId, JobId, TaskId};
+use schemas::event::{Chain as Links, Place, Signed};
+use schemas::id::{AgentId, DealId, JobId, TaskId};
 use schemas::job::{TaskEvent, TaskWord};
-use schemas::limit::MAX_CLEARING_BODY_BYTES;
 
-/// An event and its bytes. The hash is of the bytes as they stand in the log, so that an event written by a newer
-/// version, with fields that we do not know, still chains.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What the bytes say.
-    pub event: TaskEvent,
-    /// The exact bytes.
-    pub bytes: Vec<u8>,
-    /// Their SHA-256, which the next entry names.
-    pub hash: Hash,
-}
-
-impl Entry {
-    /// Reads an entry from the log.
-    ///
-    /// # Errors
-    /// When the bytes are no event of a job.
-    pub fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let event = decode(bytes, MAX_CLEARING_BODY_BYTES)?;
-        Ok(Self { event, bytes: bytes.to_vec(), hash: Hash::of(bytes) })
-    }
-
-    /// Writes an event.
-    #[must_use]
-    pub fn write(event: TaskEvent) -> Self {
-        let bytes = encode(&event);
-        let hash = Hash::of(&bytes);
-        Self { event, bytes, hash }
-    }
-}
+/// One entry of a job's log.
+pub type Entry = schemas::event::Entry<TaskEvent>;
 
 /// What an event says beside its word.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +17,8 @@ pub(crate) struct About {
     pub(crate) until_unix_ms: Option<i64>,
     pub(crate) measure_ppb: Option<u32>,
     pub(crate) rule: Option<&'static str>,
+    pub(crate) deal: Option<DealId>,
+    pub(crate) deal_turns: Option<u32>,
 }
 
 impl About {
@@ -70,34 +41,36 @@ impl About {
     pub(crate) fn rule(self, rule: &'static str) -> Self {
         Self { rule: Some(rule), ..self }
     }
+
+    /// And about the deal that pays for it.
+    pub(crate) fn paid_by(self, deal: Option<&DealId>) -> Self {
+        Self { deal: deal.cloned(), ..self }
+    }
 }
 
-/// Entries that follow one another, each naming the one before.
+/// Entries of one job's log.
 pub(crate) struct Chain {
     job: JobId,
-    turn: u32,
-    prev: Hash,
-    at_unix_ms: i64,
-    trace: Option<String>,
-    pub(crate) entries: Vec<Entry>,
+    links: Links<TaskEvent>,
 }
 
 impl Chain {
-    pub(crate) fn after(job: JobId, turn: u32, prev: Hash, at_unix_ms: i64, trace: Option<String>) -> Self {
-        Self { job, turn, prev, at_unix_ms, trace, entries: Vec::new() }
+    pub(crate) fn at(job: JobId, place: Place) -> Self {
+        Self { job, links: Links::at(place) }
     }
 
-    /// The number of the next entry.
-    pub(crate) fn turn(&self) -> u32 {
-        self.turn
+    /// The number of the last entry.
+    pub(crate) fn last_turn(&self) -> u32 {
+        self.links.next().turn.saturating_sub(1)
     }
 
     pub(crate) fn push(&mut self, what: TaskWord, about: About, cause: Option<Signed>) {
-        let entry = Entry::write(TaskEvent {
-            job: self.job.clone(),
-            turn: self.turn,
-            prev: self.prev,
-            at_unix_ms: self.at_unix_ms,
+        let job = self.job.clone();
+        self.links.push(|Place { turn, prev, at_unix_ms, trace }| TaskEvent {
+            job,
+            turn,
+            prev,
+            at_unix_ms,
             what,
             tasks: about.tasks,
             agent: about.agent,
@@ -106,11 +79,14 @@ impl Chain {
             until_unix_ms: about.until_unix_ms,
             measure_ppb: about.measure_ppb,
             rule: about.rule.map(str::to_owned),
+            deal: about.deal,
+            deal_turns: about.deal_turns,
             cause,
-            trace: self.trace.clone(),
+            trace,
         });
-        self.turn = self.turn.saturating_add(1);
-        self.prev = entry.hash;
-        self.entries.push(entry);
+    }
+
+    pub(crate) fn entries(self) -> Vec<Entry> {
+        self.links.entries()
     }
 }

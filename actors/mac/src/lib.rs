@@ -19,14 +19,19 @@
 //! all tasks: what depends on a task, how much a task still waits for and which deadline comes next are kept in the
 //! state. Only the end of a job, and adding to it, look at everything.
 //!
+//! # Payment
+//!
+//! Where a job pays, an award determines a deal ([`pay`]) which its supervisor opens. Nothing here posts.
+//!
 //! # Reputation
 //!
-//! What became of promises is a fold over all jobs' logs ([`standing`]), so anyone with the logs comes to the same
-//! figures. It enters a job with a bid, in whose event it is written down: an award is a function of its job's log.
+//! What became of promises is a fold over the logs of jobs and of deals ([`standing`]), so anyone with the logs comes to
+//! the same figures. It enters a job with a bid, in whose event it is written down: an award is a function of its job's
+//! log. [`verify`] decides all of such a log again.
 //!
 //! # What is absent
 //!
-//! I/O, clocks, random numbers, floats; and payment: an award is a promise, not a transfer.
+//! I/O, clocks, random numbers, floats; and the desk: what a deal's log says is told by the host.
 
 pub mod award;
 mod decide;
@@ -35,9 +40,11 @@ mod entry;
 mod moves;
 mod note;
 pub mod panel;
+pub mod pay;
 pub mod standing;
 mod state;
 mod tasks;
+pub mod verify;
 
 pub use decide::{Ask, Mac};
 pub use entry::Entry;

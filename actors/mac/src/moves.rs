@@ -1,19 +1,22 @@
 //! The moves, one function each. Every refusal names its rule.
 
+use schemas::body::DecodeError;
 use schemas::core::{Call, Decision, Effect};
 use schemas::error::{Code, ErrorReply};
-use schemas::event::Signed;
+use schemas::event::{Place, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, JobId, TaskId};
 use schemas::job::{JobState, TaskWord};
 use schemas::limit::{MAX_BIDS, MAX_EXPIRY_MS};
 use schemas::task::{
     AddTasks, AnswerGate, BidTask, CancelJob, DeclineTask, DeliverTask, JudgeTask, ReportProgress, SubmitJob, TaskMove,
+    check_pay,
 };
 
-use crate::draft::Draft;
-use crate::entry::{About, Entry};
+use crate::draft::{ATTEMPTS_SPENT, Draft};
+use crate::entry::{About, Chain, Entry};
 use crate::panel::Verdict;
+use crate::pay::{Looked, UNPAID};
 use crate::state::{Bid, Delivered, Job, Phase, Slot};
 use crate::tasks;
 
@@ -21,6 +24,15 @@ use crate::tasks;
 pub(crate) const ASKED: &str = "asked";
 /// A result waits at the gate because its verifiers could not agree.
 pub(crate) const SPLIT: &str = "split_panel";
+
+/// What other logs say, as the host tells it; what comes of it is written down in the event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// The mover's reputation, in parts per billion.
+    pub(crate) reputation_ppb: u32,
+    /// What stands in the log of the deal that the move names.
+    pub(crate) looked: Option<&'a Looked>,
+}
 
 /// Decides a move whose signature, deadline and subject are checked.
 ///
@@ -32,7 +44,7 @@ pub(crate) fn decide(
     id: &JobId,
     ask: &TaskMove,
     signed: &Signed,
-    reputation_ppb: u32,
+    told: &Told<'_>,
     call: &Call,
 ) -> Result<Decision<Entry>, ErrorReply> {
     let now_unix_ms = call.now_unix_ms;
@@ -52,8 +64,8 @@ pub(crate) fn decide(
     match ask {
         TaskMove::Submit(_) => Err(conflict(job, "submitted_before", "the job is there already")),
         TaskMove::Add(add) => added(&mut draft, by, add, signed),
-        TaskMove::Bid(bid) => bid_for(&mut draft, by, bid, signed, reputation_ppb),
-        TaskMove::Decline(decline) => declined(&mut draft, by, decline, signed),
+        TaskMove::Bid(bid) => bid_for(&mut draft, by, bid, signed, told.reputation_ppb),
+        TaskMove::Decline(decline) => declined(&mut draft, by, decline, signed, told.looked),
         TaskMove::Progress(progress) => progressed(&mut draft, by, progress, signed),
         TaskMove::Deliver(deliver) => delivered(&mut draft, by, deliver, signed),
         TaskMove::Judge(judge) => judged(&mut draft, by, judge, signed),
@@ -64,7 +76,7 @@ pub(crate) fn decide(
     if let Some(soonest) = draft.soonest_unix_ms.filter(|at| *at < job.next_deadline_unix_ms() && !draft.ended) {
         draft.effects.push(Effect::Timer { at_unix_ms: soonest });
     }
-    Ok(Decision { events: draft.chain.entries, effects: draft.effects })
+    Ok(Decision { events: draft.chain.entries(), effects: draft.effects })
 }
 
 fn submitted(
@@ -87,16 +99,18 @@ fn submitted(
     }
     tasks::check_job(submit)?;
     // The job as its first event makes it: what is announced next is read off that.
-    let mut first = crate::entry::Chain::after(id.clone(), 0, Hash::ZERO, call.now_unix_ms, call.traceparent.clone());
+    let (at_unix_ms, trace) = (call.now_unix_ms, call.traceparent.clone());
+    let mut first = Chain::at(id.clone(), Place { turn: 0, prev: Hash::ZERO, at_unix_ms, trace });
     first.push(TaskWord::Submitted, About::default(), Some(signed.clone()));
-    let job = first.entries.iter().fold(None, Job::apply);
+    let first = first.entries();
+    let job = first.iter().fold(None, Job::apply);
     let job = job.ok_or_else(|| ErrorReply::new(Code::BadMessage, "is no submission").by_rule("job_id"))?;
     let mut draft = Draft::new(&job, call.now_unix_ms, call.traceparent.clone());
     let ready: Vec<&Slot> = job.tasks.iter().filter(|slot| slot.waits_for == 0).collect();
     draft.announce(&ready);
     let at_unix_ms = draft.soonest_unix_ms.map_or(job.expires_unix_ms, |at| at.min(job.expires_unix_ms));
     draft.effects.push(Effect::Timer { at_unix_ms });
-    let events = first.entries.into_iter().chain(draft.chain.entries).collect();
+    let events = first.into_iter().chain(draft.chain.entries()).collect();
     Ok(Decision { events, effects: draft.effects })
 }
 
@@ -107,6 +121,7 @@ fn added(draft: &mut Draft<'_>, by: &AgentId, add: &AddTasks, signed: &Signed) -
         return Err(conflict(job, "no_more", "it was said that there are no more tasks"));
     }
     tasks::check_added(job, add)?;
+    check_pay(job.pay.as_ref(), &add.tasks).map_err(DecodeError::Field)?;
     draft.push(TaskWord::Added, About::default(), Some(signed));
     if add.tasks.is_empty() && job.undone == 0 {
         draft.finish();
@@ -141,8 +156,16 @@ fn bid_for(
     if bids.len() >= MAX_BIDS {
         return Err(conflict(job, "enough_bids", "there are enough bids"));
     }
+    if job.pay.is_some() && *by == job.supervisor {
+        return Err(forbidden("own_job", "nobody pays itself"));
+    }
     if slot.barred.contains(by) {
         return Err(ErrorReply::refused("was_wrong", "this agent's result for it was found wrong").at_field("task"));
+    }
+    let least_ppb = job.rules.least_reputation_ppb;
+    if reputation_ppb < least_ppb {
+        let why = format!("its reputation is {reputation_ppb} parts per billion, and {least_ppb} are asked for");
+        return Err(ErrorReply::refused("low_reputation", why).at_field("task"));
     }
     if bid.price_minor > slot.spec.budget_minor {
         let why = format!("the budget is {}", slot.spec.budget_minor);
@@ -159,11 +182,23 @@ fn bid_for(
     Ok(())
 }
 
-fn declined(draft: &mut Draft<'_>, by: &AgentId, decline: &DeclineTask, signed: &Signed) -> Result<(), ErrorReply> {
+fn declined(
+    draft: &mut Draft<'_>,
+    by: &AgentId,
+    decline: &DeclineTask,
+    signed: &Signed,
+    looked: Option<&Looked>,
+) -> Result<(), ErrorReply> {
     let slot = task_of(draft.job, &decline.task)?;
     must_hold(draft, slot, by, decline.round)?;
-    draft.push(TaskWord::Declined, About::task(&decline.task).by(by), Some(signed));
-    draft.again(slot);
+    let about = About::task(&decline.task).by(by).paid_by(slot.deal_id());
+    let promised = slot.deal.as_ref().filter(|promised| decline.deal.as_ref() == Some(&promised.deal));
+    let looked = promised.zip(looked);
+    let unpaid = looked.is_some_and(|(promised, looked)| looked.backing.is_unpaid(promised, &draft.job.supervisor, by));
+    let about = About { deal_turns: looked.map(|(_, looked)| looked.turns), ..about };
+    let (about, rule) = if unpaid { (about.rule(UNPAID), UNPAID) } else { (about, ATTEMPTS_SPENT) };
+    draft.push(TaskWord::Declined, about, Some(signed));
+    draft.again(slot, rule);
     Ok(())
 }
 

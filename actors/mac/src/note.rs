@@ -5,7 +5,7 @@
 use schemas::body::{Message, encode};
 use schemas::core::Effect;
 use schemas::id::{AgentId, Skill};
-use schemas::job::{CalledTask, TaskCall, TaskInput, TaskNote, TaskWord};
+use schemas::job::{AwardDeal, CalledTask, TaskCall, TaskInput, TaskNote, TaskWord};
 use schemas::subject;
 
 use crate::state::{Delivered, Job, Slot};
@@ -24,6 +24,7 @@ pub(crate) struct Heard<'a> {
     pub(crate) result: Option<(TaskInput, schemas::Hash)>,
     pub(crate) until_unix_ms: Option<i64>,
     pub(crate) rule: Option<&'static str>,
+    pub(crate) award: Option<AwardDeal>,
 }
 
 impl<'a> Heard<'a> {
@@ -43,6 +44,7 @@ impl<'a> Heard<'a> {
             result: None,
             until_unix_ms: None,
             rule: None,
+            award: None,
         }
     }
 
@@ -61,7 +63,7 @@ impl<'a> Heard<'a> {
 
 /// A note to an agent.
 pub(crate) fn note(job: &Job, to: &AgentId, turn: u32, at_unix_ms: i64, heard: Heard<'_>) -> Effect {
-    let Heard { event, slot, agent, with_brief, inputs, result, until_unix_ms, rule } = heard;
+    let Heard { event, slot, agent, with_brief, inputs, result, until_unix_ms, rule, award } = heard;
     let (result, result_hash) = result.unzip();
     // A round counts from its announcement on.
     let note = TaskNote {
@@ -79,6 +81,7 @@ pub(crate) fn note(job: &Job, to: &AgentId, turn: u32, at_unix_ms: i64, heard: H
         result_hash,
         until_unix_ms,
         rule: rule.map(str::to_owned),
+        award,
     };
     Effect::Beside { subject: subject::task_note(to), kind: TaskNote::TYPE, body: encode(&note) }
 }
@@ -98,6 +101,7 @@ pub(crate) fn calls(job: &Job, skill: &Skill, slots: &[&Slot], until_unix_ms: i6
         skill: skill.clone(),
         until_unix_ms,
         tasks: slots.iter().map(called).collect(),
+        pay: job.pay.clone(),
     };
     let beside = |call: TaskCall| Effect::Beside {
         subject: subject::task_call(skill),

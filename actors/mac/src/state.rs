@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemas::admission;
 use schemas::event::Signed;
 use schemas::hash::Hash;
-use schemas::id::{AgentId, JobId, MoveId, Skill, TaskId};
-use schemas::job::{JobShown, JobState, TaskEvent, TaskInput, TaskLine, TaskState, TaskWord};
+use schemas::id::{AgentId, DealId, JobId, MoveId, Skill, TaskId};
+use schemas::job::{AwardDeal, JobShown, JobState, TaskEvent, TaskInput, TaskLine, TaskState, TaskWord};
 use schemas::subject::parse_task_move;
-use schemas::task::{DeliverTask, JobRules, KeptResult, SubmitJob, Task, TaskMove};
+use schemas::task::{DeliverTask, JobRules, KeptResult, Pay, SubmitJob, Task, TaskMove};
 
 use crate::entry::Entry;
 use crate::panel::{Panel, Verdict};
+use crate::pay;
 
 /// A bid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +113,8 @@ pub struct Slot {
     pub result: Option<Delivered>,
     /// Who judges it.
     pub panel: Panel,
+    /// The deal that pays whoever does it, or did.
+    pub deal: Option<AwardDeal>,
 }
 
 impl Slot {
@@ -126,6 +130,7 @@ impl Slot {
             barred: BTreeSet::new(),
             result: None,
             panel: Panel::new(),
+            deal: None,
         }
     }
 
@@ -152,6 +157,12 @@ impl Slot {
         }
     }
 
+    /// The deal that pays whoever does it, or did.
+    #[must_use]
+    pub fn deal_id(&self) -> Option<&DealId> {
+        self.deal.as_ref().map(|deal| &deal.deal)
+    }
+
     /// The result, as others hear of it.
     #[must_use]
     pub fn output(&self) -> Option<TaskInput> {
@@ -167,20 +178,13 @@ impl Slot {
             round: self.round,
             agent: self.doer().cloned(),
             done_ppm,
+            deal: self.deal_id().cloned(),
         }
     }
 }
 
 /// A move that the log holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// SHA-256 of the move's body.
-    pub body_hash: Hash,
-    /// The number of the event that it caused.
-    pub turn: u32,
-    /// The job's state after that event.
-    pub state: JobState,
-}
+pub type Recorded = admission::Recorded<JobState>;
 
 /// A job, as its log tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +203,8 @@ pub struct Job {
     pub expires_unix_ms: i64,
     /// Whether tasks may still be added.
     pub more: bool,
+    /// In what it pays, if it does.
+    pub pay: Option<Pay>,
     /// Where it stands.
     pub state: JobState,
     /// The rule by which it failed.
@@ -244,7 +250,7 @@ impl Job {
 
     fn submitted(event: &TaskEvent, cause: Option<&Caused>) -> Option<Self> {
         let (TaskWord::Submitted, TaskMove::Submit(submit)) = (event.what, &cause?.ask) else { return None };
-        let SubmitJob { verifiers, gatekeepers, rules, expires_unix_ms, .. } = submit.clone();
+        let SubmitJob { verifiers, gatekeepers, rules, expires_unix_ms, pay, .. } = submit.clone();
         Some(Self {
             id: event.job.clone(),
             supervisor: cause?.by.clone(),
@@ -253,6 +259,7 @@ impl Job {
             rules,
             expires_unix_ms,
             more: true,
+            pay,
             state: JobState::Running,
             rule: None,
             tasks: Vec::new(),
@@ -331,7 +338,9 @@ impl Job {
     }
 
     fn happen_to(&mut self, place: usize, event: &TaskEvent, cause: Option<&Caused>) {
+        let deal = if event.what == TaskWord::Awarded { self.deal_of(place, event) } else { None };
         let Some(slot) = self.tasks.get_mut(place) else { return };
+        slot.deal = deal.or(slot.deal.take());
         if let Some(at) = slot.phase.deadline_unix_ms() {
             self.deadlines.remove(&(at, place));
         }
@@ -348,6 +357,13 @@ impl Job {
                 }
             }
         }
+    }
+
+    /// The deal that an award determines.
+    fn deal_of(&self, place: usize, event: &TaskEvent) -> Option<AwardDeal> {
+        let (slot, worker) = (self.tasks.get(place)?, event.agent.as_ref()?);
+        let Phase::Announced { bids, .. } = &slot.phase else { return None };
+        pay::deal_of(self, slot, worker, bids.get(worker)?.price_minor, event.at_unix_ms)
     }
 
     /// The task of a name.
@@ -453,6 +469,7 @@ impl Slot {
     fn came_to_nothing(&mut self) {
         self.spent = self.spent.saturating_add(1);
         self.result = None;
+        self.deal = None;
         self.panel.clear();
         self.phase = Phase::Waiting;
     }

@@ -66,6 +66,20 @@ fn a_worker_that_dies_is_replaced_and_one_that_gives_signs_of_life_is_not() {
 }
 
 #[test]
+fn whoever_lets_six_leases_run_out_gets_no_seventh() {
+    let mut world = World::with(vec![plain("a", &[])]);
+    for lapse in 0..6 {
+        world.take("silent", "a");
+        assert_eq!(world.later(1_000), [Lapsed, Announced], "{lapse}");
+    }
+    let refusal = world.bid("silent", "a", 1).unwrap_err();
+    assert_eq!((refusal.rule.as_deref(), refusal.field.as_deref()), (Some("low_reputation"), Some("task")));
+    world.take("w1", "a");
+    assert_eq!(world.deliver("w1", "a", b"42").unwrap(), [Delivered, Done, Finished], "others may");
+    assert_eq!(world.replayed(), world.job);
+}
+
+#[test]
 fn nobody_works_for_ever() {
     let mut world = World::with(vec![plain("a", &[])]);
     world.take("w1", "a");
@@ -82,11 +96,12 @@ fn nobody_works_for_ever() {
 fn a_task_given_back_is_announced_again_until_that_was_often_enough() {
     let mut world = World::with(vec![plain("a", &[])]);
     for attempt in 1..10 {
-        world.take("w1", "a");
-        assert_eq!(world.decline("w1", "a").unwrap(), [Declined, Announced], "{attempt}");
+        let worker = format!("w{attempt}");
+        world.take(&worker, "a");
+        assert_eq!(world.decline(&worker, "a").unwrap(), [Declined, Announced], "{attempt}");
     }
-    world.take("w1", "a");
-    assert_eq!(world.decline("w1", "a").unwrap(), [Declined, Failed]);
+    world.take("w10", "a");
+    assert_eq!(world.decline("w10", "a").unwrap(), [Declined, Failed]);
     assert_eq!((world.state(), world.job().rule.as_deref()), (JobState::Failed, Some("attempts_spent")));
 }
 

@@ -4,7 +4,9 @@ mod awards;
 mod laws;
 mod life;
 mod panels;
+mod pay;
 mod refusals;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -108,6 +110,7 @@ impl World {
             rules: rules(),
             expires_unix_ms: self.now + 600_000,
             more: false,
+            pay: None,
         })
     }
 
@@ -133,7 +136,8 @@ impl World {
         let sender = Sender::parse(&signed.sender).unwrap();
         let call = Call { now_unix_ms: self.now, sender: Some(sender), ..Call::default() };
         let reputation_ppb = self.standings.of(&agent(by)).reputation_ppb;
-        (Ask::Move { by: agent(by), job: self.id.clone(), ask: Box::new(ask.clone()), signed, reputation_ppb }, call)
+        let (by, job, ask) = (agent(by), self.id.clone(), Box::new(ask.clone()));
+        (Ask::Move { by, job, ask, signed, reputation_ppb, looked: None }, call)
     }
 
     pub(super) fn send(&mut self, by: &str, ask: TaskMove) -> Result<Vec<TaskWord>, ErrorReply> {
@@ -225,7 +229,8 @@ impl World {
     pub(super) fn decline(&mut self, by: &str, task: &str) -> Result<Vec<TaskWord>, ErrorReply> {
         let (move_id, job, round) = (self.next_id(), self.id.clone(), self.round(task));
         let deadline_unix_ms = self.now + 5_000;
-        let decline = DeclineTask { move_id, deadline_unix_ms, job, task: id(task), round, reason: "busy".into() };
+        let reason = "busy".to_owned();
+        let decline = DeclineTask { move_id, deadline_unix_ms, job, task: id(task), round, reason, deal: None };
         self.send(by, TaskMove::Decline(decline))
     }
 

@@ -146,7 +146,7 @@ fn a_move_must_be_its_signers_and_a_timer_waits_for_a_job_on_its_way() {
     let bid = world.bidding("a", 40);
     let (ask, call) = world.asked("w1", &bid);
     let Ask::Move { job, ask: said, signed, reputation_ppb, .. } = ask else { unreachable!() };
-    let forged = Ask::Move { by: agent("w2"), job: job.clone(), ask: said, signed, reputation_ppb };
+    let forged = Ask::Move { by: agent("w2"), job: job.clone(), ask: said, signed, reputation_ppb, looked: None };
     assert_eq!(rule(&Mac.decide(&world.job, &forged, &call).unwrap_err()), (Code::Forbidden, "signer"));
 
     let due = Ask::Due { job, due_unix_ms: NOW };
