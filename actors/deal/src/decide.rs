@@ -4,13 +4,13 @@ use schemas::body::{DecodeError, Message, Refused, encode};
 use schemas::core::{Call, Decider, Decision, Effect, Logged};
 use schemas::deal::{Accept, Confirm, Move, Moved, Open, ReadTerms, Terms};
 use schemas::error::{Code, ErrorReply};
-use schemas::event::{DealEvent, Evidence, Happening, Signed};
+use schemas::event::{DealEvent, Evidence, Happening, Place, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId};
 use schemas::limit::{MAX_DUE_MS, MAX_EXPIRY_MS};
 use schemas::profile::{Mover, Profile, Row, State, Verb};
 use schemas::registry::Done;
-use schemas::{stream, subject};
+use schemas::{admission, stream, subject};
 use terms::claims::{Raised, raised_by};
 
 use crate::entry::{Chain, Entry};
@@ -146,9 +146,9 @@ fn due(deal: Option<&Deal>, id: &DealId, due_unix_ms: i64, call: &Call) -> Decis
     if now_unix_ms < at_unix_ms {
         return wake(at_unix_ms);
     }
-    let mut chain = Chain::after(id.clone(), deal.turns, deal.head, now_unix_ms, None);
+    let mut chain = next(Some(deal), id, now_unix_ms, None);
     chain.push(what, None);
-    with_notes(Some(deal), chain.entries, Vec::new())
+    with_notes(Some(deal), chain.entries(), Vec::new())
 }
 
 fn wake(at_unix_ms: i64) -> Decision<Entry> {
@@ -190,12 +190,13 @@ fn judge(deal: Option<&Deal>, id: &DealId, judged: &Judged, call: &Call) -> Deci
         }
         Err(unproved) => unproved.clone().happening(&deal.claims().unwrap_or_default()),
     };
-    let mut chain = Chain::after(id.clone(), deal.turns, deal.head, call.now_unix_ms, None);
+    let mut chain = next(Some(deal), id, call.now_unix_ms, call.traceparent.clone());
     chain.push(what, None);
-    with_notes(Some(deal), chain.entries, Vec::new())
+    with_notes(Some(deal), chain.entries(), Vec::new())
 }
 
-fn undelivered(deal: &Deal) -> Vec<u32> {
+/// The transfers that their receivers have not confirmed, by index in the terms.
+pub(crate) fn undelivered(deal: &Deal) -> Vec<u32> {
     let transfers = deal.table.iter().flat_map(|table| &table.terms.transfers);
     (0..).zip(transfers).filter(|(_, t)| !deal.confirmed.contains(&t.to)).map(|(index, _)| index).collect()
 }
@@ -211,35 +212,14 @@ fn decide_move(
     if ask.deal().is_some_and(|named| named != id) {
         return Err(bad("deal", "names another deal than the subject"));
     }
-    if let Some(recorded) = deal.and_then(|d| d.moves.get(&(by.clone(), ask.move_id().clone()))) {
-        return if recorded.body_hash == Hash::of(&signed.body) {
-            Ok(Decision::nothing())
-        } else {
-            Err(ErrorReply::new(Code::Conflict, "this move_id was used for another move")
-                .at_field("move_id")
-                .by_rule("move_id_reused")
-                .in_state(deal.map_or(State::Open, |d| d.state)))
-        };
+    let recorded = deal.and_then(|deal| deal.moves.get(&(by.clone(), ask.move_id().clone())));
+    if admission::is_recorded(recorded, signed, deal.map_or(State::Open, |deal| deal.state))? {
+        return Ok(Decision::nothing());
     }
-    if call.now_unix_ms > ask.deadline_unix_ms() {
-        return Err(late("deadline_unix_ms", "the move's deadline has passed"));
-    }
-    let sender = call.sender.as_ref().ok_or_else(|| ErrorReply::new(Code::Unsigned, "a move must be signed"))?;
-    if sender.name.as_deref() != Some(by.as_str()) {
-        return Err(forbidden("the signer is not the party in the subject"));
-    }
-    sender
-        .check_fresh(call.now_unix_ms)
-        .map_err(|stale| ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))?;
+    admission::check(by, "party", ask.deadline_unix_ms(), call)?;
 
     let mut effects = Vec::new();
-    let mut chain = Chain::after(
-        id.clone(),
-        deal.map_or(0, |d| d.turns),
-        deal.map_or(Hash::ZERO, |d| d.head),
-        call.now_unix_ms,
-        call.traceparent.clone(),
-    );
+    let mut chain = next(deal, id, call.now_unix_ms, call.traceparent.clone());
     match (ask, deal) {
         (Move::Open(open), None) => {
             let (what, timer) = decide_open(open, by, id, call.now_unix_ms)?;
@@ -250,7 +230,13 @@ fn decide_move(
         (_, None) => return Err(ErrorReply::new(Code::Unknown, format!("there is no deal {id}")).at_field("deal")),
         (_, Some(deal)) => moved(deal, by, ask, signed, call, &mut chain, &mut effects)?,
     }
-    Ok(with_notes(deal, chain.entries, effects))
+    Ok(with_notes(deal, chain.entries(), effects))
+}
+
+/// What is written next into a deal's log.
+fn next(deal: Option<&Deal>, id: &DealId, at_unix_ms: i64, trace: Option<String>) -> Chain {
+    let (turn, prev) = deal.map_or((0, Hash::ZERO), |deal| (deal.turns, deal.head));
+    Chain::at(id.clone(), Place { turn, prev, at_unix_ms, trace })
 }
 
 fn with_notes(before: Option<&Deal>, entries: Vec<Entry>, mut effects: Vec<Effect>) -> Decision<Entry> {

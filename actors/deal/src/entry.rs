@@ -1,74 +1,42 @@
-//! One entry of a deal's log, with the exact bytes that the chain is made of.
+//! What one decision of the desk writes.
 
-use schemas::body::{DecodeError, decode, encode};
-use schemas::event::{DealEvent, Happening, Signed};
+use schemas::event::{Chain as Links, DealEvent, Happening, Place, Signed};
 use schemas::hash::Hash;
 use schemas::id::DealId;
-use schemas::limit::MAX_CLEARING_BODY_BYTES;
 
-/// An event and its bytes. The hash is of the bytes as they stand in the log, so that an event
-/// written by a newer version, with fields that we do not know, still chains.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What the bytes say.
-    pub event: DealEvent,
-    /// The exact bytes.
-    pub bytes: Vec<u8>,
-    /// Their SHA-256, which the next entry names.
-    pub hash: Hash,
-}
+/// One entry of a deal's log.
+pub type Entry = schemas::event::Entry<DealEvent>;
 
-impl Entry {
-    /// Reads an entry from the log.
-    ///
-    /// # Errors
-    /// When the bytes are no deal event.
-    pub fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let event = decode(bytes, MAX_CLEARING_BODY_BYTES)?;
-        Ok(Self { event, bytes: bytes.to_vec(), hash: Hash::of(bytes) })
-    }
-
-    /// Writes an event.
-    #[must_use]
-    pub fn write(event: DealEvent) -> Self {
-        let bytes = encode(&event);
-        let hash = Hash::of(&bytes);
-        Self { event, bytes, hash }
-    }
-}
-
-/// Entries that follow one another, each naming the one before.
+/// Entries of one deal's log.
 pub(crate) struct Chain {
     deal: DealId,
-    turn: u32,
-    prev: Hash,
-    at_unix_ms: i64,
-    trace: Option<String>,
-    pub(crate) entries: Vec<Entry>,
+    links: Links<DealEvent>,
 }
 
 impl Chain {
-    pub(crate) fn after(deal: DealId, turn: u32, prev: Hash, at_unix_ms: i64, trace: Option<String>) -> Self {
-        Self { deal, turn, prev, at_unix_ms, trace, entries: Vec::new() }
+    pub(crate) fn at(deal: DealId, place: Place) -> Self {
+        Self { deal, links: Links::at(place) }
     }
 
     /// The hash of the last entry.
     pub(crate) fn head(&self) -> Hash {
-        self.prev
+        self.links.next().prev
     }
 
     pub(crate) fn push(&mut self, what: Happening, cause: Option<Signed>) {
-        let entry = Entry::write(DealEvent {
-            deal: self.deal.clone(),
-            turn: self.turn,
-            prev: self.prev,
-            at_unix_ms: self.at_unix_ms,
+        let deal = self.deal.clone();
+        self.links.push(|Place { turn, prev, at_unix_ms, trace }| DealEvent {
+            deal,
+            turn,
+            prev,
+            at_unix_ms,
             what,
             cause,
-            trace: self.trace.clone(),
+            trace,
         });
-        self.turn += 1;
-        self.prev = entry.hash;
-        self.entries.push(entry);
+    }
+
+    pub(crate) fn entries(self) -> Vec<Entry> {
+        self.links.entries()
     }
 }

@@ -125,7 +125,7 @@ impl Unproved {
             Some(raised) => format!("{}: {reason}", name_of(raised)),
             None => reason,
         };
-        Happening::Refused { rule: rule.as_str().to_owned(), reason: bounded(reason), evidence }
+        Happening::Refused { rule: rule.as_str().to_owned(), reason: bounded(reason), evidence, party: None }
     }
 }
 

@@ -9,7 +9,7 @@ use schemas::deal::{Accept, Open, Propose, ReadTerms};
 use schemas::error::{Code, ErrorReply};
 use schemas::hash::Hash;
 use schemas::id::AgentId;
-use schemas::negotiation::{ReadRules, Rules, Transcript};
+use schemas::negotiation::{Alternating, ReadRules, Rules, SingleText, Transcript};
 use terms::{NoTerms, terms_of};
 
 use crate::state::{Deal, OnTable};
@@ -35,11 +35,13 @@ impl Ruled {
 
     /// Who sits on which seat in terms between these parties.
     fn seats(&self, parties: &[AgentId]) -> Vec<AgentId> {
-        match &self.rules {
-            Rules::Alternating(rules) => rules.order.clone(),
-            Rules::ContractNet(rules) => {
-                let contractors = parties.iter().filter(|party| **party != rules.manager);
-                std::iter::once(&rules.manager).chain(contractors).cloned().collect()
+        match (&self.rules, self.rules.manager()) {
+            (Rules::Alternating(Alternating { order, .. }) | Rules::SingleText(SingleText { order, .. }), _) => {
+                order.clone()
+            }
+            (_, manager) => {
+                let contractors = parties.iter().filter(|party| Some(*party) != manager);
+                manager.into_iter().chain(contractors).cloned().collect()
             }
         }
     }
@@ -62,18 +64,18 @@ pub(crate) fn check_opening(open: &Open, by: &AgentId, now_unix_ms: i64) -> Resu
     };
     let ReadRules { rules, .. } =
         ReadRules::read(open.profile, bytes).map_err(|refused| bad(&refused.field, &refused.reason))?;
-    match &rules {
-        Rules::Alternating(rules) => {
-            let mut seated = rules.order.clone();
-            seated.sort();
-            if seated != open.parties {
-                return Err(bad("rules.order", "are not the deal's parties"));
-            }
+    if let Rules::Alternating(Alternating { order, .. }) | Rules::SingleText(SingleText { order, .. }) = &rules {
+        let mut seated = order.clone();
+        seated.sort();
+        if seated != open.parties {
+            return Err(bad("rules.order", "are not the deal's parties"));
         }
-        Rules::ContractNet(rules) if rules.manager != *by => {
-            return Err(bad("rules.manager", "is not who opens the deal"));
-        }
-        Rules::ContractNet(_) => {}
+    }
+    if rules.manager().is_some_and(|manager| manager != by) {
+        return Err(bad("rules.manager", "is not who opens the deal"));
+    }
+    if matches!(&rules, Rules::SingleText(rules) if rules.mediator != *by) {
+        return Err(bad("rules.mediator", "is not who opens the deal"));
     }
     if rules.until_unix_ms() <= now_unix_ms {
         return Err(ErrorReply::new(Code::Late, "the time to talk has passed").at_field("rules"));
@@ -92,10 +94,8 @@ pub(crate) fn check_opening(open: &Open, by: &AgentId, now_unix_ms: i64) -> Resu
 pub(crate) fn proposed_parties<'a>(deal: &'a Deal, read: &'a ReadTerms) -> &'a [AgentId] {
     let parties = &read.terms.parties;
     let is_award = parties.len() == 2 && parties.contains(&deal.opener) && parties.iter().all(|p| deal.is_party(p));
-    match deal.rules.as_deref() {
-        Some(Ruled { rules: Rules::ContractNet(_), .. }) if is_award => parties,
-        _ => &deal.parties,
-    }
+    let is_net = deal.rules.as_deref().is_some_and(|ruled| ruled.rules.manager().is_some());
+    if is_net && is_award { parties } else { &deal.parties }
 }
 
 /// Whether what is proposed is what an outcome of the negotiation makes, with a transcript of it.
@@ -126,7 +126,8 @@ pub(crate) fn check_proposal(deal: &Deal, propose: &Propose, read: &ReadTerms) -
     let least = match &ruled.rules {
         Rules::Alternating(rules) => rules.order.len(),
         // A call, a bid and an award.
-        Rules::ContractNet(_) => 3,
+        Rules::ContractNet(_) | Rules::Iterated(_) => 3,
+        Rules::SingleText(rules) => rules.words() as usize,
     };
     if (agreement.transcript.length as usize) < least {
         let reason = format!("an agreement takes {least} words at least");

@@ -40,6 +40,7 @@ pub(crate) fn notes(deal: &Deal, entry: &Entry) -> Vec<Effect> {
             .cloned()
             .or_else(|| deal.state.is_end().then(|| deal.ended.as_ref().map(|(_, why)| why.clone())).flatten()),
         rules: rules.map(|ruled| ruled.bytes.clone()),
+        expires_unix_ms: rules.map(|_| deal.expires_unix_ms),
     };
     let mut to: Vec<&AgentId> = deal.parties.iter().collect();
     if !deal.is_party(&deal.opener) {

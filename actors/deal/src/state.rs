@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemas::admission;
 use schemas::deal::{ClaimKind, Delivery, Move, ReadTerms, Shown, Terms};
 use schemas::event::{DealEvent, Evidence, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId, MarketId, MoveId};
-use schemas::negotiation::{Rules, Transcript};
+use schemas::negotiation::Transcript;
 use schemas::profile::{Profile, State};
 use schemas::subject::parse_deal_move;
 
 use crate::entry::Entry;
 use crate::negotiated::Ruled;
+
+/// So many of those who were awaited are named.
+const NAMED: usize = 5;
 
 /// The terms on the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +32,7 @@ pub struct OnTable {
 }
 
 /// A move that the log holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// SHA-256 of the move's body.
-    pub body_hash: Hash,
-    /// The number of the event that it caused.
-    pub turn: u32,
-    /// The deal's state after that event.
-    pub state: State,
-}
+pub type Recorded = admission::Recorded<State>;
 
 /// A deal, as its log tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +148,7 @@ impl Deal {
             Happening::Settled => self.state = State::Settled,
             Happening::Rejected { reason, .. } => self.end(State::Rejected, None, reason),
             Happening::Withdrawn { reason, .. } => self.end(State::Withdrawn, None, reason),
-            Happening::Expired => self.end(State::Expired, None, "its time ran out before all had accepted"),
+            Happening::Expired => self.end(State::Expired, None, &self.expiry()),
             Happening::Refused { rule, reason, .. } => self.end(State::Refused, Some(rule), reason),
             Happening::Failed { undelivered } => {
                 self.end(
@@ -165,6 +161,15 @@ impl Deal {
         }
     }
 
+    /// Who was awaited when its time ran out.
+    fn expiry(&self) -> String {
+        let awaited = self.parties.iter().filter(|party| !self.accepted.contains_key(*party)).map(AgentId::as_str);
+        let (some, more): (Vec<_>, Vec<_>) = awaited.enumerate().partition(|(at, _)| *at < NAMED);
+        let some = some.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", ");
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        format!("its time ran out before {some}{more} had accepted")
+    }
+
     fn end(&mut self, state: State, rule: Option<&String>, reason: &str) {
         self.state = state;
         self.ended = Some((rule.cloned(), reason.to_owned()));
@@ -174,7 +179,7 @@ impl Deal {
         if let Ok(ReadTerms { terms, hash }) = ReadTerms::read(bytes) {
             self.expires_unix_ms = terms.expires_unix_ms;
             // From the award on, a contract net is a deal between two.
-            if matches!(self.rules.as_deref(), Some(Ruled { rules: Rules::ContractNet(_), .. })) {
+            if self.rules.as_deref().is_some_and(|ruled| ruled.rules.manager().is_some()) {
                 self.parties.clone_from(&terms.parties);
             }
             self.table = Some(OnTable { bytes: bytes.to_vec(), terms, hash, transcript });

@@ -4,21 +4,18 @@
 //! the desk wrote must be what its rules say. A flipped bit, a lost, added or reordered entry, a
 //! foreign signature, a commit without every acceptance: each is named with its entry.
 
-use std::collections::BTreeSet;
-
 use schemas::body::Message;
 use schemas::core::{Call, Decider};
 use schemas::deal::{Delivery, Move};
-use schemas::event::{DealEvent, Evidence, Happening, Signed};
+use schemas::event::{Broken, DealEvent, Evidence, Fault, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::id::DealId;
 use schemas::kernel::Kernel;
 use schemas::keyring::{Keyring, LogRecord, RecordFault};
 use schemas::profile::{Mover, State, Verb};
-use schemas::signature::Sender;
 use schemas::subject::{deal_log, parse_deal_move};
 
-use crate::decide::{Ask, Desk};
+use crate::decide::{Ask, Desk, undelivered};
 use crate::entry::Entry;
 use crate::gate::{Judged, Proving, Rule, name_of};
 use crate::state::Deal;
@@ -27,52 +24,6 @@ use crate::state::Deal;
 pub const DESK: &str = "deal";
 /// The core whose entries are the ledger's.
 pub const LEDGER: &str = "ledger";
-
-/// What is wrong, and with which entry.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("entry {turn} (sequence {sequence}): {fault}")]
-pub struct Broken {
-    /// The entry's place in the log, counted from 0.
-    pub turn: u32,
-    /// Its stream sequence.
-    pub sequence: u64,
-    /// What is wrong with it.
-    pub fault: Fault,
-}
-
-/// What can be wrong with an entry.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The entry, or its signature, is not what it claims to be.
-    #[error(transparent)]
-    Record(#[from] RecordFault),
-    /// Its number, or the hash that it names, does not follow the entry before.
-    #[error("the chain breaks here: {0}")]
-    Chain(&'static str),
-    /// It is on another deal's subject.
-    #[error("it is not of this deal")]
-    Foreign,
-    /// The signed move behind it does not hold.
-    #[error("the move behind it: {0}")]
-    Cause(String),
-    /// The desk's rules give something else.
-    #[error("the rules say otherwise: {0}")]
-    Rules(String),
-    /// The log ends in the middle of what was written together.
-    #[error("the log ends before {0}, which is written together with it")]
-    Torn(&'static str),
-    /// What stands there as evidence for a claim is none.
-    #[error("{claim}: {reason}")]
-    Evidence {
-        /// Which claim.
-        claim: String,
-        /// Why it shows nothing of it.
-        reason: String,
-    },
-    /// There is no entry at all.
-    #[error("the log is empty")]
-    Empty,
-}
 
 /// A log that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +114,8 @@ impl Reader<'_> {
         let (ask, call) = match &entry.event.cause {
             Some(cause) => self.caused(cause, &entry.event)?,
             None => {
-                let call = Call { now_unix_ms: entry.event.at_unix_ms, ..Call::default() };
+                let traceparent = entry.event.trace.clone();
+                let call = Call { now_unix_ms: entry.event.at_unix_ms, traceparent, ..Call::default() };
                 (self.uncaused(&entry.event.what)?, call)
             }
         };
@@ -197,7 +149,7 @@ impl Reader<'_> {
                 judged
             }
             // Why nobody proved it is the desk's word: that it isn't proved is all that anyone needs to know.
-            Happening::Refused { rule, reason, evidence: None } => {
+            Happening::Refused { rule, reason, evidence: None, party: None } => {
                 let rule = Rule::parse(rule).filter(|rule| *rule != Rule::Refuted);
                 Judged::as_told(
                     deal.head,
@@ -211,12 +163,14 @@ impl Reader<'_> {
     }
 
     fn caused(&mut self, cause: &Signed, event: &DealEvent) -> Result<(Ask, Call), Fault> {
-        let sender = self.signature(cause)?;
-        let (verb, by, deal) = parse_deal_move(&cause.subject).map_err(|e| Fault::Cause(e.to_string()))?;
+        let wrong = |error: &dyn std::fmt::Display| Fault::Cause(error.to_string());
+        let sender = self.keys.signer_of(cause).map_err(|e| wrong(&e))?;
+        self.signatures += 1;
+        let (verb, by, deal) = parse_deal_move(&cause.subject).map_err(|e| wrong(&e))?;
         if deal != *self.id {
             return Err(Fault::Cause("its subject is another deal's".into()));
         }
-        let ask = Box::new(Move::decode(verb, &cause.body).map_err(|e| Fault::Cause(e.to_string()))?);
+        let ask = Box::new(Move::decode(verb, &cause.body).map_err(|e| wrong(&e))?);
         let call = Call {
             now_unix_ms: event.at_unix_ms,
             deadline_unix_ms: None,
@@ -225,15 +179,6 @@ impl Reader<'_> {
             job: None,
         };
         Ok((Ask::Move { by, deal, ask, signed: cause.clone() }, call))
-    }
-
-    fn signature(&mut self, signed: &Signed) -> Result<Sender, Fault> {
-        let wrong = |error: &dyn std::fmt::Display| Fault::Cause(error.to_string());
-        let sender = Sender::parse(&signed.sender).map_err(|e| wrong(&e))?;
-        sender.verify(&signed.subject, &signed.body).map_err(|e| wrong(&e))?;
-        self.keys.check(&sender).map_err(|e| wrong(&e))?;
-        self.signatures += 1;
-        Ok(sender)
     }
 
     fn ledger(&mut self, entry: &Entry) -> Result<(), Fault> {
@@ -275,11 +220,10 @@ impl Reader<'_> {
                     self.expected = vec![Entry::write(settled)];
                 }
             }
-            Happening::Compensated { reversed } => {
-                let every: BTreeSet<u32> = (0..).zip(&table.terms.transfers).map(|(index, _)| index).collect();
-                if reversed.iter().any(|index| !every.contains(index)) {
-                    return Err(rules("it reverses a transfer that is not in the terms"));
-                }
+            Happening::Compensated { reversed }
+                if *reversed != terms::taken_back(&table.terms.transfers, &undelivered(deal)) =>
+            {
+                return Err(rules("it takes back other transfers than were to be"));
             }
             _ => {}
         }

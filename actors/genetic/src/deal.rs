@@ -84,6 +84,7 @@ impl Deal {
             transfers: sought.transfers.iter().map(one).collect(),
             delivery: sought.delivery,
             expires_unix_ms: sought.expires_unix_ms,
+            award: None,
         };
         let mut sides: BTreeMap<(usize, bool), Side> = BTreeMap::new();
         for (party, worth) in terms::appraise(&terms, &sought.valuations)?.into_iter().enumerate() {
@@ -168,6 +169,7 @@ impl Deal {
             transfers,
             delivery: self.sought.delivery,
             expires_unix_ms: self.sought.expires_unix_ms,
+            award: None,
         })
     }
 

@@ -20,7 +20,7 @@ use schemas::ErrorReply;
 use schemas::value::Bounds;
 
 use crate::instance::Instance;
-use crate::lots::Listing;
+use crate::listing::Listing;
 use crate::master::quiet;
 use crate::round::{Book, hops};
 use crate::table::{GiveId, PartyId, SeatId, TakeId};

@@ -433,7 +433,7 @@ impl Instance {
             let start = self.seats.len();
             for (_, given, seat) in lane {
                 let id = self.seats.push(*seat);
-                debug_assert_eq!(self.gives[seat.give].good, *given);
+                assert_eq!(self.gives[seat.give].good, *given);
                 self.seats_of[seat.give].push(id);
             }
             if let Some((received, given, _)) = lane.first() {

@@ -37,8 +37,10 @@ mod fixed;
 mod flow;
 mod gradient;
 mod instance;
+mod listing;
 mod lots;
 mod master;
+mod neighbourhood;
 mod netting;
 mod network;
 mod pace;
@@ -143,7 +145,7 @@ fn answer(instance: &Instance, settled: &Settled<'_>) -> Result<Cleared, ErrorRe
         }
     }
     let (objective, bound) = (settled.book.objective()?, settled.bound);
-    debug_assert!(bound >= objective, "a bound of {bound} below what was reached, {objective}");
+    assert!(bound >= objective, "a bound of {bound} below what was reached, {objective}");
     let gap_ppm =
         if bound > 0 { (i128::from(bound) - i128::from(objective)) * i128::from(PPM) / i128::from(bound) } else { 0 };
     Ok(Cleared {

@@ -202,7 +202,8 @@ impl Programme {
         self.rest_after(taken).iter().all(|rest| *rest >= 0)
     }
 
-    fn rest_after(&self, taken: &[usize]) -> Vec<i64> {
+    /// What is left of every row beside some columns.
+    pub(crate) fn rest_after(&self, taken: &[usize]) -> Vec<i64> {
         let mut rest = self.capacities.clone();
         for column in taken.iter().filter_map(|at| self.columns.get(*at)) {
             spend(&mut rest, column);
@@ -240,8 +241,11 @@ impl Programme {
 
     /// A choice near the relaxation's: its columns in the order of how much of them it takes, as far as they fit.
     fn round(&self, taken: &[usize], mut rest: Vec<i64>, relaxation: &Relaxation) -> Vec<usize> {
-        let mut order = relaxation.free.clone();
+        // Most are not taken at all: those stay in the order that they have.
+        let (mut order, others): (Vec<_>, Vec<_>) =
+            relaxation.free.iter().copied().partition(|(_, amount)| *amount > 0.0);
         order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        order.extend(others);
         let mut choice = taken.to_vec();
         for (at, _) in order {
             if let Some(column) = self.columns.get(at)
@@ -366,7 +370,7 @@ fn scattered(number: u64) -> f64 {
 }
 
 /// Whether a column fits into what is left of every row.
-fn fits(rest: &[i64], column: &Column) -> bool {
+pub(crate) fn fits(rest: &[i64], column: &Column) -> bool {
     column.uses.iter().all(|(row, used)| rest.get(*row).is_some_and(|rest| used <= rest))
 }
 

@@ -33,6 +33,11 @@ impl Reduced {
         Self { programme: Programme { capacities, columns, flows: Vec::new() }, kept }
     }
 
+    /// Columns of the whole programme as those of the reduced one, as far as they are in it.
+    pub(crate) fn of_whole(&self, taken: &[usize]) -> Vec<usize> {
+        taken.iter().filter_map(|at| self.kept.binary_search(at).ok()).collect()
+    }
+
     /// Columns of the reduced programme as those of the whole.
     pub(crate) fn in_whole(&self, taken: &[usize]) -> Vec<usize> {
         taken.iter().filter_map(|at| self.kept.get(*at).copied()).collect()

@@ -13,6 +13,9 @@
 //! [`programme`](crate::programme) sees to that in whole numbers. So where rounding leads astray, no more is lost than
 //! time.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use crate::table::{ColumnId, Id, LineId, Table};
 
 /// What is infeasible by no more counts as feasible.
@@ -63,6 +66,28 @@ struct Candidate {
     range: f64,
     variable: Variable,
 }
+
+/// The one that enters first is the greatest: that of the least ratio, of equals that of the largest pivot.
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_pivot = || self.pivot.abs().total_cmp(&other.pivot.abs());
+        other.ratio.total_cmp(&self.ratio).then_with(by_pivot).then(other.variable.cmp(&self.variable))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate {}
 
 impl Simplex {
     /// No column yet.
@@ -218,15 +243,12 @@ impl Simplex {
     /// Brings what is at a place back to its bound; whether that went.
     fn pivot(&mut self, place: LineId, excess: f64) -> bool {
         let along = self.inverse[place].clone();
-        let mut candidates = self.candidates(&along, excess);
-        candidates.sort_by(|a, b| {
-            let by_pivot = || b.pivot.abs().total_cmp(&a.pivot.abs());
-            a.ratio.total_cmp(&b.ratio).then_with(by_pivot).then(a.variable.cmp(&b.variable))
-        });
+        // Of many, few are passed by.
+        let mut candidates = BinaryHeap::from(self.candidates(&along, excess));
         let mut slope = excess.abs();
         let mut flips = Vec::new();
         let mut entering = None;
-        for candidate in candidates {
+        while let Some(candidate) = candidates.pop() {
             slope -= candidate.pivot.abs() * candidate.range;
             if slope < 0.0 {
                 entering = Some(candidate);

@@ -77,7 +77,8 @@ pub fn register(
     let current = history.and_then(|history| history.keys.last());
     if sender.user != *current.unwrap_or(&register.key) {
         let why = if current.is_some() {
-            "this id is held by another key, which must sign for a new one"
+            "this id is held by another key: sign with that one (HMS_KEY, or .hms/keys where it was registered), or take \
+             another id"
         } else {
             "the request must be signed by the key that it registers"
         };

@@ -34,6 +34,7 @@ pub fn terms(transfers: Vec<Transfer>) -> Terms {
         transfers,
         delivery: Delivery::Immediate,
         expires_unix_ms: 1000,
+        award: None,
     }
 }
 

@@ -6,6 +6,7 @@
 //! meanwhile, the whole plan fails, this one reads on and decides again what is then still undecided.
 //! Whether a deal was decided is asked of the log alone, so nothing is posted twice, whoever dies when.
 
+mod plan;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -14,24 +15,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use schemas::body::{Message, decode, encode};
 use schemas::core::{Answer, Call, Fenced, Planned};
-use schemas::deal::{ReadTerms, Transfer};
-use schemas::error::{Code, ErrorReply};
-use schemas::event::{DealEvent, DealNote, Happening, Signed};
+use schemas::event::{DealEvent, Happening, Signed};
+use schemas::import::{CertificateEvent, CertificatesRequest, ImportRules, Lots};
 use schemas::keyring::{Keyring, LogRecord, RecordFault};
-use schemas::ledger::{BalanceRequest, Balances, Cursor, Declare, Declared, LimitEvent};
-use schemas::limit::{MAX_BATCH_MESSAGES, MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES, MAX_PARTIES};
-use schemas::profile::State;
+use schemas::ledger::{BalanceRequest, Balances, Cursor, Declare, LimitEvent};
+use schemas::limit::{MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES};
 use schemas::{AgentId, DealId, Hash, MarketId, stream, subject};
 
-use crate::ledger::{Book, Changes, Declaration, Draft, Entry, Verdict};
+use self::plan::Planner;
+use crate::ledger::{Book, Changes, Entry};
 
 /// The service's name, and the name that its entries are signed with.
 pub const LEDGER: &str = "ledger";
 /// The desk's name, which signs the entries that the ledger answers to.
 const DESK: &str = "deal";
-/// Messages that one decision takes at most: the event, its settlement, and a note for each party and the
-/// opener.
-const MOST_FOR_ONE: usize = MAX_PARTIES + 3;
 
 /// What is asked of the ledger.
 #[derive(Debug, Clone)]
@@ -43,8 +40,21 @@ pub enum LedgerAsk {
         /// The signed move.
         signed: Signed,
     },
+    /// A signed move of whoever has authority over a book's import certificates; the signature is already checked.
+    Authority {
+        /// Who moves.
+        agent: AgentId,
+        /// The signed move.
+        signed: Signed,
+        /// The book that it names.
+        book: MarketId,
+        /// The rules that the market's declaration states now.
+        declared: Option<Box<ImportRules>>,
+    },
     /// What do the books say?
     Balance(BalanceRequest),
+    /// Which import certificates are there, and who holds them?
+    Certificates(CertificatesRequest),
 }
 
 /// The ledger.
@@ -72,6 +82,8 @@ struct Shelf {
     cursor: u64,
     /// The sequence of the last entry of each agent's limits.
     limits: BTreeMap<AgentId, u64>,
+    /// The sequence of the last entry on certificates; 0 for none.
+    certificates: u64,
 }
 
 #[derive(Debug)]
@@ -90,6 +102,15 @@ struct Asked {
     signed: Signed,
     book: MarketId,
     call: Call,
+    about: About,
+}
+
+/// What a signed move is about.
+#[derive(Debug, Clone)]
+enum About {
+    Limits,
+    /// Import certificates, with the rules that the market's declaration states.
+    Certificates(Option<Box<ImportRules>>),
 }
 
 /// A plan on its way.
@@ -98,8 +119,8 @@ struct Flight {
     changes: Vec<(MarketId, Changes)>,
     /// What each record is, in the plan's order.
     records: Vec<Flown>,
-    /// Declarations, each with its answer once the plan is written.
-    declared: Vec<(Asked, Result<Declared, ErrorReply>)>,
+    /// Declarations and moves of authorities, each with its answer once the plan is written.
+    declared: Vec<(Asked, Answer)>,
     decided: Vec<u64>,
 }
 
@@ -107,13 +128,14 @@ struct Flight {
 enum Flown {
     Deal,
     Limit(MarketId, AgentId),
+    Certificate(MarketId),
     Cursor(MarketId),
     Note,
 }
 
 impl Shelf {
     fn of(book: Book) -> Self {
-        Self { book, cursor: 0, limits: BTreeMap::new() }
+        Self { book, cursor: 0, limits: BTreeMap::new(), certificates: 0 }
     }
 }
 
@@ -163,6 +185,15 @@ impl Ledger {
             let event: LimitEvent = decode(&record.body, MAX_BODY_BYTES).map_err(|e| said(&e))?;
             return self.enter(&book, Entry::Limit { event: &event, body: &record.body });
         }
+        if let Ok(book) = subject::parse_certificate_log(&record.subject) {
+            shelf(&mut self.shelves, &book).certificates = record.sequence;
+            self.written_by(record, CertificateEvent::TYPE, &[LEDGER]).map_err(|e| said(&e))?;
+            let event: CertificateEvent = decode(&record.body, MAX_BODY_BYTES).map_err(|e| said(&e))?;
+            if let Some(sequence) = event.deal.as_ref().and_then(|deal| self.by_deal.remove(deal)) {
+                self.waiting.remove(&sequence);
+            }
+            return self.enter(&book, Entry::Certificate { event: &event, body: &record.body });
+        }
         let book = subject::parse_ledger_log(&record.subject).map_err(|e| said(&e))?;
         shelf(&mut self.shelves, &book).cursor = record.sequence;
         self.written_by(record, Cursor::TYPE, &[LEDGER]).map_err(|e| said(&e))?;
@@ -190,6 +221,16 @@ impl Ledger {
                 .iter()
                 .find(|(_, shelf)| shelf.book.open(&event.deal).is_some())
                 .map(|(book, _)| book.clone()),
+            // Delivered: what it moves is released at once, and its exports are verified by an entry of the ledger's own.
+            Happening::Settled => self
+                .shelves
+                .iter_mut()
+                .find(|(_, shelf)| shelf.book.awaits_delivery(&event.deal))
+                .map(|(book, shelf)| {
+                    let entry = Entry::Deal { event: &event, body: &record.body };
+                    shelf.book.apply(entry).map(|_| book.clone()).map_err(|fault| fault.to_string())
+                })
+                .transpose()?,
             _ => None,
         };
         if let Some(book) = book {
@@ -229,7 +270,8 @@ impl Fenced for Ledger {
     fn filters() -> Vec<String> {
         let core_key = |core: &str| AgentId::parse(core).ok().map(|core| subject::key_log(&core));
         let keys = [DESK, LEDGER].into_iter().filter_map(core_key);
-        [subject::all_deal_logs(), subject::all_ledger_logs(), subject::all_limit_logs()]
+        let certificates = subject::all_certificate_logs();
+        [subject::all_deal_logs(), subject::all_ledger_logs(), subject::all_limit_logs(), certificates]
             .into_iter()
             .chain(keys)
             .collect()
@@ -252,9 +294,21 @@ impl Fenced for Ledger {
                 };
                 self.answers.push((number, Ok((Balances::TYPE, encode(&balances)))));
             }
+            LedgerAsk::Certificates(request) => {
+                let lots = match self.book(&request.book) {
+                    Some(book) => book.certificates(request.party.as_ref()),
+                    None => Book::new(request.book).certificates(None),
+                };
+                self.answers.push((number, Ok((Lots::TYPE, encode(&lots)))));
+            }
+            LedgerAsk::Authority { agent, signed, book, declared } => {
+                let about = About::Certificates(declared);
+                self.declarations.push_back(Asked { number, agent, signed, book, call: call.clone(), about });
+            }
             LedgerAsk::Declare { agent, signed } => match decode::<Declare>(&signed.body, MAX_BODY_BYTES) {
-                Ok(declare) => {
-                    self.declarations.push_back(Asked { number, agent, signed, book: declare.book, call: call.clone() })
+                Ok(Declare { book, .. }) => {
+                    let about = About::Limits;
+                    self.declarations.push_back(Asked { number, agent, signed, book, call: call.clone(), about });
                 }
                 Err(error) => self.answers.push((number, Err(error.into()))),
             },
@@ -262,22 +316,15 @@ impl Fenced for Ledger {
     }
 
     fn plan(&mut self, now_unix_ms: i64) -> Vec<Planned> {
-        for asked in &self.declarations {
-            shelf(&mut self.shelves, &asked.book);
+        let mut unknown = BTreeSet::new();
+        let asked = self.declarations.iter().map(|asked| &asked.book);
+        for book in asked.chain(self.waiting.values().map(|waiting| &waiting.book)) {
+            if !self.shelves.contains_key(book) {
+                shelf(&mut self.shelves, book);
+                unknown.insert(book.clone());
+            }
         }
-        for waiting in self.waiting.values() {
-            shelf(&mut self.shelves, &waiting.book);
-        }
-        let mut planner = Planner {
-            shelves: &self.shelves,
-            drafts: BTreeMap::new(),
-            now_unix_ms,
-            planned: Vec::new(),
-            notes: Vec::new(),
-            flown: Vec::new(),
-            decided: Vec::new(),
-            declared: Vec::new(),
-        };
+        let mut planner = Planner::new(&self.shelves, now_unix_ms);
         while let Some(asked) = self.declarations.pop_front() {
             if !planner.has_room() {
                 self.declarations.push_front(asked);
@@ -301,6 +348,12 @@ impl Fenced for Ledger {
         for sequence in undecidable {
             self.waiting.remove(&sequence);
         }
+        // Whoever asks about a book of which nothing is written leaves nothing behind.
+        for book in unknown {
+            if !flight.changes.iter().any(|(changed, _)| *changed == book) {
+                self.shelves.remove(&book);
+            }
+        }
         if !planned.is_empty() {
             self.flight = Some(flight);
         }
@@ -321,6 +374,7 @@ impl Fenced for Ledger {
                 Flown::Limit(book, agent) => {
                     shelf(&mut self.shelves, &book).limits.insert(agent, *sequence);
                 }
+                Flown::Certificate(book) => shelf(&mut self.shelves, &book).certificates = *sequence,
                 Flown::Cursor(book) => shelf(&mut self.shelves, &book).cursor = *sequence,
             }
             self.own.insert(*sequence);
@@ -331,7 +385,7 @@ impl Fenced for Ledger {
             }
         }
         for (asked, declared) in flight.declared {
-            self.answers.push((asked.number, declared.map(|declared| (Declared::TYPE, encode(&declared)))));
+            self.answers.push((asked.number, declared));
         }
         for record in std::mem::take(&mut self.deferred) {
             self.look(&record);
@@ -364,203 +418,4 @@ impl Fenced for Ledger {
     fn answers(&mut self) -> Vec<(u64, Answer)> {
         std::mem::take(&mut self.answers)
     }
-}
-
-/// Makes one plan.
-struct Planner<'a> {
-    shelves: &'a BTreeMap<MarketId, Shelf>,
-    drafts: BTreeMap<&'a MarketId, Drafted<'a>>,
-    now_unix_ms: i64,
-    planned: Vec<Planned>,
-    notes: Vec<Planned>,
-    flown: Vec<Flown>,
-    decided: Vec<u64>,
-    declared: Vec<(Asked, Result<Declared, ErrorReply>)>,
-}
-
-struct Drafted<'a> {
-    draft: Draft<'a>,
-    shelf: &'a Shelf,
-    through: u64,
-    /// Limits written in this very plan: only an agent's first is under compare-and-set.
-    limited: BTreeSet<AgentId>,
-}
-
-impl<'a> Planner<'a> {
-    fn has_room(&self) -> bool {
-        let used = self.planned.len() + self.notes.len() + self.drafts.len();
-        used + MOST_FOR_ONE < MAX_BATCH_MESSAGES
-    }
-
-    fn draft(&mut self, book: &MarketId) -> Option<&mut Drafted<'a>> {
-        let (book, shelf) = self.shelves.get_key_value(book)?;
-        Some(self.drafts.entry(book).or_insert_with(|| Drafted {
-            draft: shelf.book.draft(),
-            shelf,
-            through: shelf.book.applied_through(),
-            limited: BTreeSet::new(),
-        }))
-    }
-
-    /// Decides a declaration; gives its answer when that doesn't depend on anything being written.
-    fn declare(&mut self, asked: Asked) -> Option<(u64, Answer)> {
-        let now_unix_ms = self.now_unix_ms;
-        // What this plan writes is not recorded yet, so what is decided on it is answered once it is.
-        let is_drafted = !self.planned.is_empty();
-        let drafted = self.draft(&asked.book)?;
-        let (event, declared) = match drafted.draft.decide_declare(&asked.agent, asked.signed.clone(), now_unix_ms) {
-            Ok(Declaration::Recorded(declared)) if is_drafted => {
-                self.declared.push((asked, Ok(declared)));
-                return None;
-            }
-            Ok(Declaration::Recorded(declared)) => {
-                return Some((asked.number, Ok((Declared::TYPE, encode(&declared)))));
-            }
-            Ok(Declaration::Write { event, declared }) => (event, declared),
-            // Too late is for good: a batch with this declaration that may still be on its way fails at the cursor that
-            // is written first.
-            Err(refusal) if is_drafted || refusal.kind() == Code::Late => {
-                self.declared.push((asked, Err(refusal)));
-                return None;
-            }
-            Err(refusal) => return Some((asked.number, Err(refusal))),
-        };
-        let stale = asked.call.sender.as_ref().and_then(|sender| sender.check_fresh(asked.call.now_unix_ms).err());
-        if let Some(stale) = stale {
-            return Some((asked.number, Err(ErrorReply::new(Code::Unsigned, stale.to_string()).at_field("ts"))));
-        }
-        let body = encode(&event);
-        if let Err(fault) = drafted.draft.apply(Entry::Limit { event: &event, body: &body }) {
-            return Some((asked.number, Err(ErrorReply::refused("inconsistent", fault.to_string()))));
-        }
-        let first = drafted.limited.insert(asked.agent.clone());
-        let expect = first.then(|| drafted.shelf.limits.get(&asked.agent).copied().unwrap_or(0));
-        self.planned.push(Planned {
-            subject: subject::limit_log(&asked.book, &asked.agent),
-            kind: LimitEvent::TYPE,
-            body,
-            expect,
-            signed: true,
-        });
-        self.flown.push(Flown::Limit(asked.book.clone(), asked.agent.clone()));
-        self.declared.push((asked, Ok(declared)));
-        None
-    }
-
-    /// Decides a certified or a failed deal.
-    fn decide(&mut self, sequence: u64, waiting: &Waiting) -> Result<(), String> {
-        let now_unix_ms = self.now_unix_ms;
-        let drafted = self.draft(&waiting.book).ok_or("there is no such book")?;
-        let event = &waiting.event;
-        let moved = drafted.shelf.book.open(&event.deal).unwrap_or_default();
-        let verdict = drafted.draft.decide_certified(event);
-        let happening = match &verdict {
-            Some(verdict) => verdict.happening(&event.what),
-            None => drafted.draft.decide_failed(event),
-        };
-        let happening = happening.ok_or("it is not for the ledger to decide, or was decided before")?;
-        let settles = matches!(verdict, Some(Verdict::Commit { immediate: true, .. }));
-        drafted.through = drafted.through.max(sequence);
-        let mut prev = waiting.hash;
-        let mut expect = Some(sequence);
-        let (mut planned, mut told) = (Vec::new(), Vec::new());
-        for (turn, what) in
-            (event.turn + 1..).zip([Some(happening), settles.then_some(Happening::Settled)].into_iter().flatten())
-        {
-            let written = DealEvent {
-                deal: event.deal.clone(),
-                turn,
-                prev,
-                at_unix_ms: now_unix_ms,
-                what,
-                cause: None,
-                trace: event.trace.clone(),
-            };
-            let body = encode(&written);
-            prev = Hash::of(&body);
-            drafted.draft.apply(Entry::Deal { event: &written, body: &body }).map_err(|fault| fault.to_string())?;
-            told.extend(notes(event, &written, moved, &waiting.book));
-            planned.push(Planned {
-                subject: subject::deal_log(&event.deal),
-                kind: DealEvent::TYPE,
-                body,
-                expect: expect.take(),
-                signed: true,
-            });
-        }
-        self.flown.extend(planned.iter().map(|_| Flown::Deal));
-        self.planned.append(&mut planned);
-        self.notes.append(&mut told);
-        self.decided.push(sequence);
-        Ok(())
-    }
-
-    fn finish(mut self) -> (Vec<Planned>, Flight) {
-        let mut changes = Vec::new();
-        if !self.planned.is_empty() || !self.declared.is_empty() {
-            for (book, mut drafted) in std::mem::take(&mut self.drafts) {
-                let cursor = drafted.draft.cursor(drafted.through);
-                // The draft made this cursor itself, so it fits.
-                let _ = drafted.draft.apply(Entry::Cursor(&cursor));
-                self.planned.push(Planned {
-                    subject: subject::ledger_log(book),
-                    kind: Cursor::TYPE,
-                    body: encode(&cursor),
-                    expect: Some(drafted.shelf.cursor),
-                    signed: true,
-                });
-                self.flown.push(Flown::Cursor(book.clone()));
-                changes.push((book.clone(), drafted.draft.finish()));
-            }
-        }
-        self.flown.extend(self.notes.iter().map(|_| Flown::Note));
-        self.planned.append(&mut self.notes);
-        (self.planned, Flight { changes, records: self.flown, declared: self.declared, decided: self.decided })
-    }
-}
-
-/// What is heard of an event that the ledger writes: by the parties and the opener of a certified deal; by the parties
-/// of one that is taken back, whose opener was told that it failed. `moved` is what a deal on the books moves.
-fn notes(answered: &DealEvent, written: &DealEvent, moved: &[Transfer], book: &MarketId) -> Vec<Planned> {
-    let (opener, terms) = match &answered.what {
-        Happening::Certified { opener, terms, .. } => (Some(opener), Some(terms)),
-        _ => (None, None),
-    };
-    let (state, rule, reason) = match &written.what {
-        Happening::Committed { .. } => (State::Committed, None, None),
-        Happening::Settled => (State::Settled, None, None),
-        Happening::Refused { rule, reason, .. } => (State::Refused, Some(rule.clone()), Some(reason.clone())),
-        Happening::Compensated { reversed } => {
-            let reason = format!("not delivered in time: {} of {} transfers taken back", reversed.len(), moved.len());
-            (State::Compensated, None, Some(reason))
-        }
-        _ => return Vec::new(),
-    };
-    let note = DealNote {
-        deal: written.deal.clone(),
-        event: written.what.name().to_owned(),
-        state,
-        turn: written.turn,
-        at_unix_ms: written.at_unix_ms,
-        book: book.clone(),
-        opener: opener.cloned(),
-        profile: None,
-        terms: terms.filter(|_| matches!(written.what, Happening::Committed { .. })).cloned(),
-        by: None,
-        rule,
-        reason,
-        rules: None,
-    };
-    let body = encode(&note);
-    let stated = terms.and_then(|bytes| ReadTerms::read(bytes).ok()).map(|read| read.terms.parties);
-    let parties = stated.into_iter().flatten().chain(moved.iter().flat_map(|t| [t.from.clone(), t.to.clone()]));
-    let told: BTreeSet<AgentId> = parties.chain(opener.cloned()).collect();
-    let note_to = |agent: AgentId| Planned {
-        subject: subject::note(&agent),
-        kind: DealNote::TYPE,
-        body: body.clone(),
-        expect: None,
-        signed: false,
-    };
-    told.into_iter().map(note_to).collect()
 }

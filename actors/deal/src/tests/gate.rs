@@ -2,13 +2,13 @@
 
 use schemas::core::Effect;
 use schemas::deal::{ClaimKind, Holding};
+use schemas::event::Fault;
 use schemas::kernel::{Finding, Kernel, Unsound};
 use schemas::limit::MAX_DEAL_EVIDENCE_BYTES;
 use schemas::value::{Bounds, UnitCost, UnitValue};
 
 use super::*;
 use crate::gate::{ASK_AGAIN_MS, Judged, PROVE_WITHIN_MS, Proving, Rule};
-use crate::verify::Fault;
 
 /// Believes `proved:` and the claim's hash, `refuted:` and the claim's hash, `vacuous:` and the claim's hash.
 pub(super) struct Believer;
@@ -320,7 +320,7 @@ fn a_refusal_at_the_gate_names_a_rule_of_the_gate() {
     for (rule, evidence) in [("no_reason", None), ("claim_refuted", None)] {
         let mut world = at_gate();
         let (turn, prev) = world.deal.as_ref().map(|deal| (deal.turns, deal.head)).unwrap();
-        let what = Happening::Refused { rule: rule.into(), reason: String::new(), evidence };
+        let what = Happening::Refused { rule: rule.into(), reason: String::new(), evidence, party: None };
         let event = DealEvent { deal: world.id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None };
         world.write(DESK, Entry::write(event));
         assert!(matches!(world.verify().unwrap_err().fault, Fault::Rules(_)), "{rule}");

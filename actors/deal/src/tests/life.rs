@@ -74,6 +74,14 @@ fn time_ends_what_nobody_agreed_to_and_fails_what_nobody_delivered() {
     assert_eq!(world.time_is(EXPIRES), State::Expired);
     assert_eq!(world.time_is(EXPIRES + 1), State::Expired, "a stale timer is ignored");
     world.verify().unwrap();
+    let why = |world: &World| world.deal.as_ref().unwrap().ended.clone().unwrap().1;
+    assert_eq!(why(&world), "its time ran out before egypt, ghana, kenya had accepted");
+
+    let mut world = World::new();
+    world.send("maker", DealVerb::Open, &open).unwrap();
+    world.send("ghana", DealVerb::Accept, &accept).unwrap();
+    assert_eq!(world.time_is(EXPIRES), State::Expired);
+    assert_eq!(why(&world), "its time ran out before egypt, kenya had accepted");
 
     let mut world = World::new();
     world.agree(&terms);
@@ -85,7 +93,7 @@ fn time_ends_what_nobody_agreed_to_and_fails_what_nobody_delivered() {
         panic!()
     };
     assert_eq!(undelivered, [0, 1], "what kenya confirmed is delivered");
-    world.ledger(Happening::Compensated { reversed: undelivered });
+    world.ledger(Happening::Compensated { reversed: vec![0, 1, 2] });
     assert_eq!(world.verify().unwrap().deal.state, State::Compensated);
 }
 

@@ -12,7 +12,7 @@ use schemas::body::{Message, encode};
 use schemas::core::{Call, Decider, Decision, Effect};
 use schemas::deal::{Accept, Confirm, Delivery, Move, Open, Reject, Terms, Transfer, Withdraw};
 use schemas::error::ErrorReply;
-use schemas::event::{DealEvent, Happening, Signed};
+use schemas::event::{Broken, DealEvent, Happening, Signed};
 use schemas::hash::Hash;
 use schemas::header::{self, Headers};
 use schemas::id::{AgentId, DealId, MoveId};
@@ -24,7 +24,7 @@ use schemas::signature::{Sender, Signer};
 use schemas::subject::{self, DealVerb};
 use schemas::value::{PartyKind, Valuation};
 
-use crate::verify::{Broken, DESK, LEDGER, Verified, verify};
+use crate::verify::{DESK, LEDGER, Verified, verify};
 use crate::{Ask, Deal, Desk, Entry};
 
 pub(super) const NOW: i64 = 1_790_000_000_000;
@@ -240,6 +240,7 @@ impl World {
             deadline_unix_ms: self.now + 5_000,
             deal: self.id.clone(),
             reason: "no more".into(),
+            transcript: None,
         })
     }
 
@@ -274,5 +275,6 @@ pub(super) fn ring() -> Terms {
         ],
         delivery: Delivery::Confirmed,
         expires_unix_ms: EXPIRES,
+        award: None,
     }
 }

@@ -3,11 +3,12 @@
 use schemas::body::encode;
 use schemas::deal::{Accept, Delivery, Move, Open, Propose, Reject, Terms};
 use schemas::error::{Code, ErrorReply};
-use schemas::event::Happening;
+use schemas::event::{Fault, Happening};
 use schemas::hash::Hash;
 use schemas::id::{AgentId, DealId};
 use schemas::negotiation::{
-    Agreement, Alternating, ContractNet, Domain, Issue, Pattern, Rules, ScoreWeight, Transcript,
+    Agreement, Alternating, ContractNet, Domain, Issue, IteratedContractNet, Pattern, Rules, ScoreWeight, SingleText,
+    Transcript,
 };
 use schemas::profile::{Profile, State};
 use schemas::quantity::Quantity;
@@ -16,7 +17,6 @@ use schemas::value::Valuation;
 use terms::terms_of;
 
 use super::{DUE, EXPIRES, NOW, World, agent};
-use crate::verify::Fault;
 
 /// Tea, 0 to 9 of it, for as many dollars each as the price says.
 fn domain() -> Domain {
@@ -52,6 +52,18 @@ fn alternating() -> Alternating {
 fn contract_net() -> ContractNet {
     let score = vec![ScoreWeight { issue: "price".parse().unwrap(), weight: -1 }];
     ContractNet { domain: domain(), manager: agent("kenya"), bids_until_unix_ms: EXPIRES - 1, score }
+}
+
+fn iterated() -> IteratedContractNet {
+    let (bids_until_unix_ms, round_ms) = (EXPIRES - 10_000, 5_000);
+    IteratedContractNet { bids_until_unix_ms, round_ms, rounds: 3, keep: 2, ..contract_net().into() }
+}
+
+/// Kenya mediates between Egypt and Ghana.
+fn single_text() -> SingleText {
+    let order = vec![agent("ghana"), agent("egypt")];
+    let (mediator, talk_until_unix_ms) = (agent("kenya"), EXPIRES - 1);
+    SingleText { domain: domain(), order, mediator, seed: 1, rounds: 4, talk_until_unix_ms }
 }
 
 fn said(last: &[u8]) -> Transcript {
@@ -107,10 +119,20 @@ impl Table {
     }
 
     fn calls() -> Self {
+        Self::calls_by(Profile::Cnp, &Rules::ContractNet(contract_net()))
+    }
+
+    fn calls_by(profile: Profile, rules: &Rules) -> Self {
         let mut table = Self::new();
-        let rules = Rules::ContractNet(contract_net()).encode();
-        let opened = table.open(Profile::Cnp, &["egypt", "ghana", "kenya"], Some(rules));
+        let opened = table.open(profile, &["egypt", "ghana", "kenya"], Some(rules.encode()));
         assert_eq!(opened.unwrap(), State::Open);
+        table
+    }
+
+    fn mediated() -> Self {
+        let mut table = Self::new();
+        let rules = Rules::SingleText(single_text()).encode();
+        assert_eq!(table.open(Profile::Stx, &["egypt", "ghana"], Some(rules)).unwrap(), State::Open);
         table
     }
 
@@ -225,6 +247,23 @@ fn openings_without_sound_rules_are_refused() {
         change(&mut rules);
         Some(Rules::Alternating(rules).encode())
     };
+    let icnp = |change: fn(&mut IteratedContractNet)| {
+        let mut rules = iterated();
+        change(&mut rules);
+        Some(Rules::Iterated(rules).encode())
+    };
+    let stx = |change: fn(&mut SingleText)| {
+        let mut rules = single_text();
+        change(&mut rules);
+        Some(Rules::SingleText(rules).encode())
+    };
+    // Between those who are the deal's parties here.
+    let seated = |change: fn(&mut SingleText)| {
+        let mut rules = single_text();
+        rules.order = vec![agent("ghana"), agent("kenya")];
+        change(&mut rules);
+        Some(Rules::SingleText(rules).encode())
+    };
     let cases = [
         (Profile::Sao, None, Code::Refused, "rules"),
         (Profile::Cnp, None, Code::Refused, "rules"),
@@ -242,6 +281,14 @@ fn openings_without_sound_rules_are_refused() {
             "rules.domain.transfers[1].due_unix_ms",
         ),
         (Profile::Cnp, cnp(|rules| rules.manager = agent("ghana")), Code::BadMessage, "rules.manager"),
+        (Profile::Icnp, cnp(|_| ()), Code::BadMessage, "rules.type"),
+        (Profile::Icnp, icnp(|rules| rules.manager = agent("ghana")), Code::BadMessage, "rules.manager"),
+        (Profile::Icnp, icnp(|rules| rules.rounds = 4), Code::BadMessage, "rules"),
+        (Profile::Icnp, icnp(|rules| rules.keep = 0), Code::BadMessage, "rules.keep"),
+        (Profile::Stx, Some(sao()), Code::BadMessage, "rules.type"),
+        (Profile::Stx, stx(|rules| rules.order[1] = agent("mali")), Code::BadMessage, "rules.order"),
+        (Profile::Stx, stx(|rules| rules.order[1] = agent("kenya")), Code::BadMessage, "rules.mediator"),
+        (Profile::Stx, seated(|rules| rules.mediator = agent("mali")), Code::BadMessage, "rules.mediator"),
     ];
     for (profile, rules, kind, field) in cases {
         let error = Table::new().open(profile, &["ghana", "kenya"], rules).unwrap_err();
@@ -254,7 +301,11 @@ fn openings_without_sound_rules_are_refused() {
 
 #[test]
 fn a_contract_is_between_the_manager_and_whom_it_awards_to() {
-    let mut table = Table::calls();
+    is_between_manager_and_awarded(Table::calls());
+    is_between_manager_and_awarded(Table::calls_by(Profile::Icnp, &Rules::Iterated(iterated())));
+}
+
+fn is_between_manager_and_awarded(mut table: Table) {
     let terms = made(["kenya", "egypt"], &[5, 1]);
     let awarded = on(&[5, 1], said(b"award"));
     assert_eq!(refused(table.propose("egypt", &terms, awarded.clone())), "opener_proposes");
@@ -274,6 +325,40 @@ fn a_contract_is_between_the_manager_and_whom_it_awards_to() {
     table.0.commit();
     let deal = table.0.verify().unwrap().deal;
     assert_eq!((deal.state, deal.parties), (State::Committed, vec![agent("egypt"), agent("kenya")]));
+}
+
+#[test]
+fn what_a_mediator_proposes_the_parties_sign_and_the_mediator_does_not() {
+    let mut table = Table::mediated();
+    let terms = made(["ghana", "egypt"], &[3, 4]);
+    // Four rounds of a text and two votes, and the result.
+    let whole = Transcript { length: 13, ..said(b"result") };
+    let short = Transcript { length: 12, ..whole };
+    assert_eq!(refused(table.propose("kenya", &terms, on(&[3, 4], short))), "short_transcript");
+    assert_eq!(refused(table.propose("ghana", &terms, on(&[3, 4], whole))), "opener_proposes");
+    let turned = made(["egypt", "ghana"], &[3, 4]);
+    assert_eq!(refused(table.propose("kenya", &turned, on(&[3, 4], whole))), "not_the_outcome");
+    assert_eq!(table.propose("kenya", &terms, on(&[3, 4], whole)).unwrap(), State::Negotiating);
+    assert_eq!(table.accept("kenya", &terms, Some(whole)).unwrap_err().kind(), Code::Forbidden);
+    assert_eq!(refused(table.accept("ghana", &terms, Some(short))), "other_transcript");
+    table.accept("ghana", &terms, Some(whole)).unwrap();
+    assert_eq!(table.accept("egypt", &terms, Some(whole)).unwrap(), State::Certified);
+    table.0.commit();
+    assert_eq!(table.0.verify().unwrap().deal.parties, ["egypt", "ghana"].map(agent));
+}
+
+#[test]
+fn a_party_may_leave_while_the_text_is_voted_on() {
+    let mut table = Table::mediated();
+    let no = table.0.rejection();
+    assert_eq!(table.0.send("ghana", DealVerb::Reject, &no).unwrap(), State::Rejected);
+    table.0.verify().unwrap();
+    let mut table = Table::mediated();
+    let no = table.0.rejection();
+    assert_eq!(table.0.send("kenya", DealVerb::Reject, &no).unwrap_err().kind(), Code::Forbidden);
+    let withdrawal = table.0.withdrawal();
+    assert_eq!(table.0.send("kenya", DealVerb::Withdraw, &withdrawal).unwrap(), State::Withdrawn);
+    table.0.verify().unwrap();
 }
 
 #[test]

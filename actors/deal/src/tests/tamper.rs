@@ -1,7 +1,7 @@
 //! Nothing in a log can be changed unnoticed.
 
 use super::*;
-use crate::verify::Fault;
+use schemas::event::Fault;
 
 fn settled() -> World {
     let mut world = World::new();
@@ -98,7 +98,7 @@ fn a_writer_that_may_not_write_it_is_named() {
     let mut world = World::new();
     world.agree(&ring());
     let (turn, prev) = world.deal.as_ref().map(|deal| (deal.turns, deal.head)).unwrap();
-    let what = Happening::Refused { rule: "x".into(), reason: "y".into(), evidence: None };
+    let what = Happening::Refused { rule: "x".into(), reason: "y".into(), evidence: None, party: None };
     let entry =
         Entry::write(DealEvent { deal: world.id.clone(), turn, prev, at_unix_ms: NOW, what, cause: None, trace: None });
     world.write(DESK, entry);

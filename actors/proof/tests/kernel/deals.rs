@@ -100,6 +100,7 @@ fn terms_of(gives: &[(&str, i64, i64)], gets: &[(&str, i64, i64)]) -> Terms {
         transfers,
         delivery: Delivery::Immediate,
         expires_unix_ms: 0,
+        award: None,
     }
 }
 

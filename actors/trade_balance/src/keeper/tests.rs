@@ -6,6 +6,7 @@ use nkeys::KeyPair;
 use schemas::deal::{Accept, Delivery, Terms};
 use schemas::error::Code;
 use schemas::header::{self, Headers};
+use schemas::import::{CountedGood, Enact, ImportRules};
 use schemas::ledger::Limit;
 use schemas::registry::KeyEvent;
 use schemas::signature::{PublicKey, Signer};
@@ -61,7 +62,7 @@ impl World {
     fn carry_out(&mut self, plan: Vec<Planned>) {
         let mut sequences = Vec::new();
         let mut records = Vec::new();
-        for Planned { subject, kind, body, expect, signed } in plan {
+        for Planned { subject, kind, body, expect, signed, .. } in plan {
             if signed {
                 let last = self.log.iter().rev().find(|record| record.subject == subject).map_or(0, |r| r.sequence);
                 assert!(expect.is_none_or(|expect| expect == last), "{subject}: {expect:?}, and it is at {last}");
@@ -99,6 +100,32 @@ impl World {
         self.asks += 1;
         let call = Call { now_unix_ms: NOW, ..Call::default() };
         self.ledger.ask(self.asks, LedgerAsk::Declare { agent: agent(who), signed }, &call);
+        self.asks
+    }
+
+    /// The union turns certificates on.
+    fn enact(&mut self) {
+        self.enact_as("union", "africa");
+    }
+
+    /// Somebody wants the union's certificates to be on: tea counts, at two units, and nobody needs any yet.
+    fn enact_as(&mut self, who: &str, book: &str) -> u64 {
+        let counted = CountedGood { good: Good::parse("tea").unwrap(), price: "2".parse().unwrap() };
+        let rules = ImportRules {
+            good: Good::parse("permit").unwrap(),
+            authority: agent("union"),
+            goods: vec![counted],
+            life_ms: 1_000,
+            lot_ms: 1_000,
+            required_from_unix_ms: i64::MAX,
+        };
+        let book = MarketId::parse(book).unwrap();
+        let move_id = MoveId::parse("on").unwrap();
+        let enact = Enact { move_id, deadline_unix_ms: NOW, book: book.clone(), rules: rules.clone() };
+        let signed = Signed { subject: subject::endpoint(LEDGER, "enact"), sender: "{}".into(), body: encode(&enact) };
+        self.asks += 1;
+        let ask = LedgerAsk::Authority { agent: agent(who), signed, book, declared: Some(Box::new(rules)) };
+        self.ledger.ask(self.asks, ask, &Call { now_unix_ms: NOW, ..Call::default() });
         self.asks
     }
 
@@ -230,6 +257,56 @@ fn a_snapshot_and_the_rest_of_the_log_give_the_bytes_that_the_whole_log_gives() 
 }
 
 #[test]
+fn a_book_of_many_pieces_is_the_same_book() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..4_000).map(|number| format!("agent-{number}")).collect();
+    for (at, name) in names.iter().enumerate() {
+        let limits = ["oil", "rice", "tea"].map(|good| (good, i64::try_from(at).unwrap()));
+        world.declare(name, "d", NOW + 1, &limits);
+    }
+    world.settle();
+    let pieces = world.state();
+    assert!(pieces.len() > 3, "{}", pieces.len());
+    let ledger = Ledger::restore(&pieces).unwrap();
+    assert_eq!(ledger.snapshot().unwrap(), pieces);
+    let book = |ledger: &Ledger| ledger.book(&"africa".parse().unwrap()).unwrap().balances(None);
+    assert_eq!(
+        (book(&ledger), book(&ledger).lines.len()),
+        (book(&world.ledger), 11_997),
+        "all but the limits of nothing"
+    );
+    let missing = [&pieces[..1], &pieces[2..]].concat();
+    assert_ne!(Ledger::restore(&missing).unwrap().snapshot().unwrap(), pieces, "which the pointer's hash shows");
+    assert!(Ledger::restore(&pieces[1..]).is_err(), "a book goes on before it begins");
+}
+
+#[test]
+fn a_delivery_earns_certificates_in_an_entry_of_the_ledgers_own_once_whoever_starts_anew() {
+    let mut world = World::new();
+    world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
+    world.enact();
+    world.settle();
+    let export = terms(vec![transfer("kenya", "angola", "tea", 10)]);
+    let deal = world.certify(&Terms { delivery: Delivery::Confirmed, ..export.clone() });
+    world.settle();
+    let issued = |ledger: &Ledger| -> i64 {
+        let lots = ledger.book(&export.book).unwrap().certificates(None).lots;
+        lots.iter().map(|lot| lot.issued).sum()
+    };
+    assert_eq!(issued(&world.ledger), 0);
+    world.desk(&deal, Happening::Settled);
+    // It waits in a snapshot, too.
+    world.ledger = Ledger::restore(&world.state()).unwrap();
+    world.settle();
+    assert_eq!(issued(&world.ledger), 20);
+    let entries = world.log.iter().filter(|record| subject::parse_certificate_log(&record.subject).is_ok());
+    assert_eq!(entries.count(), 2, "the rules, and the delivery");
+    let mut again = folded(Ledger::new(), &world.log);
+    assert_eq!(again.snapshot().unwrap(), world.state());
+    assert!(again.plan(NOW).is_empty() && again.complaints().is_empty());
+}
+
+#[test]
 fn what_waited_when_a_snapshot_was_taken_is_decided_by_whoever_starts_from_it() {
     let mut world = World::new();
     world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
@@ -305,4 +382,18 @@ fn what_is_decided_on_what_a_plan_writes_is_answered_once_it_is_written() {
     let late = world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
     assert!(world.ledger.plan(NOW).is_empty());
     assert!(matches!(world.ledger.answers().as_slice(), [(number, Ok(_))] if *number == late), "it is recorded by now");
+}
+
+#[test]
+fn what_is_refused_of_a_book_that_is_not_there_leaves_no_book_and_no_cursor() {
+    let mut world = World::new();
+    world.declare("kenya", "k", NOW + 1, &[("tea", 10)]);
+    let refused = world.enact_as("chad", "nowhere");
+    let plan = world.ledger.plan(NOW);
+    let kinds: Vec<_> = plan.iter().map(|planned| planned.kind).collect();
+    assert_eq!(kinds, [LimitEvent::TYPE, Cursor::TYPE]);
+    let answers = world.ledger.answers();
+    assert!(matches!(answers.as_slice(), [(number, Err(_))] if *number == refused), "{answers:?}");
+    world.carry_out(plan);
+    assert_eq!(world.ledger.books().map(|book| book.id().as_str()).collect::<Vec<_>>(), ["africa"]);
 }

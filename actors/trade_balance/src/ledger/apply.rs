@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use schemas::body::{DecodeError, Refused};
 use schemas::deal::{Delivery, ReadTerms, Terms, Transfer};
 use schemas::event::{DealEvent, Happening};
+use schemas::import::CertificateEvent;
 use schemas::ledger::{Cursor, Declare, LimitEvent};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::{AgentId, DealId, Good, Hash, MarketId, MoveId, subject};
 
+use super::authority::Authority;
+use super::imports::ImportFault;
 use super::line::{Line, LineFault, Posting};
 use super::{Draft, Head};
 
@@ -29,6 +32,13 @@ pub enum Entry<'a> {
         /// The exact body that says so.
         body: &'a [u8],
     },
+    /// Something became of the book's import certificates.
+    Certificate {
+        /// What the log holds of it.
+        event: &'a CertificateEvent,
+        /// The exact body that says so.
+        body: &'a [u8],
+    },
     /// The ledger wrote so far.
     Cursor(&'a Cursor),
 }
@@ -36,7 +46,7 @@ pub enum Entry<'a> {
 /// What an entry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// It stands in the hash chain now: limits, a commitment, a compensation.
+    /// It stands in the hash chain now: limits, a commitment, a compensation, an entry on certificates.
     Posted,
     /// It was noted: a settlement, a cursor.
     Noted,
@@ -94,6 +104,19 @@ pub enum Inconsistent {
         #[source]
         fault: LineFault,
     },
+    /// Certificates cannot change so.
+    #[error(transparent)]
+    Imports(#[from] ImportFault),
+    /// An entry of the book's log of certificates is not the next one.
+    #[error("certificates: entry {got}; the next is {expected}, with {last} before it")]
+    Certificates {
+        /// The entry's number.
+        got: u32,
+        /// The number of the next entry.
+        expected: u32,
+        /// The hash of the last entry.
+        last: Hash,
+    },
     /// A cursor is not the next, goes back, or states another hash than the book has.
     #[error("cursor {turn} does not follow: {reason}")]
     Cursor {
@@ -126,6 +149,7 @@ impl Draft<'_> {
                 Happening::Settled => self.apply_settled(&event.deal),
                 _ => Ok(Applied::NotMine),
             },
+            Entry::Certificate { event, body } => self.apply_certificate(event, body),
             Entry::Cursor(cursor) => self.apply_cursor(cursor),
         }
     }
@@ -176,7 +200,9 @@ impl Draft<'_> {
             return Err(Inconsistent::Posted(event.deal.clone()));
         }
         let lines = self.posted(&terms)?;
+        let sheet = self.imported(event.at_unix_ms, |step| step.commit(&event.deal, &terms))?;
         self.changes.lines.extend(lines);
+        self.import(sheet);
         if terms.delivery == Delivery::Confirmed {
             self.changes.open.insert(event.deal.clone(), Some(terms.transfers));
         }
@@ -200,8 +226,45 @@ impl Draft<'_> {
             }
         }
         let lines = self.released(transfers, reversed)?;
+        let awaits_delivery = self.awaits_delivery(&event.deal);
+        let sheet = self.imported(event.at_unix_ms, |step| {
+            if awaits_delivery { step.release(&event.deal, reversed) } else { Ok(()) }
+        })?;
+        self.import(sheet);
         self.close(&event.deal, lines);
         self.chain(&subject::deal_log(&event.deal), body);
+        Ok(Applied::Posted)
+    }
+
+    fn apply_certificate(&mut self, event: &CertificateEvent, body: &[u8]) -> Result<Applied, Inconsistent> {
+        if event.book != self.book.id {
+            return Ok(Applied::NotMine);
+        }
+        let Head { next_turn, last } = self.standing().map(|standing| standing.head).unwrap_or_default();
+        if (event.turn, event.prev) != (next_turn, last) {
+            return Err(Inconsistent::Certificates { got: event.turn, expected: next_turn, last });
+        }
+        let head = Head { next_turn: next_turn.checked_add(1).ok_or(Inconsistent::Overflow)?, last: Hash::of(body) };
+        let mut sheet = match (&event.cause, &event.deal) {
+            (None, Some(deal)) => {
+                let sheet = self.imported(event.at_unix_ms, |step| step.release(deal, &[]))?;
+                sheet.ok_or(ImportFault::None)?
+            }
+            (Some(cause), None) => {
+                let by = Authority::read(cause)?;
+                let sheet = self.authorised(&by, event.at_unix_ms)?;
+                let (agent, move_id) = (by.authority(&sheet.standing.rules).clone(), by.move_id().clone());
+                if self.recorded(&agent, &move_id).is_some() {
+                    return Err(Inconsistent::MadeBefore { agent, move_id });
+                }
+                self.changes.moves.insert((agent, move_id), Hash::of(&cause.body));
+                sheet
+            }
+            _ => return Err(Refused::new("cause", "either a move or a deal is why").into()),
+        };
+        sheet.standing.head = head;
+        self.import(Some(sheet));
+        self.chain(&subject::certificate_log(&self.book.id), body);
         Ok(Applied::Posted)
     }
 
@@ -240,7 +303,8 @@ impl Draft<'_> {
     pub(super) fn posted(&self, terms: &Terms) -> Result<Lines, Inconsistent> {
         let awaits_confirmation = terms.delivery == Delivery::Confirmed;
         let mut postings: BTreeMap<(&AgentId, &Good), Posting> = BTreeMap::new();
-        for transfer in &terms.transfers {
+        let certificates = self.standing().map(|standing| &standing.rules.good);
+        for transfer in terms.transfers.iter().filter(|transfer| Some(&transfer.good) != certificates) {
             let quantity = i128::from(transfer.quantity.get());
             // At most 256 transfers of 63 bits.
             postings.entry((&transfer.from, &transfer.good)).or_default().given += quantity;
@@ -257,7 +321,8 @@ impl Draft<'_> {
     /// stay.
     fn released(&self, transfers: &[Transfer], reversed: &[u32]) -> Result<Lines, Inconsistent> {
         let mut postings: BTreeMap<(&AgentId, &Good), (Posting, Posting)> = BTreeMap::new();
-        for (index, transfer) in transfers.iter().enumerate() {
+        let certificates = self.standing().map(|standing| &standing.rules.good);
+        for (index, transfer) in transfers.iter().enumerate().filter(|(_, t)| Some(&t.good) != certificates) {
             let back = u32::try_from(index).is_ok_and(|index| reversed.contains(&index));
             let quantity = i128::from(transfer.quantity.get());
             let mut side = |party, is_receipt: bool| {

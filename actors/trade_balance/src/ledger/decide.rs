@@ -8,6 +8,7 @@ use schemas::subject::{self, DealVerb};
 use schemas::{AgentId, Code, DealId, ErrorReply, Hash};
 
 use super::apply::Inconsistent;
+use super::imports::ImportFault;
 use super::line::LineFault;
 use super::{Draft, Head};
 
@@ -23,10 +24,12 @@ pub enum Verdict {
     },
     /// It is refused.
     Refuse {
-        /// The rule, a stable word: `terms`, `book`, `acceptances`, `over_limit`, `overflow`.
+        /// The rule, a stable word: `terms`, `book`, `acceptances`, `over_limit`, `uncertified`, `overflow`.
         rule: &'static str,
         /// Why, for people.
         reason: String,
+        /// Who would give more than it may, where that is why.
+        party: Option<AgentId>,
     },
 }
 
@@ -43,9 +46,12 @@ impl Verdict {
                     certificates: certificates.clone(),
                 })
             }
-            (Self::Refuse { rule, reason }, Happening::Certified { .. }) => {
-                Some(Happening::Refused { rule: (*rule).to_owned(), reason: reason.clone(), evidence: None })
-            }
+            (Self::Refuse { rule, reason, party }, Happening::Certified { .. }) => Some(Happening::Refused {
+                rule: (*rule).to_owned(),
+                reason: reason.clone(),
+                evidence: None,
+                party: party.clone(),
+            }),
             _ => None,
         }
     }
@@ -65,58 +71,75 @@ pub enum Declaration {
     },
 }
 
-/// A rule that was broken and why.
-type Refusal = (&'static str, String);
+/// A rule that was broken, why, and by whom.
+struct Refusal {
+    rule: &'static str,
+    reason: String,
+    party: Option<AgentId>,
+}
+
+impl From<(&'static str, String)> for Refusal {
+    fn from((rule, reason): (&'static str, String)) -> Self {
+        Self { rule, reason, party: None }
+    }
+}
 
 impl Draft<'_> {
     /// Decides on a certified deal; `None` for any other event, one of another book, and a deal that is on
-    /// the book already. It changes nothing: the event that says so, once built, is to be applied.
+    /// the book already. It changes nothing: the event that says so, once built with this time, is to be applied.
     #[must_use]
-    pub fn decide_certified(&self, event: &DealEvent) -> Option<Verdict> {
+    pub fn decide_certified(&self, event: &DealEvent, now_unix_ms: i64) -> Option<Verdict> {
         let Happening::Certified { book, terms, acceptances, .. } = &event.what else { return None };
         if *book != self.book.id || self.open_deal(&event.deal).is_some() {
             return None;
         }
-        Some(match self.judged(&event.deal, terms, acceptances) {
+        Some(match self.judged(&event.deal, terms, acceptances, now_unix_ms) {
             Ok(terms) => Verdict::Commit { immediate: terms.delivery == Delivery::Immediate, terms },
-            Err((rule, reason)) => Verdict::Refuse { rule, reason: bounded(reason) },
+            Err(Refusal { rule, reason, party }) => Verdict::Refuse { rule, reason: bounded(reason), party },
         })
     }
 
-    fn judged(&self, deal: &DealId, terms: &[u8], acceptances: &[Signed]) -> Result<Terms, Refusal> {
+    fn judged(&self, deal: &DealId, terms: &[u8], acceptances: &[Signed], now_unix_ms: i64) -> Result<Terms, Refusal> {
         let ReadTerms { terms, hash } = ReadTerms::read(terms).map_err(|error| ("terms", error.to_string()))?;
         if terms.book != self.book.id {
-            return Err(("book", format!("the terms are of book {}, the deal of {}", terms.book, self.book.id)));
+            return Err(("book", format!("the terms are of book {}, the deal of {}", terms.book, self.book.id)).into());
         }
         if acceptances.len() != terms.parties.len() {
-            return Err(("acceptances", format!("{} parties, {} acceptances", terms.parties.len(), acceptances.len())));
+            let reason = format!("{} parties, {} acceptances", terms.parties.len(), acceptances.len());
+            return Err(("acceptances", reason).into());
         }
         for (party, signed) in terms.parties.iter().zip(acceptances) {
             accepted(deal, party, hash, signed).map_err(|reason| ("acceptances", format!("{party}: {reason}")))?;
         }
-        match self.posted(&terms) {
+        let imported = |_| self.imported(now_unix_ms, |step| step.commit(deal, &terms)).map_err(Inconsistent::from);
+        match self.posted(&terms).and_then(imported) {
             Ok(_) => Ok(terms),
+            Err(Inconsistent::Imports(ImportFault::Overflow)) => {
+                Err(("overflow", ImportFault::Overflow.to_string()).into())
+            }
+            Err(Inconsistent::Imports(fault)) => {
+                let reason = fault.to_string();
+                let party = if let ImportFault::Uncertified { party, .. } = fault { Some(party) } else { None };
+                Err(Refusal { rule: "uncertified", reason, party })
+            }
             Err(Inconsistent::Line { party, good, fault: LineFault::OverLimit { wanted, left } }) => {
-                Err(("over_limit", format!("{party} would give {wanted} {good} and has {left} left to give")))
+                let reason = format!("{party} would give {wanted} {good} and has {left} left to give");
+                Err(Refusal { rule: "over_limit", reason, party: Some(party) })
             }
             Err(Inconsistent::Line { party, good, fault: LineFault::Overflow }) => {
-                Err(("overflow", format!("the {good} of {party} would not fit 64 bits")))
+                Err(("overflow", format!("the {good} of {party} would not fit 64 bits")).into())
             }
-            Err(other) => Err(("terms", other.to_string())),
+            Err(other) => Err(("terms", other.to_string()).into()),
         }
     }
 
-    /// What to take back of a deal that failed: what was not delivered, by index in the terms, in order.
+    /// What to take back of a deal that failed: see [`terms::taken_back`].
     /// `None` for any other event and for a deal that is not open on this book.
     #[must_use]
     pub fn decide_failed(&self, event: &DealEvent) -> Option<Happening> {
         let Happening::Failed { undelivered } = &event.what else { return None };
         let transfers = self.open_deal(&event.deal)?;
-        let exists = |index: &u32| usize::try_from(*index).is_ok_and(|index| index < transfers.len());
-        let mut reversed: Vec<u32> = undelivered.iter().copied().filter(exists).collect();
-        reversed.sort_unstable();
-        reversed.dedup();
-        Some(Happening::Compensated { reversed })
+        Some(Happening::Compensated { reversed: terms::taken_back(transfers, undelivered) })
     }
 
     /// Decides on the signed declaration `cause` of `agent`, whose signature was checked. Whether it was
@@ -143,6 +166,11 @@ impl Draft<'_> {
         if declare.deadline_unix_ms < now_unix_ms {
             let reason = format!("it is {now_unix_ms}, the deadline was {}", declare.deadline_unix_ms);
             return Err(ErrorReply::new(Code::Late, reason).at_field("deadline_unix_ms"));
+        }
+        let certificates = self.standing().map(|standing| &standing.rules.good);
+        if let Some(index) = declare.limits.iter().position(|limit| Some(&limit.good) == certificates) {
+            let reason = "import certificates are given by who holds them: there is no limit to declare";
+            return Err(ErrorReply::refused("certificates", reason).at_field(&format!("limits[{index}].good")));
         }
         if let Err((index, fault)) = self.limited(agent, &declare) {
             let reason = match &fault {

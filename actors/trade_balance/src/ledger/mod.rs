@@ -16,6 +16,8 @@
 //! is on its way: what counts is what the whole deal leaves of a good, so that what it brings a party covers
 //! what it takes from that party.
 //!
+//! A book may keep import certificates; see [`imports`]. They are no line: who has how many of which lot is kept there.
+//!
 //! # What it refuses
 //!
 //! Terms that cannot be read or belong to another book, a deal that some party has not accepted, a deal or a
@@ -27,19 +29,25 @@
 //! who wrote an entry before it hands it over. No clock, no I/O.
 
 mod apply;
+mod authority;
 mod decide;
+mod imports;
 mod line;
 mod rows;
 
 use std::collections::BTreeMap;
 
 use schemas::deal::Transfer;
+use schemas::import::Lots;
 use schemas::ledger::{BalanceLine, Balances, Cursor};
 use schemas::{AgentId, DealId, Good, Hash, MarketId, MoveId};
 use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, Entry, Inconsistent};
+pub use authority::Authorised;
 pub use decide::{Declaration, Verdict};
+pub use imports::{ImportFault, Imports, Lot, Parcel, Pending, Standing};
+use imports::{Sheet, Step};
 pub use line::{Line, LineFault};
 pub use rows::Row;
 
@@ -65,6 +73,8 @@ pub struct Book {
     moves: BTreeMap<(AgentId, MoveId), Hash>,
     /// Deals on the book that may still fail.
     open: BTreeMap<DealId, Vec<Transfer>>,
+    /// Import certificates, where the book keeps any.
+    imports: Option<Box<Imports>>,
     /// Counts what was absorbed, so that a draft of an older state is noticed.
     version: u64,
 }
@@ -82,6 +92,7 @@ impl Book {
             heads: BTreeMap::new(),
             moves: BTreeMap::new(),
             open: BTreeMap::new(),
+            imports: None,
             version: 0,
         }
     }
@@ -127,6 +138,25 @@ impl Book {
         self.open.get(deal).map(Vec::as_slice)
     }
 
+    /// Its import certificates, if it keeps any.
+    #[must_use]
+    pub fn imports(&self) -> Option<&Imports> {
+        self.imports.as_deref()
+    }
+
+    /// Its import certificates as the wire shows them, what one party holds or all do.
+    #[must_use]
+    pub fn certificates(&self, party: Option<&AgentId>) -> Lots {
+        let imports = self.imports();
+        Lots {
+            book: self.id.clone(),
+            rules: imports.map(|imports| imports.rules().clone()),
+            at_unix_ms: imports.map_or(0, Imports::time_unix_ms),
+            lots: imports.map(Imports::lots).unwrap_or_default(),
+            holdings: imports.map(|imports| imports.holdings(party)).unwrap_or_default(),
+        }
+    }
+
     /// The book's lines as the wire shows them, of one party or of all.
     #[must_use]
     pub fn balances(&self, party: Option<&AgentId>) -> Balances {
@@ -146,6 +176,12 @@ impl Book {
         }
     }
 
+    /// Whether certificates that the deal moves, earns or spends are on their way.
+    #[must_use]
+    pub fn awaits_delivery(&self, deal: &DealId) -> bool {
+        self.imports().is_some_and(|imports| imports.pending.contains_key(deal))
+    }
+
     /// Tracing paper over the book.
     #[must_use]
     pub fn draft(&self) -> Draft<'_> {
@@ -158,6 +194,7 @@ impl Book {
             heads: BTreeMap::new(),
             moves: BTreeMap::new(),
             open: BTreeMap::new(),
+            imports: None,
         };
         Draft { book: self, changes }
     }
@@ -189,6 +226,10 @@ impl Book {
                 Some(transfers) => self.open.insert(deal, transfers),
                 None => self.open.remove(&deal),
             };
+        }
+        if let Some(sheet) = changes.imports {
+            let imports = self.imports.get_or_insert_with(|| Box::new(Imports::of(sheet.standing.clone())));
+            imports.absorb(*sheet);
         }
         Ok(())
     }
@@ -232,6 +273,7 @@ pub struct Changes {
     moves: BTreeMap<(AgentId, MoveId), Hash>,
     /// `None`: no longer open.
     open: BTreeMap<DealId, Option<Vec<Transfer>>>,
+    imports: Option<Box<Sheet>>,
 }
 
 impl Draft<'_> {
@@ -273,6 +315,43 @@ impl Draft<'_> {
     fn recorded(&self, agent: &AgentId, id: &MoveId) -> Option<Hash> {
         let key = (agent.clone(), id.clone());
         self.changes.moves.get(&key).or_else(|| self.book.moves.get(&key)).copied()
+    }
+
+    /// How the book's certificates stand, as drafted.
+    fn standing(&self) -> Option<&Standing> {
+        let drafted = self.changes.imports.as_ref().map(|sheet| &sheet.standing);
+        drafted.or_else(|| self.book.imports.as_ref().map(|imports| &imports.standing))
+    }
+
+    /// What an entry of this time changes in certificates; nothing, where the book keeps none.
+    fn imported(
+        &self,
+        at_unix_ms: i64,
+        change: impl FnOnce(&mut Step<'_>) -> Result<(), ImportFault>,
+    ) -> Result<Option<Sheet>, ImportFault> {
+        let Some(standing) = self.standing() else { return Ok(None) };
+        let draft = self.changes.imports.as_deref();
+        let mut step = Step::new(self.book.imports(), draft, standing.clone(), at_unix_ms);
+        change(&mut step)?;
+        Ok(Some(step.finish()))
+    }
+
+    /// Drafts what an entry changes in certificates.
+    fn import(&mut self, sheet: Option<Sheet>) {
+        let Some(sheet) = sheet else { return };
+        match &mut self.changes.imports {
+            Some(drafted) => drafted.take(sheet),
+            None => self.changes.imports = Some(Box::new(sheet)),
+        }
+    }
+
+    /// Whether the deal's certificates are on their way.
+    #[must_use]
+    pub fn awaits_delivery(&self, deal: &DealId) -> bool {
+        match self.changes.imports.as_ref().and_then(|sheet| sheet.on_its_way(deal)) {
+            Some(drafted) => drafted,
+            None => self.book.awaits_delivery(deal),
+        }
     }
 
     fn open_deal(&self, deal: &DealId) -> Option<&[Transfer]> {

@@ -4,7 +4,7 @@ use schemas::deal::Transfer;
 use schemas::{AgentId, DealId, Good, Hash, MarketId, MoveId};
 use serde::Serialize;
 
-use super::{Book, Head, Line};
+use super::{Book, Head, Imports, Line, Lot, Pending, Standing};
 
 /// One thing that a book knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +20,14 @@ pub enum Row {
     Move(AgentId, MoveId, Hash),
     /// What a deal moves that may still fail.
     Open(DealId, Vec<Transfer>),
+    /// That the book keeps import certificates, and how they stand. The next three are behind it.
+    Imports(Box<Standing>),
+    /// A lot, by its end.
+    Lot(i64, Lot),
+    /// What a party holds of a lot.
+    Holding(AgentId, i64, i64),
+    /// What a deal that may still fail does to certificates.
+    Pending(DealId, Pending),
 }
 
 impl Book {
@@ -30,7 +38,20 @@ impl Book {
         let heads = self.heads.iter().map(|(agent, head)| Row::Head(agent.clone(), *head));
         let moves = self.moves.iter().map(|((agent, id), body)| Row::Move(agent.clone(), id.clone(), *body));
         let open = self.open.iter().map(|(deal, transfers)| Row::Open(deal.clone(), transfers.clone()));
-        std::iter::once(book).chain(lines).chain(heads).chain(moves).chain(open)
+        std::iter::once(book).chain(lines).chain(heads).chain(moves).chain(open).chain(self.import_rows())
+    }
+
+    fn import_rows(&self) -> impl Iterator<Item = Row> {
+        self.imports.iter().flat_map(|imports| {
+            let lots = imports.lots.iter().map(|(end, lot)| Row::Lot(*end, *lot));
+            let held = imports
+                .holdings
+                .iter()
+                .flat_map(|(party, purse)| purse.iter().map(|(lot, held)| Row::Holding(party.clone(), *lot, *held)));
+            let pending = imports.pending.iter().map(|(deal, pending)| Row::Pending(deal.clone(), pending.clone()));
+            let standing = Row::Imports(Box::new(imports.standing.clone()));
+            std::iter::once(standing).chain(lots).chain(held).chain(pending)
+        })
     }
 
     /// The book that a row begins; `None` for a row that begins none.
@@ -40,6 +61,11 @@ impl Book {
         let mut book = Self::new(id);
         (book.next_turn, book.applied_through, book.state_hash) = (next_turn, applied_through, state_hash);
         Some(book)
+    }
+
+    /// Takes all its lines in, which are quickest in their order.
+    pub fn take_lines(&mut self, lines: Vec<((AgentId, Good), Line)>) {
+        self.lines = lines.into_iter().collect();
     }
 
     /// Takes a row behind the first in.
@@ -57,6 +83,22 @@ impl Book {
             }
             Row::Open(deal, transfers) => {
                 self.open.insert(deal, transfers);
+            }
+            Row::Imports(standing) => self.imports = Some(Box::new(Imports::of(*standing))),
+            Row::Lot(end, lot) => {
+                if let Some(imports) = &mut self.imports {
+                    imports.lots.insert(end, lot);
+                }
+            }
+            Row::Holding(party, lot, held) => {
+                if let Some(imports) = &mut self.imports {
+                    imports.holdings.entry(party).or_default().insert(lot, held);
+                }
+            }
+            Row::Pending(deal, pending) => {
+                if let Some(imports) = &mut self.imports {
+                    imports.pending.insert(deal, pending);
+                }
             }
         }
     }

@@ -95,7 +95,7 @@ fn answer(draft: &Draft<'_>, number: usize, attempt: &Attempt) -> Vec<Written> {
         }
         Attempt::Deal { transfers, confirmed } => {
             let certified = certified(&deal_id(number), &terms_of(transfers, *confirmed));
-            let verdict = draft.decide_certified(&certified).unwrap();
+            let verdict = draft.decide_certified(&certified, NOW_MS).unwrap();
             vec![
                 Written::Deal(certified.clone()),
                 Written::Deal(event(&certified.deal, verdict.happening(&certified.what).unwrap())),
