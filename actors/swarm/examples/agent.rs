@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! hms up                                                        # a bus, in one terminal
-//! cargo run --release -p swarm --example agent -- kenya --gives wheat:100:20 --wants coffee:50:90
+//! hms market create py_agents/examples/bazaar.toml              # a market, in another
+//! cargo run --release --example agent -- togo --gives wheat:100:20 --wants coffee:50:90
+//! cargo run --release --example agent -- benin --gives coffee:50:40 --wants wheat:100:30
 //! ```
 //!
 //! What it is offered comes from the market maker, or from another agent that proposes a `fixed/1` deal in the book of
-//! its market; it judges both alike. Its key lies in a file, made on first use, so that it is the same agent next time.
+//! its market; it judges both alike. Its key lies in a file, made on first use, so that it is the same agent next time;
+//! what it gave before counts on the ledger against what it then says that it gives.
 #![allow(clippy::print_stdout)] // saying what happens is what it is for
 
 use std::error::Error;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -22,16 +23,14 @@ use runtime::nats::ConnectSpec;
 use runtime::peer::Host;
 use runtime::port::Port;
 use schemas::market::{Alternative, Give, Want};
-use schemas::registry::{Hello, Welcome};
 use schemas::value::Bounds;
-use schemas::{AgentId, Good, MarketId, Quantity, Rational, subject};
+use schemas::{AgentId, Good, MarketId, Quantity, Rational};
+use swarm::keys;
 use swarm::news::News;
 use swarm::plan::AgentPlan;
 use swarm::trader::Trader;
 use swarm::voice;
 
-/// How long the registry may take to answer, in milliseconds.
-const ANSWER_MS: u64 = 5_000;
 /// How long what is under way may take when it ends, in milliseconds.
 const DRAIN_MS: u64 = 10_000;
 
@@ -56,7 +55,7 @@ struct Args {
     /// The broker; otherwise NATS_URL, or the context of the `nats` command line
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
-    /// The file of its key; otherwise keys/NAME.nk in HMS_HOME, or in .hms
+    /// The file of its key; otherwise HMS_KEY, or keys/NAME.nk in HMS_HOME, or in .hms
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -105,13 +104,11 @@ fn main() -> ExitCode {
 }
 
 async fn live(args: Args) -> Result<(), Box<dyn Error>> {
-    let seed = kept_seed(&args)?;
+    let seed = keys::seed(&args.name, args.key.as_deref())?;
     let spec = ConnectSpec::discover(args.nats.as_deref(), None, args.name.as_str())?;
     let port: Arc<dyn Port> = Arc::new(spec.connect().await?);
 
-    // Signatures name the account of the bus, which the registry tells.
-    let hello = voice::plain(subject::endpoint("registry", "hello"), &Hello {});
-    let welcome: Welcome = voice::ask(port.as_ref(), hello, ANSWER_MS).await?;
+    let account = voice::account(port.as_ref()).await?;
 
     let gives = args.gives.into_iter().map(|Flow { good, limit, worth }| Give { good, limit, cost: worth }).collect();
     let wants = args
@@ -120,7 +117,7 @@ async fn live(args: Args) -> Result<(), Box<dyn Error>> {
         .map(|Flow { good, limit, worth }| Want { any_of: vec![Alternative { good, limit, value: worth }] });
     let mut plan = AgentPlan::new(args.name.clone(), seed, args.market, gives, wants.collect());
     plan.margin_ppm = args.margin_ppm;
-    let trader = Trader::joining(plan, welcome.account, port.now_unix_ms(), Arc::new(|news| say(&news)))?;
+    let trader = Trader::joining(plan, account, port.now_unix_ms(), Arc::new(|news| say(&news)))?;
 
     let host = Host::new(port, 1)?;
     let mut agent = host.spawn(args.name.as_str(), trader);
@@ -151,30 +148,6 @@ fn say(news: &News) {
             println!("{deal} {state}{}", reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}")));
         }
         News::Error { what, message, .. } => eprintln!("{what}: {message}"),
-        News::Told { left_out: None, .. } | News::Drained { .. } | News::Unknown => {}
+        News::Told { left_out: None, .. } | News::Words { .. } | News::Drained { .. } | News::Unknown => {}
     }
-}
-
-/// The seed in the agent's key file, which is made where there is none: the same file that the Python package and
-/// `hms keys` use.
-fn kept_seed(args: &Args) -> Result<String, Box<dyn Error>> {
-    let home = || PathBuf::from(std::env::var_os("HMS_HOME").unwrap_or_else(|| ".hms".into()));
-    let path = args.key.clone().unwrap_or_else(|| home().join("keys").join(format!("{}.nk", args.name)));
-    if !path.exists() {
-        make_key(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    let seed = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(seed.trim().to_owned())
-}
-
-fn make_key(path: &Path) -> Result<(), Box<dyn Error>> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    writeln!(options.open(path)?, "{}", nkeys::KeyPair::new_user().seed()?)?;
-    Ok(())
 }

@@ -77,6 +77,7 @@ pub(crate) fn market() -> Market {
         requires: Vec::new(),
         division: None,
         evolve: None,
+        import_certificates: None,
     }
 }
 
@@ -180,7 +181,12 @@ impl Story {
 
     pub(crate) fn refused(&mut self) -> DealEvent {
         self.next(
-            Happening::Refused { rule: "over_limit".to_owned(), reason: "too much".to_owned(), evidence: None },
+            Happening::Refused {
+                rule: "over_limit".to_owned(),
+                reason: "too much".to_owned(),
+                evidence: None,
+                party: None,
+            },
             None,
         )
     }

@@ -84,6 +84,15 @@ pub enum News {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// A talk that an agent took part in has ended.
+    Words {
+        /// Who.
+        agent: AgentId,
+        /// The deal.
+        deal: DealId,
+        /// What it said and heard, in order: the exact bytes of each word in lowercase hexadecimal.
+        words: Vec<String>,
+    },
     /// Something went wrong.
     Error {
         /// With whom, if with one agent.

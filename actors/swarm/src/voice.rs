@@ -3,11 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use runtime::port::{Message, Port, PublishError, RequestError};
+use runtime::trace;
 use schemas::body::{self, Message as Body};
 use schemas::header::{self, Headers};
 use schemas::limit::MAX_CLEARING_BODY_BYTES;
-use schemas::signature::{BadSignature, Signer};
-use schemas::{AgentId, Code, ErrorReply};
+use schemas::registry::{Hello, Welcome};
+use schemas::signature::{BadSignature, PublicKey, Signer};
+use schemas::{AgentId, Code, ErrorReply, subject};
+
+/// How long the registry may take to answer, in milliseconds.
+const ANSWER_MS: u64 = 5_000;
 
 /// Signs as one agent. Nonces count up from the time of each signature, so that nothing is drawn at random and
 /// nothing repeats.
@@ -62,6 +67,12 @@ impl From<RequestError> for AskError {
     }
 }
 
+impl From<BadSignature> for AskError {
+    fn from(error: BadSignature) -> Self {
+        Self::NotAsked(error.to_string())
+    }
+}
+
 impl Voice {
     /// The voice of `agent`.
     #[must_use]
@@ -79,6 +90,16 @@ impl Voice {
     #[must_use]
     pub fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// A message with the signature that goes with it.
+    ///
+    /// # Errors
+    /// When the time is out of range.
+    pub fn sign(&self, message: Message, now_unix_ms: i64) -> Result<Message, BadSignature> {
+        let nonce = format!("{now_unix_ms}-{}", self.spoken.fetch_add(1, Relaxed));
+        let sender = self.signer.sign(&message.subject, &message.body, now_unix_ms, &nonce)?;
+        Ok(message.with_header(header::SENDER, sender))
     }
 
     /// A signed body, ready to be sent.
@@ -105,10 +126,7 @@ impl Voice {
         body: Vec<u8>,
         now_unix_ms: i64,
     ) -> Result<Message, BadSignature> {
-        let subject = subject.into();
-        let nonce = format!("{now_unix_ms}-{}", self.spoken.fetch_add(1, Relaxed));
-        let sender = self.signer.sign(&subject, &body, now_unix_ms, &nonce)?;
-        Ok(Message::new(subject, body).with_headers(Headers::of_type(kind.to_owned()).with(header::SENDER, sender)))
+        self.sign(Message::new(subject, body).with_headers(Headers::of_type(kind.to_owned())), now_unix_ms)
     }
 }
 
@@ -118,12 +136,21 @@ pub fn plain<T: Body>(subject: impl Into<String>, said: &T) -> Message {
     Message::new(subject, body::encode(said)).with_headers(Headers::of_type(T::TYPE))
 }
 
-/// Asks and reads the answer.
+/// The account of the bus, which every signature names. The registry tells it to anybody.
+///
+/// # Errors
+/// [`AskError`].
+pub async fn account(port: &dyn Port) -> Result<PublicKey, AskError> {
+    let hello = plain(subject::endpoint("registry", "hello"), &Hello {});
+    ask(port, hello, ANSWER_MS).await.map(|welcome: Welcome| welcome.account)
+}
+
+/// Asks and reads the answer; a trace of its own.
 ///
 /// # Errors
 /// [`AskError`].
 pub async fn ask<R: Body>(port: &dyn Port, message: Message, timeout_ms: u64) -> Result<R, AskError> {
-    read(port.request(message, timeout_ms).await)
+    read(trace::ask(port, message, timeout_ms, None).await)
 }
 
 /// Reads the outcome of a request.

@@ -6,13 +6,13 @@
 use runtime::journal::Keys;
 use runtime::port::{Message, Stored};
 use schemas::body::{Message as _, Refused};
-use schemas::event::DealEvent;
+use schemas::event::{DealEvent, Happening};
 use schemas::header;
 use schemas::keyring::{LogRecord, RecordFault};
 use schemas::ledger::LimitEvent;
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::signature::Sender;
-use schemas::{decode, subject};
+use schemas::{DealId, decode, subject};
 
 /// Who writes the logs that are believed.
 const WRITERS: [&str; 2] = ["deal", "ledger"];
@@ -30,22 +30,49 @@ pub enum Entry {
 /// # Errors
 /// What keeps it from being believed.
 pub async fn entry(keys: &Keys, stored: &Stored) -> Result<Entry, RecordFault> {
-    let of_deal = subject::parse_deal_log(&stored.subject).ok();
-    let kind = if of_deal.is_some() { DealEvent::TYPE } else { LimitEvent::TYPE };
+    let entry = match subject::parse_deal_log(&stored.subject) {
+        Ok(deal) => Entry::Deal(Box::new(of_deal(&deal, stored)?)),
+        Err(_) => Entry::Limit(Box::new(decode(&stored.body, MAX_BODY_BYTES)?)),
+    };
+    let kind = if matches!(entry, Entry::Deal(_)) { DealEvent::TYPE } else { LimitEvent::TYPE };
+    written(keys, stored, kind).await?;
+    Ok(entry)
+}
+
+/// Reads an entry of a deal's log, if what happened is wanted: of what is not, nobody asks who wrote it.
+///
+/// # Errors
+/// What keeps it from being believed.
+pub async fn deal(
+    keys: &Keys,
+    stored: &Stored,
+    is_wanted: impl Fn(&Happening) -> bool,
+) -> Result<Option<DealEvent>, RecordFault> {
+    let Ok(deal) = subject::parse_deal_log(&stored.subject) else { return Ok(None) };
+    let event = of_deal(&deal, stored)?;
+    if !is_wanted(&event.what) {
+        return Ok(None);
+    }
+    written(keys, stored, DealEvent::TYPE).await?;
+    Ok(Some(event))
+}
+
+fn of_deal(deal: &DealId, stored: &Stored) -> Result<DealEvent, RecordFault> {
+    let event: DealEvent = decode(&stored.body, MAX_BODY_BYTES)?;
+    if event.deal != *deal {
+        return Err(RecordFault::Chain("the subject is another deal's"));
+    }
+    Ok(event)
+}
+
+/// Checks that desk or ledger wrote an entry.
+async fn written(keys: &Keys, stored: &Stored, kind: &str) -> Result<(), RecordFault> {
     let sender = LogRecord::from(stored.clone()).sender(kind)?;
     let signer = sender.name.clone().unwrap_or_default();
     if !WRITERS.contains(&signer.as_str()) {
         return Err(RecordFault::Writer { signer });
     }
-    known(keys, &sender).await?;
-    let Some(deal) = of_deal else {
-        return Ok(Entry::Limit(Box::new(decode(&stored.body, MAX_BODY_BYTES)?)));
-    };
-    let event: DealEvent = decode(&stored.body, MAX_BODY_BYTES)?;
-    if event.deal != deal {
-        return Err(RecordFault::Chain("the subject is another deal's"));
-    }
-    Ok(Entry::Deal(Box::new(event)))
+    known(keys, &sender).await
 }
 
 /// Checks that `agent` said this, and gives its signature.

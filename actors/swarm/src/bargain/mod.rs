@@ -5,10 +5,14 @@
 //! with the head of the transcript. [`run`] brings all of them to a bus, reads off the signed log what was agreed, and
 //! ranks the strategies ([`Standing`]).
 //!
+//! Some of them may be in Python, in a host process that is told what to negotiate.
+//!
 //! Deadlines are rounds and not times, so a seed has the same agreements however slow the bus is; only a deal that
 //! lapses, which the report counts apart, depends on the clock.
 
 mod peer;
+mod protocol;
+mod python;
 mod run;
 pub mod scenario;
 mod standing;
@@ -23,8 +27,9 @@ use schemas::{AgentId, DealId, MarketId, MoveId};
 use serde::{Deserialize, Serialize};
 
 pub use self::peer::{BEGIN, Bargainer, News};
-pub use self::run::{Crowd, run};
-pub use self::standing::{Standing, StrategyStanding};
+pub use self::protocol::Protocol;
+pub use self::run::{Crowd, Spec, run};
+pub use self::standing::{Kept, Standing, StrategyStanding};
 
 /// A way of negotiating, by its name in a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,14 +49,24 @@ pub enum Manner {
     Nash,
     /// Accepts what is good enough.
     AcceptIfGood,
+    /// Calls for bids, by the rules.
+    Manager,
+    /// Bids once and for all.
+    Sealed,
+    /// Bids no better than it must to be best.
+    Undercut,
+    /// Votes for whatever is no worse to it.
+    HillClimber,
+    /// Votes for worse at times, less and less.
+    Annealer,
 }
 
 impl Manner {
-    /// The strategy; `seed` is for those that draw.
+    /// How one makes and answers offers who negotiates so, if it does that; `seed` is for those that draw.
     #[must_use]
-    pub fn strategy(self, seed: u64) -> Box<dyn Strategy> {
+    pub fn strategy(self, seed: u64) -> Option<Box<dyn Strategy>> {
         use strategy::{AcceptIfGood, Concession, Micro, NashSeeker, Pace, TitForTat};
-        match self {
+        Some(match self {
             Self::Boulware => Box::new(Concession(Pace::Boulware)),
             Self::Linear => Box::new(Concession(Pace::Linear)),
             Self::Conceder => Box::new(Concession(Pace::Conceder)),
@@ -59,7 +74,8 @@ impl Manner {
             Self::Micro => Box::new(Micro::new(seed)),
             Self::Nash => Box::new(NashSeeker::default()),
             Self::AcceptIfGood => Box::new(AcceptIfGood { share_ppm: 700_000 }),
-        }
+            Self::Manager | Self::Sealed | Self::Undercut | Self::HillClimber | Self::Annealer => return None,
+        })
     }
 }
 
@@ -76,9 +92,11 @@ pub struct Seat {
     pub seed: u64,
 }
 
-/// A negotiation that is to be. Whoever sits first opens it.
+/// A negotiation that is to be.
 #[derive(Debug, Clone)]
 pub struct Meeting {
+    /// By which protocol.
+    pub protocol: Protocol,
     /// The deal that it becomes.
     pub deal: DealId,
     /// The opening's move.
@@ -89,9 +107,9 @@ pub struct Meeting {
     pub domain: Domain,
     /// Its outcomes.
     pub space: Space,
-    /// How many rounds there are.
+    /// How many rounds there are, at most; a contract net of one call has one, whatever this says.
     pub rounds: u32,
-    /// How long there is to talk, in milliseconds, and as long again to sign.
+    /// How long there is to talk, or for each round of bids, in milliseconds, and as long again to sign.
     pub within_ms: i64,
     /// Who takes part, in the order in which they move.
     pub seats: Vec<Seat>,
@@ -102,8 +120,12 @@ pub struct Meeting {
 pub struct Gathering {
     /// Every agent: its id and the seed of its key.
     pub agents: Vec<(AgentId, String)>,
+    /// How many of them, the last ones, are in Python.
+    pub python: usize,
     /// Every meeting.
     pub meetings: Vec<Arc<Meeting>>,
     /// How many meetings an agent opens before the first of them has ended.
     pub at_once: usize,
+    /// Whether everybody hands in the words that it said and heard.
+    pub keeps_words: bool,
 }

@@ -6,27 +6,27 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use negotiation::{Alternating, Negotiator, Ranking, Rule};
+use negotiation::{Part, Rule, Said, Told};
 use runtime::peer::{Outbox, Peer, PeerEvent};
 use runtime::port::{Message, RequestError};
 use schemas::body::Message as Body;
-use schemas::deal::{Accept, Moved, Open, Propose, Reject, Terms};
+use schemas::deal::{Accept, Moved, Open, Propose, Reject, Terms, Withdraw};
 use schemas::event::DealNote;
 use schemas::header::Headers;
 use schemas::ledger::{Declare, Declared, Limit};
 use schemas::limit::{MAX_BODY_BYTES, MAX_INBOX_PAGE, MAX_LEASE_MS};
-use schemas::negotiation::{self as wire, Agreement, ReadRules, Rules};
+use schemas::negotiation::{Agreement, Domain, ReadRules};
 use schemas::profile::{Profile, State};
 use schemas::registry::{InboxPage, ReadInbox, Register, Registered};
 use schemas::signature::{BadKey, PublicKey, Signer};
 use schemas::subject::{self, DealVerb};
-use schemas::talk::Talk;
 use schemas::value::Valuation;
 use schemas::{AgentId, DealId, Good, Hash, MarketId, MoveId, decode, encode};
 use terms::terms_of;
 
 use super::Meeting;
-use crate::voice::{self, Voice};
+use super::standing::Kept;
+use crate::voice::{self, AskError, Voice};
 
 /// The timer that makes a peer begin: its host wakes it when everybody is here.
 pub const BEGIN: u64 = 0;
@@ -39,16 +39,18 @@ const ANSWER_MS: u64 = 10_000;
 const PAUSE_MS: i64 = 250;
 /// How often it looks whether anything is stuck, and how long nothing may happen until it is, in milliseconds.
 const STUCK_MS: i64 = 3_000;
-/// Most words that are kept of a talk whose opening was not heard yet.
+/// Most words that are kept of a talk whose opening was not heard yet, and most that came before those they follow.
 const MOST_EARLY: usize = 64;
 
 /// What a bargainer reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// It is registered.
-    Ready,
+    /// So many are registered.
+    Ready(usize),
     /// It refused a word that was not there already, by this rule.
     Refused(Rule),
+    /// What it has said and heard in a talk that has ended.
+    Kept(Kept),
     /// Something went wrong.
     Error(String),
 }
@@ -59,12 +61,18 @@ pub type Report = Arc<dyn Fn(News) + Send + Sync>;
 /// A talk under way.
 struct Session {
     meeting: Arc<Meeting>,
-    negotiator: Negotiator,
+    part: Box<dyn Part>,
+    /// What is negotiated, with the dates of this deal.
+    domain: Domain,
     expires_unix_ms: i64,
     /// Its own last word.
-    said: Option<Vec<u8>>,
+    said: Option<Said>,
+    /// Whether it has handed in what was said.
+    is_kept: bool,
     /// The terms on the desk's table.
     proposed: Option<Hash>,
+    /// Words that came before those that they follow: another's reached it sooner.
+    ahead: Vec<Vec<u8>>,
     heard_unix_ms: i64,
 }
 
@@ -85,14 +93,15 @@ enum Purpose {
     Open(DealId),
     Propose(DealId),
     Accept,
-    Reject(DealId),
+    /// Ends the deal without agreement.
+    End(DealId),
 }
 
 /// The agent.
 pub struct Bargainer {
     voice: Voice,
     report: Report,
-    meetings: BTreeMap<DealId, (Arc<Meeting>, usize)>,
+    meetings: BTreeMap<DealId, Arc<Meeting>>,
     /// Those that it has to open.
     to_open: VecDeque<DealId>,
     /// How many more it may open now.
@@ -105,10 +114,11 @@ pub struct Bargainer {
     next_tag: u64,
     /// What of its inbox it has read, apart from what came live.
     read: u64,
+    keeps_words: bool,
 }
 
 impl Bargainer {
-    /// An agent that takes part in these of a gathering's meetings that it has a seat in.
+    /// An agent that takes part in these of a gathering's meetings that it has a part in.
     ///
     /// # Errors
     /// When its seed is none.
@@ -118,20 +128,19 @@ impl Bargainer {
         account: PublicKey,
         meetings: &[Arc<Meeting>],
         at_once: usize,
+        keeps_words: bool,
         report: Report,
     ) -> Result<Self, BadKey> {
         let signer = Signer::from_seed(seed, account, agent.as_str())?;
-        let seat = |meeting: &Arc<Meeting>| {
-            let seat = meeting.seats.iter().position(|seat| seat.agent == agent)?;
-            Some((meeting.deal.clone(), (Arc::clone(meeting), seat)))
-        };
-        let own: Vec<(DealId, (Arc<Meeting>, usize))> = meetings.iter().filter_map(seat).collect();
-        let to_open = own.iter().filter(|(_, (_, seat))| *seat == 0).map(|(deal, _)| deal.clone()).collect();
+        let opens = |meeting: &&Arc<Meeting>| meeting.opener() == Some(&agent);
+        let to_open = meetings.iter().filter(opens).map(|meeting| meeting.deal.clone()).collect();
+        let own = meetings.iter().filter(|meeting| meeting.everybody().any(|who| *who == agent));
         Ok(Self {
+            meetings: own.map(|meeting| (meeting.deal.clone(), Arc::clone(meeting))).collect(),
             voice: Voice::new(agent, signer),
             report,
-            meetings: own.into_iter().collect(),
             to_open,
+            keeps_words,
             free: at_once,
             opened: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -193,11 +202,13 @@ impl Bargainer {
     /// Declares that it may give as much as it likes of whatever it may come to give.
     fn declare(&mut self, now_unix_ms: i64, out: &mut Outbox) {
         let mut goods: BTreeMap<MarketId, Vec<Good>> = BTreeMap::new();
-        for (meeting, seat) in self.meetings.values() {
-            let given = meeting.domain.transfers.iter().filter(|pattern| pattern.from as usize == *seat);
-            goods.entry(meeting.book.clone()).or_default().extend(given.flat_map(|pattern| pattern.goods.clone()));
+        for meeting in self.meetings.values() {
+            goods.entry(meeting.book.clone()).or_default().extend(meeting.gives(self.me()).cloned());
         }
-        let Some((book, mut goods)) = goods.pop_first() else { return self.tell(News::Ready) };
+        // Who only mediates gives nothing.
+        let Some((book, mut goods)) = goods.pop_first().filter(|(_, goods)| !goods.is_empty()) else {
+            return self.tell(News::Ready(1));
+        };
         goods.sort();
         goods.dedup();
         let limits = goods.into_iter().map(|good| Limit { good, quantity: i64::MAX / 2 }).collect();
@@ -211,21 +222,17 @@ impl Bargainer {
     fn open_next(&mut self, now_unix_ms: i64, out: &mut Outbox) {
         while self.free > 0 {
             let Some(deal) = self.to_open.pop_front() else { return };
-            let Some((meeting, _)) = self.meetings.get(&deal).cloned() else { continue };
+            let Some(meeting) = self.meetings.get(&deal).cloned() else { continue };
+            let Some((rules, expires_unix_ms)) = meeting.rules(now_unix_ms) else { continue };
             self.free -= 1;
-            let talk_until_unix_ms = now_unix_ms.saturating_add(meeting.within_ms);
-            let expires_unix_ms = talk_until_unix_ms.saturating_add(meeting.within_ms);
-            let mut domain = meeting.domain.clone();
-            domain.transfers.iter_mut().for_each(|pattern| pattern.due_unix_ms = expires_unix_ms);
-            let order: Vec<AgentId> = meeting.seats.iter().map(|seat| seat.agent.clone()).collect();
-            let mut parties = order.clone();
+            let mut parties: Vec<AgentId> = meeting.seats.iter().map(|seat| seat.agent.clone()).collect();
             parties.sort();
-            let rules = encode(&wire::Alternating { domain, order, rounds: meeting.rounds, talk_until_unix_ms });
+            let rules = rules.encode();
             let open = Open {
                 move_id: meeting.move_id.clone(),
                 deadline_unix_ms: expires_unix_ms,
                 book: meeting.book.clone(),
-                profile: Profile::Sao,
+                profile: meeting.profile(),
                 parties,
                 expires_unix_ms,
                 terms: None,
@@ -238,25 +245,18 @@ impl Bargainer {
         }
     }
 
-    /// Sits down to a talk, by the rules that it was opened with.
-    fn sit_down(&mut self, deal: &DealId, rules: &[u8], now_unix_ms: i64, out: &mut Outbox) {
+    /// Sits down to a talk, by the rules that it was opened with; the deal lapses at `expires_unix_ms`.
+    fn sit_down(&mut self, deal: &DealId, rules: &[u8], expires_unix_ms: i64, now_unix_ms: i64, out: &mut Outbox) {
         if self.sessions.contains_key(deal) {
             return;
         }
-        let Some((meeting, seat)) = self.meetings.get(deal).cloned() else { return };
-        let Ok(read) = ReadRules::read(Profile::Sao, rules) else { return };
-        let Rules::Alternating(said) = &read.rules else { return };
-        let lapses = said.domain.transfers.iter().map(|pattern| pattern.due_unix_ms).min();
-        let expires_unix_ms = lapses.unwrap_or(said.talk_until_unix_ms);
-        let Some(seat) = meeting.seats.get(seat) else { return };
-        let ranking = Arc::new(Ranking::new(&meeting.space, &seat.preferences.utility));
-        let (preferences, strategy) = (seat.preferences.clone(), seat.manner.strategy(seat.seed));
-        let negotiator = Alternating::new(deal.clone(), read)
-            .and_then(|talk| Negotiator::new(seat.agent.clone(), talk, preferences, ranking, strategy));
-        let Some(negotiator) = negotiator else { return };
-        let (said, proposed) = (None, None);
+        let Some(meeting) = self.meetings.get(deal).cloned() else { return };
+        let Ok(read) = ReadRules::read(meeting.profile(), rules) else { return };
+        let domain = read.rules.domain().clone();
+        let Some(part) = meeting.part(self.me(), read) else { return };
+        let (said, is_kept, proposed, ahead) = (None, false, None, Vec::new());
         let heard_unix_ms = now_unix_ms;
-        let session = Session { meeting, negotiator, expires_unix_ms, said, proposed, heard_unix_ms };
+        let session = Session { meeting, part, domain, expires_unix_ms, said, is_kept, proposed, ahead, heard_unix_ms };
         self.sessions.insert(deal.clone(), session);
         for word in self.early.remove(deal).unwrap_or_default() {
             self.hear(deal, &word, now_unix_ms, out);
@@ -264,25 +264,43 @@ impl Bargainer {
         self.speak(deal, now_unix_ms, out);
     }
 
-    /// Speaks where it has the floor, and signs where the talk has ended.
+    /// Speaks while there is something to say, and tells the desk where the talk has ended.
     fn speak(&mut self, deal: &DealId, now_unix_ms: i64, out: &mut Outbox) {
-        let Some(session) = self.sessions.get_mut(deal) else { return };
-        if let Some(word) = session.negotiator.speak(now_unix_ms) {
-            session.said = Some(word);
+        let mut has_spoken = false;
+        while let Some(session) = self.sessions.get_mut(deal)
+            && let Some(said) = session.part.speak(now_unix_ms)
+        {
+            session.said = Some(said);
+            has_spoken = true;
             self.repeat(deal, out);
+        }
+        if has_spoken {
             self.close(deal, now_unix_ms, out);
+        }
+        self.keep(deal);
+    }
+
+    /// Says its last word to whom it is for.
+    fn repeat(&self, deal: &DealId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get(deal) else { return };
+        let Some(Said { word, kind, to }) = &session.said else { return };
+        let is_for = |who: &&AgentId| *who != self.me() && to.as_ref().is_none_or(|to| to == *who);
+        for who in session.meeting.everybody().filter(is_for) {
+            let to = subject::talk(who, deal);
+            out.publish(Message::new(to, word.clone()).with_headers(Headers::of_type(*kind)));
         }
     }
 
-    /// Says its last word to all others.
-    fn repeat(&self, deal: &DealId, out: &mut Outbox) {
-        let Some(session) = self.sessions.get(deal) else { return };
-        let Some(word) = &session.said else { return };
-        let kind = Talk::decode(word).map_or("talk.offer", |word| word.kind());
-        for seat in session.meeting.seats.iter().filter(|seat| seat.agent != *self.me()) {
-            let to = subject::talk(&seat.agent, deal);
-            out.publish(Message::new(to, word.clone()).with_headers(Headers::of_type(kind)));
+    /// Hands in what was said, once it has ended.
+    fn keep(&mut self, deal: &DealId) {
+        let (is_asked, me) = (self.keeps_words, self.me().clone());
+        let Some(session) = self.sessions.get_mut(deal).filter(|session| is_asked && !session.is_kept) else { return };
+        if session.part.told().is_none() {
+            return;
         }
+        session.is_kept = true;
+        let (deal, words) = (deal.clone(), session.part.words().to_vec());
+        self.tell(News::Kept(Kept { deal, agent: me, words }));
     }
 
     /// Hears a word of another party.
@@ -297,60 +315,93 @@ impl Bargainer {
             }
             return;
         };
-        match session.negotiator.hear(word, now_unix_ms) {
+        match session.part.hear(word, now_unix_ms) {
             Ok(()) => {
                 session.heard_unix_ms = now_unix_ms;
+                for word in std::mem::take(&mut session.ahead) {
+                    self.hear(deal, &word, now_unix_ms, out);
+                }
                 self.accept(deal, now_unix_ms, out);
                 self.speak(deal, now_unix_ms, out);
+                self.leave(deal, now_unix_ms, out);
             }
             Err(refusal) if refusal.rule == Rule::Duplicate => {}
+            Err(_) if session.ahead.len() < MOST_EARLY && session.part.is_ahead(word) => {
+                session.ahead.push(word.to_vec());
+            }
             Err(refusal) => self.tell(News::Refused(refusal.rule)),
         }
     }
 
-    /// The terms that the agreed outcome makes.
-    fn agreed(&self, deal: &DealId) -> Option<(Agreement, Terms)> {
-        let session = self.sessions.get(deal)?;
-        let talk = session.negotiator.talk();
-        let outcome = talk.agreed()?.to_vec();
-        let rules = talk.rules();
-        let terms =
-            terms_of(&rules.domain, &rules.order, &session.meeting.book, session.expires_unix_ms, &outcome).ok()?;
-        Some((Agreement { outcome, transcript: talk.transcript() }, terms))
+    /// Goes where another was awarded to.
+    fn leave(&mut self, deal: &DealId, now_unix_ms: i64, out: &mut Outbox) {
+        let told = self.sessions.get(deal).and_then(|session| session.part.told().map(|told| (session, told)));
+        if told.is_some_and(|(session, told)| !session.part.closes() && !told.between.contains(self.me())) {
+            self.over(deal, now_unix_ms, out);
+        }
     }
 
-    /// Whoever said the last word tells the desk what the talk came to.
+    /// What a talk came to, and the terms that its outcome makes.
+    fn agreed(&self, deal: &DealId) -> Option<(Told, Agreement, Terms)> {
+        let session = self.sessions.get(deal)?;
+        let told = session.part.told()?;
+        let outcome = told.outcome.clone()?;
+        let Session { domain, meeting, expires_unix_ms, .. } = session;
+        let terms = terms_of(domain, &told.between, &meeting.book, *expires_unix_ms, &outcome).ok()?;
+        let transcript = told.transcript;
+        Some((told, Agreement { outcome, transcript }, terms))
+    }
+
+    /// Tells the desk what the talk came to, where that is its part.
     fn close(&mut self, deal: &DealId, now_unix_ms: i64, out: &mut Outbox) {
-        let Some(session) = self.sessions.get(deal).filter(|session| session.negotiator.talk().end().is_some()) else {
-            return;
-        };
-        let (until_unix_ms, transcript) = (session.expires_unix_ms, session.negotiator.talk().transcript());
-        let deadline_unix_ms = until_unix_ms;
-        if let Some((agreement, terms)) = self.agreed(deal) {
+        let Some(session) = self.sessions.get(deal).filter(|session| session.part.closes()) else { return };
+        let Some(Told { transcript, .. }) = session.part.told() else { return };
+        let (deadline_unix_ms, profile) = (session.expires_unix_ms, session.meeting.profile());
+        if let Some((_, agreement, terms)) = self.agreed(deal) {
             let Some(move_id) = move_id("propose", deal.as_str()) else { return };
             let terms = encode(&terms);
             let propose = Propose { move_id, deadline_unix_ms, deal: deal.clone(), terms, agreement: Some(agreement) };
             let to = subject::deal_move(DealVerb::Propose, self.me(), deal);
-            self.ask(Purpose::Propose(deal.clone()), to, &propose, until_unix_ms, now_unix_ms, out);
-        } else {
-            let Some(move_id) = move_id("reject", deal.as_str()) else { return };
-            let reason = "no agreement".to_owned();
-            let transcript = Some(transcript);
-            let reject = Reject { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash: None, reason, transcript };
-            let to = subject::deal_move(DealVerb::Reject, self.me(), deal);
-            self.ask(Purpose::Reject(deal.clone()), to, &reject, until_unix_ms, now_unix_ms, out);
+            return self.ask(Purpose::Propose(deal.clone()), to, &propose, deadline_unix_ms, now_unix_ms, out);
         }
+        // What a manager or a mediator has opened, it takes back; else whoever said the last word says no.
+        if profile == Profile::Sao {
+            return self.reject(deal, None, now_unix_ms, out);
+        }
+        let Some(move_id) = move_id("withdraw", deal.as_str()) else { return };
+        let (reason, transcript) = ("no agreement".to_owned(), Some(transcript));
+        let withdraw = Withdraw { move_id, deadline_unix_ms, deal: deal.clone(), reason, transcript };
+        let to = subject::deal_move(DealVerb::Withdraw, self.me(), deal);
+        self.ask(Purpose::End(deal.clone()), to, &withdraw, deadline_unix_ms, now_unix_ms, out);
     }
 
-    /// Accepts what is on the desk's table, if it is what it has agreed on.
+    /// Says no to what the talk came to.
+    fn reject(&mut self, deal: &DealId, terms_hash: Option<Hash>, now_unix_ms: i64, out: &mut Outbox) {
+        let Some(session) = self.sessions.get(deal) else { return };
+        let transcript = session.part.told().map(|told| told.transcript);
+        let (deadline_unix_ms, reason) = (session.expires_unix_ms, "no agreement".to_owned());
+        let Some(move_id) = move_id("reject", deal.as_str()) else { return };
+        let reject = Reject { move_id, deadline_unix_ms, deal: deal.clone(), terms_hash, reason, transcript };
+        let to = subject::deal_move(DealVerb::Reject, self.me(), deal);
+        self.ask(Purpose::End(deal.clone()), to, &reject, deadline_unix_ms, now_unix_ms, out);
+    }
+
+    /// Accepts what is on the desk's table, if it is what it has agreed on and wants.
     fn accept(&mut self, deal: &DealId, now_unix_ms: i64, out: &mut Outbox) {
-        let Some((Agreement { transcript, .. }, terms)) = self.agreed(deal) else { return };
+        let Some((told, Agreement { transcript, .. }, terms)) = self.agreed(deal) else { return };
+        // A mediator signs nothing.
+        if !told.between.contains(self.me()) {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(deal) else { return };
         let hash = Hash::of(&encode(&terms));
         if session.proposed != Some(hash) {
             return;
         }
         session.proposed = None;
+        if !session.part.wants() {
+            return self.reject(deal, Some(hash), now_unix_ms, out);
+        }
         let until_unix_ms = session.expires_unix_ms;
         let Some(move_id) = move_id("accept", deal.as_str()) else { return };
         let accept = Accept {
@@ -370,7 +421,11 @@ impl Bargainer {
     fn note(&mut self, body: &[u8], now_unix_ms: i64, out: &mut Outbox) {
         let Ok(note) = decode::<DealNote>(body, MAX_BODY_BYTES) else { return };
         match (note.state, &note.rules, &note.terms) {
-            (State::Open, Some(rules), _) => self.sit_down(&note.deal, rules, now_unix_ms, out),
+            (State::Open, Some(rules), _) => {
+                if let Some(expires_unix_ms) = note.expires_unix_ms {
+                    self.sit_down(&note.deal, rules, expires_unix_ms, now_unix_ms, out);
+                }
+            }
             (State::Negotiating, _, Some(terms)) => {
                 if let Some(session) = self.sessions.get_mut(&note.deal) {
                     session.proposed = Some(Hash::of(terms));
@@ -387,8 +442,8 @@ impl Bargainer {
     fn over(&mut self, deal: &DealId, now_unix_ms: i64, out: &mut Outbox) {
         self.sessions.remove(deal);
         self.early.remove(deal);
-        let Some((_, seat)) = self.meetings.remove(deal) else { return };
-        if seat == 0 {
+        let Some(meeting) = self.meetings.remove(deal) else { return };
+        if meeting.opener() == Some(self.me()) {
             self.opened.remove(deal);
             self.free += 1;
             self.open_next(now_unix_ms, out);
@@ -402,11 +457,11 @@ impl Bargainer {
                 self.read = answer.inbox_sequence;
                 self.declare(now_unix_ms, out);
             }),
-            Purpose::Declare => voice::read::<Declared>(result).map(|_| self.tell(News::Ready)),
+            Purpose::Declare => voice::read::<Declared>(result).map(|_| self.tell(News::Ready(1))),
             Purpose::Inbox => voice::read::<InboxPage>(result).map(|page| self.page(page, now_unix_ms, out)),
             Purpose::Open(deal) => voice::read::<Moved>(result).map(|_| {
-                if let Some((rules, _)) = self.opened.get(deal).cloned() {
-                    self.sit_down(deal, &rules, now_unix_ms, out);
+                if let Some((rules, expires_unix_ms)) = self.opened.get(deal).cloned() {
+                    self.sit_down(deal, &rules, expires_unix_ms, now_unix_ms, out);
                 }
             }),
             Purpose::Propose(deal) => voice::read::<Moved>(result).map(|moved| {
@@ -416,7 +471,7 @@ impl Bargainer {
                 }
             }),
             Purpose::Accept => voice::read::<Moved>(result).map(drop),
-            Purpose::Reject(deal) => voice::read::<Moved>(result).map(|_| self.over(deal, now_unix_ms, out)),
+            Purpose::End(deal) => voice::read::<Moved>(result).map(|_| self.over(deal, now_unix_ms, out)),
         };
         let Err(error) = outcome else {
             self.pending.remove(&tag);
@@ -426,6 +481,12 @@ impl Bargainer {
             return out.timer(tag, now_unix_ms.saturating_add(PAUSE_MS));
         }
         self.pending.remove(&tag);
+        // Another party was faster to say no.
+        let is_end = |state: &str| State::ALL.iter().any(|end| end.is_end() && end.as_str() == state);
+        let has_ended = matches!(&error, AskError::Refused(reply) if reply.state.as_deref().is_some_and(is_end));
+        if has_ended && matches!(purpose, Purpose::Accept | Purpose::End(_)) {
+            return;
+        }
         self.went_wrong("asked", &error);
         // What was never opened is over for whoever would have opened it.
         if let Purpose::Open(deal) = purpose {
@@ -458,6 +519,15 @@ impl Bargainer {
         for deal in &stuck {
             self.repeat(deal, out);
         }
+        // Who has waited long enough goes on without the others.
+        let waits = |session: &Session| session.part.waits_until_unix_ms().is_none_or(|until| now_unix_ms <= until);
+        let due: Vec<DealId> =
+            self.sessions.iter().filter(|(_, session)| !waits(session)).map(|(deal, _)| deal.clone()).collect();
+        due.iter().for_each(|deal| self.speak(deal, now_unix_ms, out));
+        let has_lapsed = |session: &Session| session.expires_unix_ms.saturating_add(STUCK_MS) < now_unix_ms;
+        let lapsed: Vec<DealId> =
+            self.sessions.iter().filter(|(_, session)| has_lapsed(session)).map(|(deal, _)| deal.clone()).collect();
+        lapsed.iter().for_each(|deal| self.over(deal, now_unix_ms, out));
         let waits = !self.early.is_empty() || !stuck.is_empty();
         if waits && !self.pending.values().any(|pending| matches!(pending.purpose, Purpose::Inbox)) {
             self.catch_up(now_unix_ms, out);

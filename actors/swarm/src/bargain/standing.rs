@@ -1,15 +1,17 @@
 //! What came of it: how many agreed, and how well each strategy did.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
 use negotiation::figure;
-use schemas::DealId;
 use schemas::hash::Hash;
+use schemas::profile::Profile;
+use schemas::{AgentId, DealId};
 use serde::Serialize;
 
-use super::{Gathering, Manner, Meeting};
+use super::{Gathering, Manner, Meeting, Seat};
 
 /// What came of a gathering.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,6 +20,8 @@ pub struct Standing {
     pub seed: u64,
     /// How many agents there were.
     pub agents: usize,
+    /// How many of them were in Python.
+    pub python: usize,
     /// How many meetings were to be.
     pub meetings: usize,
     /// How many of them came to an agreement that all have signed.
@@ -36,13 +40,29 @@ pub struct Standing {
     pub outcomes: Hash,
     /// How long it took from the first opening, in seconds.
     pub seconds: f64,
-    /// The strategies, the best first.
+    /// The strategies, the best of each protocol first.
     pub strategies: Vec<StrategyStanding>,
+    /// What everybody said and heard, where that was asked for.
+    #[serde(skip)]
+    pub kept: Vec<Kept>,
+}
+
+/// What one party of a talk said and heard: what a dispute is settled with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The deal.
+    pub deal: DealId,
+    /// Who.
+    pub agent: AgentId,
+    /// The words, in their exact bytes and order.
+    pub words: Vec<Vec<u8>>,
 }
 
 /// How well a strategy did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StrategyStanding {
+    /// In which protocol.
+    pub protocol: Profile,
     /// Which.
     pub manner: Manner,
     /// How often somebody negotiated so, in meetings that ended.
@@ -60,8 +80,15 @@ pub struct StrategyStanding {
 /// How a meeting ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// With this outcome, after so many words.
-    Agreed(Vec<u32>, u32),
+    /// On an outcome.
+    Agreed {
+        /// Which.
+        outcome: Vec<u32>,
+        /// After so many words.
+        words: u32,
+        /// Between whom, sorted: all parties; manager and awarded of a contract net.
+        between: Vec<AgentId>,
+    },
     /// Without, after so many words.
     Without(u32),
 }
@@ -77,10 +104,11 @@ struct Sums {
 }
 
 impl Sums {
-    fn standing(self, manner: Manner) -> StrategyStanding {
+    fn standing(self, protocol: Profile, manner: Manner) -> StrategyStanding {
         let mean =
             |sum: i128, count: u64| i64::try_from(sum.checked_div(i128::from(count)).unwrap_or(0)).unwrap_or(i64::MAX);
         StrategyStanding {
+            protocol,
             manner,
             seats: self.seats,
             agreed_ppm: mean(i128::from(self.agreed) * 1_000_000, self.seats),
@@ -91,42 +119,46 @@ impl Sums {
     }
 }
 
-/// Ranks the strategies by what they got.
+/// Ranks the strategies of each protocol by what they got.
 pub(super) fn ranked(gathering: &Gathering, endings: &BTreeMap<DealId, Ending>) -> Vec<StrategyStanding> {
-    let mut sums: BTreeMap<Manner, Sums> = BTreeMap::new();
+    let mut sums: BTreeMap<(Profile, Manner), Sums> = BTreeMap::new();
     for meeting in &gathering.meetings {
         if let Some(ending) = endings.get(&meeting.deal) {
             count(meeting, ending, &mut sums);
         }
     }
-    let mut ranked: Vec<StrategyStanding> = sums.into_iter().map(|(manner, sums)| sums.standing(manner)).collect();
-    ranked.sort_by(|a, b| b.utility_ppm.cmp(&a.utility_ppm).then(a.manner.cmp(&b.manner)));
+    let standing = |((protocol, manner), sums): (_, Sums)| sums.standing(protocol, manner);
+    let mut ranked: Vec<StrategyStanding> = sums.into_iter().map(standing).collect();
+    ranked.sort_by_key(|row| (row.protocol, Reverse(row.utility_ppm), row.manner));
     ranked
 }
 
-fn count(meeting: &Meeting, ending: &Ending, sums: &mut BTreeMap<Manner, Sums>) {
-    let worths = match ending {
-        Ending::Agreed(outcome, _) => {
-            Some(meeting.seats.iter().map(|seat| seat.preferences.utility.of(outcome)).collect::<Vec<i64>>())
-        }
-        Ending::Without(_) => None,
+fn count(meeting: &Meeting, ending: &Ending, sums: &mut BTreeMap<(Profile, Manner), Sums>) {
+    let Ending::Agreed { outcome, between, .. } = ending else {
+        return meeting.seats.iter().for_each(|seat| {
+            let sum = sums.entry((meeting.profile(), seat.manner)).or_default();
+            sum.seats += 1;
+            sum.utility += i128::from(seat.preferences.reserved_ppm);
+        });
     };
-    let apart = worths.as_ref().map(|worths| {
-        let wishes: Vec<_> = meeting.seats.iter().map(|seat| seat.preferences.clone()).collect();
-        let known = figure(&meeting.space, &wishes);
-        (known.from_front_ppm(worths).unwrap_or(0), known.from_nash_ppm(worths))
-    });
-    for (at, seat) in meeting.seats.iter().enumerate() {
-        let sum = sums.entry(seat.manner).or_default();
+    // Front and Nash point are those of the parties who agreed.
+    let agreed: Vec<&Seat> = meeting.seats.iter().filter(|seat| between.contains(&seat.agent)).collect();
+    let wishes: Vec<_> = agreed.iter().map(|seat| seat.preferences.clone()).collect();
+    let worths: Vec<i64> = wishes.iter().map(|wish| wish.utility.of(outcome)).collect();
+    let known = figure(&meeting.space, &wishes);
+    let (front, nash) = (known.from_front_ppm(&worths).unwrap_or(0), known.from_nash_ppm(&worths));
+    for seat in &meeting.seats {
+        let sum = sums.entry((meeting.profile(), seat.manner)).or_default();
         sum.seats += 1;
-        let got = worths.as_ref().and_then(|worths| worths.get(at).copied());
-        sum.utility += i128::from(got.unwrap_or(seat.preferences.reserved_ppm));
-        if let Some((front, nash)) = apart {
-            sum.agreed += 1;
-            sum.from_front += i128::from(front);
-            sum.from_nash += i128::from(nash.unwrap_or(0));
-            sum.with_nash += u64::from(nash.is_some());
+        if !between.contains(&seat.agent) {
+            sum.utility += i128::from(seat.preferences.reserved_ppm);
+            continue;
         }
+        sum.utility += i128::from(seat.preferences.utility.of(outcome));
+        sum.agreed += 1;
+        sum.from_front += i128::from(front);
+        sum.from_nash += i128::from(nash.unwrap_or(0));
+        sum.with_nash += u64::from(nash.is_some());
     }
 }
 
@@ -135,7 +167,10 @@ pub(super) fn outcomes(endings: &BTreeMap<DealId, Ending>) -> Hash {
     let mut told = String::new();
     for (deal, ending) in endings {
         let outcome = match ending {
-            Ending::Agreed(outcome, words) => format!("{outcome:?} {words}"),
+            Ending::Agreed { outcome, words, between } => {
+                let between: Vec<&str> = between.iter().map(AgentId::as_str).collect();
+                format!("{outcome:?} {words} {}", between.join(" "))
+            }
             Ending::Without(words) => format!("none {words}"),
         };
         told.push_str(&format!("{deal} {outcome}\n"));
@@ -152,7 +187,7 @@ impl fmt::Display for Standing {
         };
         let ended = self.agreements + self.without;
         writeln!(f, "seed        {}", self.seed)?;
-        writeln!(f, "agents      {}", self.agents)?;
+        writeln!(f, "agents      {}, {} of them in Python", self.agents, self.python)?;
         writeln!(
             f,
             "meetings    {}: {} agreed, {} ended without, {} unfinished",
@@ -166,12 +201,13 @@ impl fmt::Display for Standing {
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["STRATEGY", "SEATS", "AGREED", "MEAN UTILITY", "FROM PARETO", "FROM NASH"]);
+        table.set_header(["PROTOCOL", "STRATEGY", "SEATS", "AGREED", "MEAN UTILITY", "FROM PARETO", "FROM NASH"]);
         for row in &self.strategies {
             #[allow(clippy::cast_precision_loss)] // for people
             let share = |ppm: i64| format!("{:.3}", ppm as f64 / 1e6);
             let name = serde_json::to_value(row.manner).ok().and_then(|name| name.as_str().map(str::to_owned));
             table.add_row([
+                row.protocol.to_string(),
                 name.unwrap_or_default(),
                 row.seats.to_string(),
                 share(row.agreed_ppm),
@@ -180,7 +216,7 @@ impl fmt::Display for Standing {
                 share(row.from_nash_ppm),
             ]);
         }
-        for column in table.column_iter_mut().skip(1) {
+        for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();

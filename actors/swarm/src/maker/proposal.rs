@@ -123,6 +123,7 @@ pub(super) fn terms(
         transfers: ring.hops.iter().map(transfer).collect::<Option<_>>()?,
         delivery: market.delivery,
         expires_unix_ms,
+        award: None,
     })
 }
 

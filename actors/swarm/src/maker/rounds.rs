@@ -103,7 +103,7 @@ impl Rounds {
         match market {
             Ok(market) if market.market.as_str() == entry.key => {
                 let tell = self.books.with(|books| books.declare(market));
-                self.tell(tell);
+                self.tell(tell, 0);
             }
             Ok(market) => {
                 tracing::warn!(key = entry.key, market = %market.market, "a market under another's key was skipped")
@@ -127,7 +127,7 @@ impl Rounds {
         let refusal = self.books.with(|books| books.book(&market).heard(heard));
         if let Err((because, refused)) = refusal {
             tracing::info!(%market, agent = %because.agent, %refused, "an intent was refused");
-            self.tell(vec![because]);
+            self.tell(vec![because], stored.sequence);
             self.lay_down(&stored, &refused);
         }
     }
@@ -159,7 +159,7 @@ impl Rounds {
             }
             self.due.insert(market.clone(), next);
             if let Some(prepared) = self.books.with(|books| books.book(&market).prepare(now_unix_ms)) {
-                self.tell(prepared.tell);
+                self.tell(prepared.tell, 0);
                 if let Some(request) = prepared.request {
                     self.clear(market, request);
                 }
@@ -215,7 +215,7 @@ impl Rounds {
             self.open(market.clone(), proposal);
         }
         self.publish(outcome.record);
-        self.tell(outcome.tell);
+        self.tell(outcome.tell, 0);
     }
 
     /// Tells everyone who watches.
@@ -246,12 +246,14 @@ impl Rounds {
         }));
     }
 
-    fn tell(&mut self, tell: Vec<Because>) {
+    /// Tells agents. `about` is the sequence of the intent that it is about, so that the same is said again of another; 0
+    /// where what is said names its clearing.
+    fn tell(&mut self, tell: Vec<Because>, about: u64) {
         for because in tell {
             let (port, voice, asking) = (self.port.clone(), self.voice.clone(), self.asking.clone());
             self.under_way.push(Box::pin(async move {
                 let _turn = asking.acquire_owned().await;
-                if let Err(reason) = send(port.as_ref(), &voice, &because).await {
+                if let Err(reason) = send(port.as_ref(), &voice, &because, about).await {
                     tracing::warn!(agent = %because.agent, reason, "an agent was not told why it was left out");
                 }
                 Finished::Nothing
@@ -300,9 +302,7 @@ async fn publish(port: &dyn Port, voice: &Voice, mut record: Clearing) {
 async fn open(port: &dyn Port, voice: &Voice, proposal: &Proposal) -> Result<(), AskError> {
     loop {
         let now_unix_ms = port.now_unix_ms();
-        let message = voice
-            .say_bytes(proposal.subject.clone(), Open::TYPE, proposal.body.clone(), now_unix_ms)
-            .map_err(|error| AskError::NotAsked(error.to_string()))?;
+        let message = voice.say_bytes(proposal.subject.clone(), Open::TYPE, proposal.body.clone(), now_unix_ms)?;
         match voice::ask::<Moved>(port, message, ANSWER_MS).await {
             Err(error) if error.is_passing() && now_unix_ms < proposal.terms.expires_unix_ms => {
                 port.sleep_ms(PAUSE_MS).await;
@@ -312,10 +312,11 @@ async fn open(port: &dyn Port, voice: &Voice, proposal: &Proposal) -> Result<(),
     }
 }
 
-/// Tells an agent through its inbox. The id is of what is said, so that saying it twice is hearing it once.
-async fn send(port: &dyn Port, voice: &Voice, because: &Because) -> Result<(), String> {
+/// Tells an agent through its inbox. The id is of what is said and of what about, so that saying it twice is hearing it
+/// once.
+async fn send(port: &dyn Port, voice: &Voice, because: &Because, about: u64) -> Result<(), String> {
     let body = encode(because);
-    let hash = Hash::of(&body).to_string();
+    let hash = Hash::of_parts(&[&body, &about.to_be_bytes()]).to_string();
     let move_id = MoveId::parse(hash.get(..40).unwrap_or_default()).map_err(|error| error.to_string())?;
     let send = Send { move_id, to: because.agent.clone(), body };
     let mut left = 3;

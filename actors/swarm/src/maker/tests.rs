@@ -265,8 +265,11 @@ fn another_maker_goes_on_where_one_ended() {
             certificates: Vec::new(),
         };
         town.happens(0, committed).await;
-        town.happens(1, Happening::Refused { rule: "over_limit".to_owned(), reason: String::new(), evidence: None })
-            .await;
+        town.happens(
+            1,
+            Happening::Refused { rule: "over_limit".to_owned(), reason: String::new(), evidence: None, party: None },
+        )
+        .await;
         town.port.sleep_ms(1_500).await;
         let asked = town.asked();
         let last = asked.clears.last().unwrap();

@@ -8,7 +8,7 @@ use runtime::port::{Link, Port};
 use runtime::time::{Duration, MissedTickBehavior, interval, sleep, timeout};
 use schemas::registry::{Hello, Welcome};
 
-use super::hosts::PythonHost;
+use super::hosts::{self, PythonHost};
 use super::progress::Progress;
 use super::watch::Watch;
 use super::{ANSWER_MS, LOOK_MS, RunError, Spec, ask};
@@ -55,8 +55,9 @@ impl Crowd {
         for number in 0..hosts {
             let carried: Vec<&AgentPlan> = in_python.iter().copied().skip(number).step_by(hosts).collect();
             let name = format!("hms-host-{number}");
-            python
-                .push(PythonHost::start(&name, &spec.servers, spec.context.as_deref(), &carried, news.clone()).await?);
+            let carries = hosts::traders(&carried);
+            let told = hosts::configuration(&name, &spec.servers, spec.context.as_deref(), carries);
+            python.push(PythonHost::start(&told, news.clone()).await?);
         }
         let before = traders.link();
         let rust = Host::new(traders.clone(), TRADER_THREADS)?;

@@ -10,10 +10,10 @@ use futures::channel::mpsc::UnboundedSender;
 use runtime::process::{AsyncBufReadExt, AsyncWriteExt, BufReader, Child, ChildStdin, Command};
 use runtime::task::{self, JoinHandle};
 use runtime::time::{Duration, timeout};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::RunError;
-use crate::news::News;
 use crate::plan::AgentPlan;
 
 /// Names the Python that carries the agents.
@@ -35,17 +35,14 @@ pub struct PythonHost {
 }
 
 impl PythonHost {
-    /// Starts a host that carries these agents; it reports into `news`.
+    /// Starts a host with this configuration; it reports into `news`.
     ///
     /// # Errors
     /// [`RunError::Python`] when the process cannot be started.
-    pub async fn start(
-        name: &str,
-        servers: &[String],
-        context: Option<&str>,
-        agents: &[&AgentPlan],
-        news: UnboundedSender<News>,
-    ) -> Result<Self, RunError> {
+    pub async fn start<T>(configuration: &Value, news: UnboundedSender<T>) -> Result<Self, RunError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         let python = interpreter();
         let failed = |error: std::io::Error| RunError::Python {
             python: python.display().to_string(),
@@ -60,7 +57,7 @@ impl PythonHost {
             .spawn()
             .map_err(failed)?;
         let mut stdin = child.stdin.take();
-        let mut line = configuration(name, servers, context, agents).to_string();
+        let mut line = configuration.to_string();
         line.push('\n');
         if let Some(stdin) = &mut stdin {
             stdin.write_all(line.as_bytes()).await.map_err(failed)?;
@@ -114,13 +111,19 @@ impl PythonHost {
     }
 }
 
-fn configuration(name: &str, servers: &[String], context: Option<&str>, agents: &[&AgentPlan]) -> Value {
+/// What a host is told: its name, where its bus is, and `carries`, whom and to what end.
+pub(crate) fn configuration(name: &str, servers: &[String], context: Option<&str>, carries: (&str, Value)) -> Value {
     let nats = match context {
         Some(context) => json!({ "context": context }),
         None => json!({ "servers": servers }),
     };
-    let agents: Vec<Value> = agents.iter().map(|plan| agent(plan)).collect();
-    json!({ "name": name, "nats": nats, "connect_within_ms": CONNECT_WITHIN_MS, "agents": agents })
+    let (key, carried) = carries;
+    json!({ "name": name, "nats": nats, "connect_within_ms": CONNECT_WITHIN_MS, key: carried })
+}
+
+/// What a host is told of those that trade.
+pub(super) fn traders(agents: &[&AgentPlan]) -> (&'static str, Value) {
+    ("agents", agents.iter().map(|plan| agent(plan)).collect())
 }
 
 fn agent(plan: &AgentPlan) -> Value {

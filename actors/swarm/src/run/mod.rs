@@ -7,7 +7,7 @@
 mod crowd;
 mod detail;
 mod export;
-mod hosts;
+pub(crate) mod hosts;
 mod page;
 mod progress;
 mod report;
@@ -46,7 +46,7 @@ pub use self::report::Report;
 /// How long an answer may take, in milliseconds.
 const ANSWER_MS: u64 = 10_000;
 /// How often the runner looks at the clock, in milliseconds.
-const LOOK_MS: u64 = 100;
+pub(crate) const LOOK_MS: u64 = 100;
 /// How long the clearing may compute that the report measures against, in milliseconds.
 const OPTIMUM_WITHIN_MS: u32 = 30_000;
 /// Beyond the market's own period: how long nothing may happen before all is over, in milliseconds.

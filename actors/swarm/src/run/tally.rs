@@ -364,6 +364,7 @@ mod tests {
             transfers: vec![transfer("a", "b", "tea", 3), transfer("b", "a", "oil", 2)],
             delivery: Delivery::Confirmed,
             expires_unix_ms: 50,
+            award: None,
         };
         let (book, terms) = (terms.book.clone(), encode(&terms));
         Happening::Committed { book, terms, acceptances: Vec::new(), certificates: Vec::new() }

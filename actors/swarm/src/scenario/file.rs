@@ -323,6 +323,7 @@ impl MarketSection {
             requires: self.requires.clone(),
             division: self.division,
             evolve: self.evolve,
+            import_certificates: None,
         }
     }
 }

@@ -10,17 +10,20 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use runtime::peer::{Outbox, Peer, PeerEvent};
 use runtime::port::{Message, RequestError};
 use schemas::body::{self, Message as Body, decode};
+use schemas::event::DealNote;
 use schemas::job::{TaskCall, TaskInput, TaskNote, TaskWord};
+use schemas::ledger::Declare;
 use schemas::limit::MAX_CLEARING_BODY_BYTES;
 use schemas::registry::Register;
 use schemas::signature::Signer;
-use schemas::subject::{self, TaskVerb};
-use schemas::task::{AnswerGate, BidTask, DeclineTask, DeliverTask, JudgeTask, SubmitJob};
+use schemas::subject::{self, DealVerb, TaskVerb};
+use schemas::task::{AnswerGate, BidTask, DeclineTask, DeliverTask, JudgeTask, Pay, SubmitJob};
 use schemas::value::PartyKind;
-use schemas::{AgentId, Hash, JobId, MoveId, Skill, TaskId};
+use schemas::{AgentId, DealId, Hash, JobId, MoveId, Skill, TaskId};
 
+use super::paying::{Paying, Step, declaration, opening};
 use super::{Kind, SKILL, sum, value};
-use crate::voice::{self, AskError, Voice};
+use crate::voice::{AskError, Voice};
 
 /// How long an answer may take, in milliseconds.
 const ANSWER_MS: u64 = 5_000;
@@ -30,6 +33,8 @@ const MOVE_MS: i64 = 20_000;
 const AGAIN_MS: i64 = 300;
 /// How long after the time for bids an award may be heard of, in milliseconds.
 const HEARD_WITHIN_MS: i64 = 2_000;
+/// How long before its lease ends a task is given back that no deal pays for, in milliseconds.
+const GIVEN_BACK_MS: i64 = 200;
 /// How long everybody is here without renewing, in milliseconds.
 const LEASE_MS: i64 = 60 * 60 * 1000;
 /// What an honest worker asks for a task, in minor units of account; others ask less.
@@ -53,6 +58,11 @@ pub(super) struct Hand {
     counts: Arc<Counts>,
     /// The job that a supervisor submits.
     job: Option<SubmitJob>,
+    /// In what the job pays, and how much of it its supervisor has, in minor units.
+    pay: Option<(Pay, i64)>,
+    paying: Paying,
+    /// Awards that wait for their deal, and when that is too late.
+    unpaid: BTreeMap<u64, DealId>,
     /// How long a task takes, or an answer at the gate, in milliseconds.
     takes_ms: u32,
     /// Until when it hopes for what it bid for, in Unix milliseconds.
@@ -70,14 +80,42 @@ struct Question {
     kind: &'static str,
     body: Vec<u8>,
     until_unix_ms: i64,
-    is_registration: bool,
+    /// What is asked once it is answered.
+    then: Option<Box<Question>>,
+    /// Whether the hand is ready once it is answered.
+    is_last_of_joining: bool,
+}
+
+impl Question {
+    fn of<T: Body>(subject: String, said: &T, until_unix_ms: i64) -> Self {
+        let body = body::encode(said);
+        Self { subject, kind: T::TYPE, body, until_unix_ms, then: None, is_last_of_joining: false }
+    }
 }
 
 impl Hand {
     pub(super) fn new(kind: Kind, signer: Signer, agent: AgentId, takes_ms: u32, counts: Arc<Counts>) -> Self {
         let voice = Voice::new(agent, signer);
-        let (at, asked) = (BTreeMap::new(), BTreeMap::new());
-        Self { kind, voice, counts, job: None, takes_ms, hopes_until_unix_ms: 0, at, awarded: 0, asked, next_tag: 0 }
+        Self {
+            kind,
+            voice,
+            counts,
+            job: None,
+            pay: None,
+            paying: Paying::default(),
+            unpaid: BTreeMap::new(),
+            takes_ms,
+            hopes_until_unix_ms: 0,
+            at: BTreeMap::new(),
+            awarded: 0,
+            asked: BTreeMap::new(),
+            next_tag: 0,
+        }
+    }
+
+    /// In a job that pays so, and whose supervisor has so much to give, in minor units.
+    pub(super) fn paid(self, pay: Pay, funds_minor: i64) -> Self {
+        Self { pay: Some((pay, funds_minor)), ..self }
     }
 
     /// The supervisor, and its job.
@@ -95,9 +133,11 @@ impl Hand {
     }
 
     fn ask<T: Body>(&mut self, subject: String, said: &T, until_unix_ms: i64, now_unix_ms: i64, out: &mut Outbox) {
+        self.put(Question::of(subject, said, until_unix_ms), now_unix_ms, out);
+    }
+
+    fn put(&mut self, question: Question, now_unix_ms: i64, out: &mut Outbox) {
         let tag = self.tag();
-        let is_registration = T::TYPE == Register::TYPE;
-        let question = Question { subject, kind: T::TYPE, body: body::encode(said), until_unix_ms, is_registration };
         self.asked.insert(tag, question);
         self.say(tag, now_unix_ms, out);
     }
@@ -121,17 +161,37 @@ impl Hand {
             subjects: Vec::new(),
             lease_ms: LEASE_MS,
         };
-        self.ask(subject::endpoint("registry", "register"), &register, i64::MAX, now_unix_ms, out);
+        let mut joining = Question::of(subject::endpoint("registry", "register"), &register, i64::MAX);
+        match self.declared(now_unix_ms) {
+            Some(declare) => {
+                let declaring = Question::of(subject::endpoint("ledger", "declare"), &declare, i64::MAX);
+                joining.then = Some(Box::new(Question { is_last_of_joining: true, ..declaring }));
+            }
+            None => joining.is_last_of_joining = true,
+        }
+        self.put(joining, now_unix_ms, out);
+    }
+
+    /// What it may give in the book of a job that pays.
+    fn declared(&self, now_unix_ms: i64) -> Option<Declare> {
+        let (pay, funds_minor) = self.pay.as_ref()?;
+        let funds_minor = (self.kind == Kind::Supervisor).then_some(*funds_minor);
+        let gives = funds_minor.is_some() || self.is_worker();
+        gives.then(|| declaration(pay, funds_minor, SKILL, now_unix_ms))?
     }
 
     fn answered(&mut self, tag: u64, result: Result<Message, RequestError>, now_unix_ms: i64, out: &mut Outbox) {
         let Some(question) = self.asked.get(&tag) else { return };
-        let (is_registration, until_unix_ms) = (question.is_registration, question.until_unix_ms);
+        let until_unix_ms = question.until_unix_ms;
         match result.map_err(AskError::from) {
-            Ok(_) if is_registration => {
-                self.counts.ready.fetch_add(1, Relaxed);
+            Ok(_) => {
+                let Some(Question { then, is_last_of_joining, .. }) = self.asked.remove(&tag) else { return };
+                self.counts.ready.fetch_add(usize::from(is_last_of_joining), Relaxed);
+                if let Some(next) = then {
+                    self.put(*next, now_unix_ms, out);
+                }
+                return;
             }
-            Ok(_) => {}
             Err(error) if error.is_passing() && now_unix_ms < until_unix_ms => {
                 return out.timer(tag, now_unix_ms.saturating_add(AGAIN_MS));
             }
@@ -147,7 +207,11 @@ impl Hand {
 
     /// Tasks are open to bids: it bids for one, unless it has work or hopes for some.
     fn called(&mut self, call: TaskCall, now_unix_ms: i64, out: &mut Outbox) {
-        if !self.at.is_empty() || now_unix_ms < self.hopes_until_unix_ms || now_unix_ms >= call.until_unix_ms {
+        if !self.at.is_empty()
+            || !self.paying.is_idle()
+            || now_unix_ms < self.hopes_until_unix_ms
+            || now_unix_ms >= call.until_unix_ms
+        {
             return;
         }
         // Not all for the same one.
@@ -172,22 +236,77 @@ impl Hand {
     fn heard(&mut self, note: TaskNote, now_unix_ms: i64, out: &mut Outbox) {
         let is_mine = note.agent.as_ref() == Some(self.voice.agent());
         match (note.event, self.kind) {
+            (TaskWord::Awarded, Kind::Supervisor) => {
+                let opening = note.award.as_ref().and_then(opening);
+                self.step(opening, now_unix_ms, out);
+            }
             (TaskWord::Awarded, _) if !is_mine => self.hopes_until_unix_ms = 0,
-            (TaskWord::Awarded, kind) => {
+            (TaskWord::Awarded, _) => {
                 self.hopes_until_unix_ms = 0;
-                self.awarded += 1;
-                if kind == Kind::Mortal && self.awarded >= DIES_AT {
-                    return out.stop();
-                }
-                self.begin(note, now_unix_ms, out);
+                let Some(award) = note.award.clone() else { return self.work(note, now_unix_ms, out) };
+                let tag = self.tag();
+                out.timer(tag, note.until_unix_ms.unwrap_or(now_unix_ms).saturating_sub(GIVEN_BACK_MS));
+                self.unpaid.insert(tag, award.deal.clone());
+                let steps = self.paying.awarded(note, &award);
+                self.step(steps, now_unix_ms, out);
+            }
+            (TaskWord::Done, Kind::Supervisor) => {
+                let steps = note.award.map(|award| self.paying.done(award)).unwrap_or_default();
+                self.step(steps, now_unix_ms, out);
             }
             (TaskWord::Delivered, Kind::Verifier | Kind::Mistaken) => self.judge(&note, now_unix_ms, out),
             (TaskWord::Gated, Kind::Human) => self.begin(note, now_unix_ms, out),
             (TaskWord::Lapsed | TaskWord::Finished | TaskWord::Failed | TaskWord::Cancelled, _) => {
                 self.at.retain(|_, at| at.task != note.task);
+                self.paying.lost(&note);
             }
             _ => {}
         }
+    }
+
+    /// What news of a deal asks for.
+    fn step(&mut self, steps: impl IntoIterator<Item = Step>, now_unix_ms: i64, out: &mut Outbox) {
+        let agent = self.voice.agent().clone();
+        for step in steps {
+            match step {
+                Step::Open(open, accept) => {
+                    let to = |verb| subject::deal_move(verb, &agent, &accept.deal);
+                    let until_unix_ms = open.expires_unix_ms;
+                    let accepting = Question::of(to(DealVerb::Accept), &accept, until_unix_ms);
+                    let opening = Question::of(to(DealVerb::Open), open.as_ref(), until_unix_ms);
+                    self.put(Question { then: Some(Box::new(accepting)), ..opening }, now_unix_ms, out);
+                }
+                Step::Accept(accept) => {
+                    let to = subject::deal_move(DealVerb::Accept, &agent, &accept.deal);
+                    self.ask(to, &accept, accept.deadline_unix_ms, now_unix_ms, out);
+                }
+                Step::Confirm(confirm) => {
+                    let to = subject::deal_move(DealVerb::Confirm, &agent, &confirm.deal);
+                    self.ask(to, &confirm, confirm.deadline_unix_ms, now_unix_ms, out);
+                }
+                Step::Work(note) => self.work(*note, now_unix_ms, out),
+                Step::GiveBack(note) => self.give_back(&note, "nothing pays for it", now_unix_ms, out),
+            }
+        }
+    }
+
+    /// A task is this hand's to do; a mortal dies of its second.
+    fn work(&mut self, note: TaskNote, now_unix_ms: i64, out: &mut Outbox) {
+        self.awarded += 1;
+        if self.kind == Kind::Mortal && self.awarded >= DIES_AT {
+            return out.stop();
+        }
+        self.begin(note, now_unix_ms, out);
+    }
+
+    fn give_back(&mut self, note: &TaskNote, reason: &str, now_unix_ms: i64, out: &mut Outbox) {
+        let Some((task, round)) = note.task.clone().zip(note.round) else { return };
+        let Some(move_id) = move_id("decline", &note.job, &task, round) else { return };
+        let (job, deadline_unix_ms) = (note.job.clone(), now_unix_ms.saturating_add(MOVE_MS));
+        let to = subject::task_move(TaskVerb::Decline, self.voice.agent(), &job);
+        let deal = note.award.as_ref().map(|award| award.deal.clone());
+        let decline = DeclineTask { move_id, deadline_unix_ms, job, task, round, reason: reason.to_owned(), deal };
+        self.ask(to, &decline, deadline_unix_ms, now_unix_ms, out);
     }
 
     fn begin(&mut self, note: TaskNote, now_unix_ms: i64, out: &mut Outbox) {
@@ -205,10 +324,7 @@ impl Hand {
         }
         let agent = self.voice.agent().clone();
         if self.kind == Kind::Quitter {
-            let Some(move_id) = move_id("decline", &job, &task, round) else { return };
-            let to = subject::task_move(TaskVerb::Decline, &agent, &job);
-            let decline = DeclineTask { move_id, deadline_unix_ms, job, task, round, reason: "too hard".to_owned() };
-            return self.ask(to, &decline, deadline_unix_ms, now_unix_ms, out);
+            return self.give_back(&note, "too hard", now_unix_ms, out);
         }
         let right = sum(note.brief.as_deref().unwrap_or_default(), inputs(&note.inputs));
         let said = right.map(|right| if self.kind == Kind::Liar { right + 1 } else { right });
@@ -252,6 +368,12 @@ impl Hand {
                     self.heard(note, now_unix_ms, out);
                 }
             }
+            Ok(DealNote::TYPE) => {
+                if let Ok(note) = decode(&message.body, MAX_CLEARING_BODY_BYTES) {
+                    let steps = self.paying.heard(&note, self.kind == Kind::Supervisor);
+                    self.step(steps, now_unix_ms, out);
+                }
+            }
             Ok(TaskCall::TYPE) => {
                 if let Ok(call) = decode(&message.body, MAX_CLEARING_BODY_BYTES) {
                     self.called(call, now_unix_ms, out);
@@ -281,10 +403,16 @@ impl Peer for Hand {
                     self.ask(to, &job, job.deadline_unix_ms, now_unix_ms, out);
                 }
             }
-            PeerEvent::Timer { tag } => match self.at.remove(&tag) {
-                Some(note) => self.finished(note, now_unix_ms, out),
-                None => self.say(tag, now_unix_ms, out),
-            },
+            PeerEvent::Timer { tag } => {
+                if let Some(note) = self.at.remove(&tag) {
+                    self.finished(note, now_unix_ms, out);
+                } else if let Some(deal) = self.unpaid.remove(&tag) {
+                    let step = self.paying.overdue(&deal);
+                    self.step(step, now_unix_ms, out);
+                } else {
+                    self.say(tag, now_unix_ms, out);
+                }
+            }
             PeerEvent::Appended { .. } | PeerEvent::Stopping => {}
             PeerEvent::Failed { subject, error } => {
                 tracing::warn!(agent = %self.voice.agent(), subject, %error, "could not be sent");
@@ -318,10 +446,4 @@ fn move_id(what: &str, job: &JobId, task: &TaskId, round: u32) -> Option<MoveId>
         &round.to_be_bytes(),
     ]);
     MoveId::parse(hash.to_string().get(..32)?).ok()
-}
-
-/// Reads a welcome; for the runner, which asks as its crew does.
-pub(super) async fn welcome(port: &dyn runtime::port::Port) -> Result<schemas::registry::Welcome, AskError> {
-    let hello = voice::plain(subject::endpoint("registry", "hello"), &schemas::registry::Hello {});
-    voice::ask(port, hello, ANSWER_MS).await
 }

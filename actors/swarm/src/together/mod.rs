@@ -6,14 +6,15 @@
 //! says is read off the job's signed log and the bucket of reputations.
 
 mod hand;
+mod paying;
 mod report;
 mod run;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use schemas::task::{JobRules, Panel, Task};
-use schemas::{AgentId, TaskId};
+use schemas::task::{JobRules, Panel, Pay, Task};
+use schemas::{AgentId, Good, MarketId, TaskId};
 use serde::Deserialize;
 
 use crate::scenario::{Draws, ScenarioError};
@@ -45,6 +46,21 @@ pub struct Together {
     /// How long things may take, and what counts in an award.
     #[serde(default)]
     pub rules: JobRules,
+    /// In what the job pays; without it nothing is posted.
+    #[serde(default)]
+    pub pay: Option<PaySection>,
+}
+
+/// In what the job pays.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaySection {
+    /// The ledger's book.
+    pub book: MarketId,
+    /// The good.
+    pub good: Good,
+    /// How much of it the supervisor may give, in its minor units.
+    pub funds_minor: i64,
 }
 
 /// The job.
@@ -137,10 +153,19 @@ impl Together {
         if crew.liars + crew.quitters + crew.mortals >= crew.workers {
             return field("crew.workers", "one honest worker at least");
         }
+        if self.pay.as_ref().is_some_and(|pay| pay.funds_minor < 0 || pay.good.as_str() == SKILL) {
+            return field("pay", "not less than nothing, and not what is paid for");
+        }
         if crew.mistaken >= crew.verifiers {
             return field("crew.verifiers", "one verifier at least that is not mistaken");
         }
         Ok(())
+    }
+
+    /// In what the job pays, if it does.
+    #[must_use]
+    pub fn pay(&self) -> Option<Pay> {
+        self.pay.as_ref().map(|pay| Pay { book: pay.book.clone(), good: pay.good.clone() })
     }
 
     /// The tasks, in an order in which they could be done.

@@ -5,8 +5,11 @@ use std::fmt;
 
 use runtime::port::Port;
 use schemas::body::decode;
+use schemas::deal::ReadTerms;
+use schemas::event::{DealEvent, Happening};
 use schemas::job::{Reputation, TaskEvent, TaskWord};
 use schemas::limit::MAX_CLEARING_BODY_BYTES;
+use schemas::profile::State;
 use schemas::subject::parse_task_move;
 use schemas::task::TaskMove;
 use schemas::{AgentId, JobId, TaskId, stream, subject};
@@ -65,6 +68,77 @@ pub struct Report {
     pub trouble: usize,
     /// The mean reputation of each kind of agent, in parts per billion.
     pub reputation_ppb: BTreeMap<&'static str, i64>,
+    /// What came of the deals that pay for awards; nothing where the job does not pay.
+    pub payments: Option<Payments>,
+}
+
+/// What came of the deals that the awards determine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Payments {
+    /// Deals.
+    pub deals: usize,
+    /// Of them, settled ones.
+    pub settled: usize,
+    /// Those that failed, and are taken back.
+    pub compensated: usize,
+    /// Those that were never committed, or never opened.
+    pub none: usize,
+    /// Those that have not ended.
+    pub open: usize,
+    /// What was paid, in minor units of the good.
+    pub paid_minor: i64,
+    /// Tasks that are done and whose deal is not settled.
+    pub owed: usize,
+    /// Settled deals whose task is not done by that award.
+    pub for_nothing: usize,
+}
+
+impl Payments {
+    /// Whether nothing can follow.
+    #[must_use]
+    pub fn are_over(&self) -> bool {
+        self.open == 0
+    }
+}
+
+/// Reads what came of the deals that a job's log names.
+pub(super) async fn payments(port: &dyn Port, job: &JobId) -> Result<Payments, RunError> {
+    let (mut awarded, mut done) = (BTreeSet::new(), BTreeSet::new());
+    for stored in port.read(stream::TASKS, &subject::task_log(job), 0).await? {
+        let Ok(event) = decode::<TaskEvent>(&stored.body, MAX_CLEARING_BODY_BYTES) else { continue };
+        let Some(deal) = event.deal else { continue };
+        if event.what == TaskWord::Done {
+            done.insert(deal.clone());
+        }
+        awarded.insert(deal);
+    }
+    let mut payments = Payments { deals: awarded.len(), ..Payments::default() };
+    for deal in awarded {
+        let (mut state, mut price_minor) = (None, 0);
+        for stored in port.read(stream::DEALS, &subject::deal_log(&deal), 0).await? {
+            let Ok(event) = decode::<DealEvent>(&stored.body, MAX_CLEARING_BODY_BYTES) else { continue };
+            state = Some(event.what.state());
+            if let Happening::Committed { terms, .. } = &event.what
+                && let Ok(read) = ReadTerms::read(terms)
+                && let Some(price) = read.terms.transfers.first()
+            {
+                price_minor = price.quantity.get();
+            }
+        }
+        let is_done = done.contains(&deal);
+        match state {
+            Some(State::Settled) => {
+                payments.settled += 1;
+                payments.paid_minor = payments.paid_minor.saturating_add(price_minor);
+                payments.for_nothing += usize::from(!is_done);
+            }
+            Some(State::Compensated) => payments.compensated += 1,
+            Some(state) if !state.is_end() => payments.open += 1,
+            _ => payments.none += 1,
+        }
+        payments.owed += usize::from(is_done && state != Some(State::Settled));
+    }
+    Ok(payments)
 }
 
 impl Report {
@@ -93,6 +167,9 @@ impl Report {
                 (*sum, *count) = (*sum + i64::from(shown.reputation_ppb), *count + 1);
             }
         }
+        if scenario.pay.is_some() {
+            report.payments = Some(payments(port, job).await?);
+        }
         report.reputation_ppb = sums.into_iter().map(|(kind, (sum, count))| (kind, sum / count.max(1))).collect();
         Ok(report)
     }
@@ -104,6 +181,7 @@ impl Report {
             && self.done == self.tasks
             && self.wrong == self.caught
             && self.passed + self.too_early + self.held_twice + self.own_work == 0
+            && self.payments.as_ref().is_none_or(|paid| paid.owed + paid.for_nothing + paid.open == 0)
     }
 }
 
@@ -237,6 +315,15 @@ impl fmt::Display for Report {
             .reputation_ppb
             .iter()
             .map(|(kind, ppb)| format!("{kind} {}.{:03}", ppb / 1_000_000_000, ppb / 1_000_000 % 1_000));
-        write!(f, "reputation: {}", shown.collect::<Vec<_>>().join(", "))
+        write!(f, "reputation: {}", shown.collect::<Vec<_>>().join(", "))?;
+        let Some(Payments { deals, settled, compensated, none, open, paid_minor, owed, for_nothing }) = &self.payments
+        else {
+            return Ok(());
+        };
+        write!(
+            f,
+            "\n{deals} deals: {settled} settled, {paid_minor} minor units paid; {compensated} compensated, {none} never \
+             committed, {open} open; {owed} done and not paid, {for_nothing} paid and not done"
+        )
     }
 }

@@ -13,11 +13,11 @@ use schemas::signature::{BadKey, Signer};
 use schemas::task::SubmitJob;
 use schemas::{AgentId, JobId, MoveId, stream, subject};
 
-use super::hand::{Counts, Hand, SUBMIT, welcome};
-use super::report::Report;
-use super::{Kind, Together};
+use super::hand::{Counts, Hand, SUBMIT};
+use super::report::{Report, payments};
+use super::{Kind, PaySection, Together};
 use crate::scenario::key_seed;
-use crate::voice::AskError;
+use crate::voice::{self, AskError};
 
 /// How often the runner looks, in milliseconds.
 const LOOK_MS: u64 = 200;
@@ -70,7 +70,7 @@ pub async fn run(
     seed: u64,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Report, RunError> {
-    let account = welcome(port.as_ref()).await?.account;
+    let account = voice::account(port.as_ref()).await?;
     let everybody = scenario.everybody();
     let (counts, host) = (Arc::new(Counts::default()), Host::new(hands, THREADS)?);
     let supervisor = AgentId::parse("supervisor-0").map_err(|error| RunError::Name(error.to_string()))?;
@@ -82,6 +82,10 @@ pub async fn run(
         let signer = Signer::from_seed(&key, account.clone(), agent.as_str())?;
         let takes_ms = if *kind == Kind::Human { scenario.collaboration.gate_ms } else { scenario.crew.work_ms };
         let hand = Hand::new(*kind, signer, agent.clone(), takes_ms, counts.clone());
+        let hand = match (scenario.pay(), &scenario.pay) {
+            (Some(pay), Some(PaySection { funds_minor, .. })) => hand.paid(pay, *funds_minor),
+            _ => hand,
+        };
         let hand = if *agent == supervisor { hand.supervising(submit.clone()) } else { hand };
         let handle = host.spawn(agent.as_str(), hand);
         if *agent == supervisor {
@@ -98,7 +102,8 @@ pub async fn run(
             () = &mut interrupted => break,
             () = port.sleep_ms(LOOK_MS) => {}
         }
-        if has_ended(port.as_ref(), &job).await? || port.now_unix_ms() >= over_unix_ms {
+        let is_over = port.now_unix_ms() >= over_unix_ms;
+        if is_over || has_ended(port.as_ref(), &job).await? && payments(port.as_ref(), &job).await?.are_over() {
             break;
         }
     }
@@ -125,6 +130,7 @@ fn submission(scenario: &Together, seed: u64, now_unix_ms: i64) -> Result<Submit
         rules: scenario.rules.clone(),
         expires_unix_ms: now_unix_ms.saturating_add(GATHER_WITHIN_MS).saturating_add(run_ms),
         more: false,
+        pay: scenario.pay(),
     })
 }
 

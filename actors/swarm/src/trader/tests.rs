@@ -192,6 +192,7 @@ fn swap(wheat: i64, coffee: i64) -> Terms {
         ],
         delivery: Delivery::Confirmed,
         expires_unix_ms: NOW + 10_000,
+        award: None,
     }
 }
 
@@ -214,6 +215,7 @@ fn note(number: u32, event: &str, state: State, terms: Option<&Terms>) -> DealNo
         rule: None,
         reason: None,
         rules: None,
+        expires_unix_ms: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn terms(given: &[(&str, i64)], received: &[(&str, i64)], days: i64) -> Terms {
         transfers: out.chain(received.iter().map(|what| transfer("ghana", "kenya", what))).collect(),
         delivery: Delivery::Confirmed,
         expires_unix_ms: NOW,
+        award: None,
     }
 }
 
