@@ -7,19 +7,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deal::verify::{Broken, Verified, verify};
+use deal::verify::{Verified, verify};
 use futures::StreamExt;
 use runtime::port::{Followed, Port, ReadError, Start, Stored};
 use schemas::{
-    DealId,
+    DealId, MarketId,
     body::decode,
     core::Fenced,
-    event::{DealEvent, DealNote},
+    event::{Broken, DealEvent, DealNote},
+    import::{CertificateEvent, Enact},
     keyring::{Keyring, LogRecord},
     limit::{MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES},
     stream, subject,
 };
 use trade_balance::Ledger;
+
+pub mod jobs;
 
 /// What was found out about a log.
 #[derive(Default)]
@@ -48,10 +51,22 @@ pub struct Fault {
     pub sequence: u64,
     /// The deal that it concerns, if it is one.
     pub deal: Option<DealId>,
-    /// A stable word: `gap`, `key`, `book`, `sums`, `cut`, `other_time`.
+    /// A stable word: `gap`, `key`, `book`, `authority`, `certificates`, `sums`, `cut`, `other_time`.
     pub kind: &'static str,
     /// What is wrong.
     pub what: String,
+}
+
+impl Fault {
+    /// Sequences are missing, the first and the last of them included.
+    fn gap(from: u64, to: u64) -> Self {
+        let what = if from == to {
+            format!("sequence {from} is missing")
+        } else {
+            format!("sequences {from} to {to} are missing")
+        };
+        Self { sequence: from, deal: None, kind: "gap", what }
+    }
 }
 
 /// The outcome.
@@ -106,12 +121,7 @@ impl Audit {
     }
 
     fn missing(&mut self, from: u64, to: u64) {
-        let what = if from == to {
-            format!("sequence {from} is missing")
-        } else {
-            format!("sequences {from} to {to} are missing")
-        };
-        self.faults.push(Fault { sequence: from, deal: None, kind: "gap", what });
+        self.faults.push(Fault::gap(from, to));
     }
 
     /// Reads the next message of the stream.
@@ -140,6 +150,11 @@ impl Audit {
                 what: format!("{}: {fault}", record.subject),
             });
         }
+        if let Ok(book) = subject::parse_certificate_log(&record.subject)
+            && let Err(what) = self.authority(&book, &record)
+        {
+            self.faults.push(Fault { sequence: record.sequence, deal: None, kind: "authority", what });
+        }
         let deal = subject::parse_deal_log(&record.subject).ok();
         self.ledger.observe(&record);
         for what in self.ledger.complaints() {
@@ -150,6 +165,20 @@ impl Audit {
         }
         if let Some(deal) = deal {
             self.records.entry(deal).or_default().push(record);
+        }
+    }
+
+    /// Whether the authority over a book's certificates signed the move behind an entry on them.
+    fn authority(&self, book: &MarketId, record: &LogRecord) -> Result<(), String> {
+        let event: CertificateEvent = decode(&record.body, MAX_BODY_BYTES).map_err(|error| error.to_string())?;
+        let Some(cause) = event.cause else { return Ok(()) };
+        let sender = self.keys.signer_of(&cause).map_err(|fault| fault.to_string())?;
+        let in_force = self.ledger.book(book).and_then(|book| book.imports()).map(|imports| &imports.rules().authority);
+        let enacted = decode::<Enact>(&cause.body, MAX_BODY_BYTES).ok().map(|enact| enact.rules.authority);
+        let signer = sender.name.unwrap_or_default();
+        match enacted.as_ref().or(in_force) {
+            Some(authority) if authority.as_str() == signer => Ok(()),
+            _ => Err(format!("{signer} signed a move of the authority over the certificates of book {book}")),
         }
     }
 
@@ -193,6 +222,10 @@ impl Audit {
                     let what = format!("book {}: {party} has {} of {good} less than nothing", book.id(), -line.left());
                     self.faults.push(Fault { sequence: self.last_sequence, deal: None, kind: "sums", what });
                 }
+            }
+            if let Some(lot) = book.imports().and_then(|imports| imports.unbalanced()) {
+                let what = format!("book {}: a lot of import certificates doesn't add up: {lot:?}", book.id());
+                self.faults.push(Fault { sequence: self.last_sequence, deal: None, kind: "certificates", what });
             }
             for (good, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
                 let what = format!("book {}: what was given and received of {good} differs by {sum}", book.id());

@@ -4,7 +4,10 @@
 //! the folder at hand; the context that `nats context select` chose; the local server. So whoever has just
 //! started a bus here means that one, whatever their NATS command line is pointed at.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use runtime::{
@@ -48,6 +51,15 @@ pub struct DirArgs {
 }
 
 impl DirArgs {
+    /// The command that ends the bus that runs from it.
+    #[must_use]
+    pub fn down(&self) -> String {
+        if self.dir == Path::new(DEFAULT_DIR) {
+            return "hms down".to_owned();
+        }
+        format!("hms down --dir {}", self.dir.display())
+    }
+
     /// The keys there.
     #[must_use]
     pub fn keys(&self) -> KeyStore {
@@ -104,7 +116,9 @@ impl BusArgs {
     /// The monitoring page of the bus that runs from the folder, where that is the one that is meant.
     #[must_use]
     pub fn monitor_url(&self) -> Option<String> {
-        if self.is_named() { None } else { LocalBus::running(&self.dir.dir)?.monitor_url }
+        let local = LocalBus::running(&self.dir.dir)?;
+        let is_meant = !self.is_named() || self.spec("hms").is_ok_and(|spec| spec.url == local.url);
+        local.monitor_url.filter(|_| is_meant)
     }
 
     /// Connects to whatever answers, fit for us or not.
@@ -145,6 +159,14 @@ impl BusArgs {
     /// No bus.
     pub async fn connect_service(&self, name: &str) -> Outcome<Arc<dyn Port>> {
         Ok(Arc::new(self.dial(name, SERVICE_CONNECT_MS).await?))
+    }
+
+    /// Connects as a command that does more to the broker than a port can.
+    ///
+    /// # Errors
+    /// No bus.
+    pub async fn connect_to_manage(&self) -> Outcome<Nats> {
+        Ok(self.dial("hms", CLIENT_CONNECT_MS).await?)
     }
 
     async fn dial(&self, name: &str, first_connect_ms: u64) -> Result<Nats, ConnectError> {

@@ -1,27 +1,29 @@
-//! What proves a deal: its log and the key history of everyone who signed in it. Nothing else is needed, and
-//! nothing else is looked at.
+//! What proves a deal: its log and the key history of everyone who signed in it. What proves a job: its log, the logs of
+//! the deals that were to pay for it, and the same keys. Nothing else is needed, and nothing else is looked at.
 //!
 //! As a file it is JSON lines, one for each stored message, key history first:
 //! `{"sequence":7,"subject":"…","headers":[["Content-Type","application/vnd.msgpack"],…],"body":"<hex>"}`.
 //! The bodies are the exact bytes, so whoever has the file can check every signature again, with this program
-//! or with another. A file may hold several deals.
+//! or with another. A file may hold several deals and jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use deal::{
     Entry,
-    verify::{Broken, Verified, verify},
+    verify::{Verified, verify},
 };
 use runtime::port::{Port, ReadError};
 use schemas::{
-    AgentId, DealId,
-    event::{Happening, Signed},
+    AgentId, DealId, JobId,
+    event::{Broken, Happening, Signed},
     header::{self, Headers},
     keyring::{Keyring, LogRecord, REGISTRY, RecordFault},
     signature::Sender,
     stream, subject,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::payments::{self, BadPayment, Payments};
 
 /// What proves one deal, or several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,17 @@ pub struct Evidence {
     pub keys: Vec<LogRecord>,
     /// Entries of deals' logs, in the order of each log.
     pub deals: BTreeMap<DealId, Vec<LogRecord>>,
+    /// Entries of jobs' logs, in the order of each log.
+    pub jobs: BTreeMap<JobId, Vec<LogRecord>>,
+}
+
+/// A job's log that holds, and what came of its payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worked {
+    /// The log.
+    pub verified: mac::verify::Verified,
+    /// The payments.
+    pub payments: Payments,
 }
 
 /// Why evidence does not hold.
@@ -47,7 +60,41 @@ pub enum Unproved {
     },
     /// An entry of the deal's log.
     #[error(transparent)]
-    Deal(#[from] Broken),
+    Deal(Broken),
+    /// An entry of the job's log.
+    #[error(transparent)]
+    Job(Broken),
+    /// A deal that was to pay.
+    #[error(transparent)]
+    Payment(#[from] BadPayment),
+}
+
+impl Unproved {
+    /// The stream in which it shows.
+    #[must_use]
+    pub fn stream(&self) -> &'static str {
+        match self {
+            Self::Key { .. } | Self::Deal(_) => stream::DEALS,
+            Self::Job(_) => stream::TASKS,
+            Self::Payment(bad) => bad.stream(),
+        }
+    }
+
+    /// The sequence at which it shows there.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        match self {
+            Self::Key { sequence, .. } => *sequence,
+            Self::Deal(broken) | Self::Job(broken) => broken.sequence,
+            Self::Payment(bad) => bad.sequence,
+        }
+    }
+
+    /// The sequence, if it shows in this stream.
+    #[must_use]
+    pub fn sequence_in(&self, stream: &str) -> Option<u64> {
+        (self.stream() == stream).then(|| self.sequence())
+    }
 }
 
 /// Why a file is no evidence.
@@ -73,14 +120,30 @@ impl Evidence {
     /// # Errors
     /// When the log cannot be read.
     pub async fn collect(port: &dyn Port, id: &DealId) -> Result<Self, ReadError> {
-        let entries = records(port, &subject::deal_log(id)).await?;
-        let mut keys = Vec::new();
-        for signer in signers(&entries) {
-            keys.extend(records(port, &subject::key_log(&signer)).await?);
-        }
-        keys.sort_by_key(|record| record.sequence);
+        let entries = records(port, stream::DEALS, &subject::deal_log(id)).await?;
+        let keys = keys_of(port, signers(&entries)).await?;
         let deals = if entries.is_empty() { BTreeMap::new() } else { BTreeMap::from([(id.clone(), entries)]) };
-        Ok(Self { keys, deals })
+        Ok(Self { keys, deals, jobs: BTreeMap::new() })
+    }
+
+    /// Collects what proves a job from the bus; empty when there is no such job.
+    ///
+    /// # Errors
+    /// When a log cannot be read.
+    pub async fn of_job(port: &dyn Port, id: &JobId) -> Result<Self, ReadError> {
+        let entries = records(port, stream::TASKS, &subject::task_log(id)).await?;
+        let mut signed_by = movers(&entries);
+        let mut deals = BTreeMap::new();
+        for deal in named(&entries) {
+            let log = records(port, stream::DEALS, &subject::deal_log(&deal)).await?;
+            signed_by.append(&mut signers(&log));
+            if !log.is_empty() {
+                deals.insert(deal, log);
+            }
+        }
+        let keys = keys_of(port, signed_by).await?;
+        let jobs = if entries.is_empty() { BTreeMap::new() } else { BTreeMap::from([(id.clone(), entries)]) };
+        Ok(Self { keys, deals, jobs })
     }
 
     /// Decides whether a deal's log holds.
@@ -88,22 +151,57 @@ impl Evidence {
     /// # Errors
     /// The first entry at fault, keys first: a log is worth no more than the keys that it is checked with.
     pub fn verify(&self, id: &DealId) -> Result<Verified, Unproved> {
-        let mut ring = Keyring::default();
+        self.deal(id, &self.sound_keys()?).map_err(Unproved::Deal)
+    }
+
+    /// Decides whether a job's log holds, and whether the deals are those that it says.
+    ///
+    /// # Errors
+    /// The first entry at fault: of the keys, of the job, of the deals.
+    pub fn verify_job(&self, id: &JobId) -> Result<Worked, Unproved> {
+        self.job(id, &self.sound_keys()?)
+    }
+
+    /// Decides whether a job's log holds, with keys that were looked at before.
+    ///
+    /// # Errors
+    /// The first entry at fault: of the job, of the deals.
+    pub fn job(&self, id: &JobId, keys: &Keyring) -> Result<Worked, Unproved> {
+        let entries = self.jobs.get(id).map(Vec::as_slice).unwrap_or_default();
+        let verified = mac::verify::verify(id, entries, keys).map_err(Unproved::Job)?;
+        let log = |deal: &DealId| self.deals.get(deal).map(Vec::as_slice).unwrap_or_default();
+        let payments = payments::check(&verified.job, &verified.payments, log, |deal| self.deal(deal, keys))?;
+        Ok(Worked { verified, payments })
+    }
+
+    fn deal(&self, id: &DealId, keys: &Keyring) -> Result<Verified, Broken> {
+        verify(id, self.deals.get(id).map(Vec::as_slice).unwrap_or_default(), keys, &proof::Checker)
+    }
+
+    /// The keys, if every entry of their histories holds.
+    fn sound_keys(&self) -> Result<Keyring, Unproved> {
+        let (keys, faults) = self.keyring();
+        faults.into_iter().next().map_or(Ok(keys), Err)
+    }
+
+    /// The keys without the entries that don't hold, and what is wrong with those.
+    #[must_use]
+    pub fn keyring(&self) -> (Keyring, Vec<Unproved>) {
+        let (mut keys, mut faults) = (Keyring::default(), Vec::new());
         for record in &self.keys {
-            ring.add(record).map_err(|fault| Unproved::Key {
-                agent: subject::parse_key_log(&record.subject)
-                    .map_or_else(|_| record.subject.clone(), |agent| agent.to_string()),
-                sequence: record.sequence,
-                fault,
-            })?;
+            if let Err(fault) = keys.add(record) {
+                let agent = subject::parse_key_log(&record.subject);
+                let agent = agent.map_or_else(|_| record.subject.clone(), |agent| agent.to_string());
+                faults.push(Unproved::Key { agent, sequence: record.sequence, fault });
+            }
         }
-        let entries = self.deals.get(id).map(Vec::as_slice).unwrap_or_default();
-        Ok(verify(id, entries, &ring, &proof::Checker)?)
+        (keys, faults)
     }
 
     /// The evidence as lines of JSON.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.keys.iter().chain(self.deals.values().flatten()).filter_map(|record| {
+        let logs = self.deals.values().chain(self.jobs.values()).flatten();
+        self.keys.iter().chain(logs).filter_map(|record| {
             let line = Line {
                 sequence: record.sequence,
                 subject: record.subject.clone(),
@@ -130,6 +228,8 @@ impl Evidence {
             let record = LogRecord { sequence, subject, headers: headers.into_iter().collect::<Headers>(), body };
             if subject::parse_key_log(&record.subject).is_ok() {
                 evidence.keys.push(record);
+            } else if let Ok(job) = subject::parse_task_log(&record.subject) {
+                evidence.jobs.entry(job).or_default().push(record);
             } else {
                 let deal = subject::parse_deal_log(&record.subject).map_err(|error| bad(error.to_string()))?;
                 evidence.deals.entry(deal).or_default().push(record);
@@ -139,8 +239,35 @@ impl Evidence {
     }
 }
 
-async fn records(port: &dyn Port, log: &str) -> Result<Vec<LogRecord>, ReadError> {
-    Ok(port.read(stream::DEALS, log, 0).await?.into_iter().map(LogRecord::from).collect())
+async fn records(port: &dyn Port, stream: &str, log: &str) -> Result<Vec<LogRecord>, ReadError> {
+    Ok(port.read(stream, log, 0).await?.into_iter().map(LogRecord::from).collect())
+}
+
+/// The key histories of these agents and cores.
+async fn keys_of(port: &dyn Port, signers: BTreeSet<AgentId>) -> Result<Vec<LogRecord>, ReadError> {
+    let mut keys = Vec::new();
+    for signer in signers {
+        keys.extend(records(port, stream::DEALS, &subject::key_log(&signer)).await?);
+    }
+    keys.sort_by_key(|record| record.sequence);
+    Ok(keys)
+}
+
+/// The deals that a job's log names.
+fn named(entries: &[LogRecord]) -> BTreeSet<DealId> {
+    entries.iter().filter_map(|record| mac::Entry::read(&record.body).ok()?.event.deal).collect()
+}
+
+/// Everyone who signed an entry of a job's log, or a move behind one, and the registry.
+fn movers(entries: &[LogRecord]) -> BTreeSet<AgentId> {
+    let name = |header: &str| Sender::parse(header).ok()?.name?.parse::<AgentId>().ok();
+    let mut movers: BTreeSet<AgentId> = REGISTRY.parse().into_iter().collect();
+    for record in entries {
+        movers.extend(record.headers.get(header::SENDER).and_then(name));
+        let cause = mac::Entry::read(&record.body).ok().and_then(|entry| entry.event.cause);
+        movers.extend(cause.and_then(|cause| name(&cause.sender)));
+    }
+    movers
 }
 
 /// Everyone who signed an entry, or a move behind one, and the registry, which signs for everyone's keys. An
@@ -173,9 +300,11 @@ mod tests {
     fn a_file_gives_back_the_exact_records() {
         let id: DealId = "a".repeat(26).parse().unwrap();
         let (key, log) = (subject::key_log(&"ken".parse().unwrap()), subject::deal_log(&id));
+        let job: JobId = "job-7".parse().unwrap();
         let evidence = Evidence {
             keys: vec![record(1, key)],
             deals: BTreeMap::from([(id, vec![record(2, log.clone()), record(5, log)])]),
+            jobs: BTreeMap::from([(job.clone(), vec![record(3, subject::task_log(&job))])]),
         };
         let text: Vec<String> = evidence.lines().collect();
         assert_eq!(Evidence::parse(&text.join("\n")).unwrap(), evidence);

@@ -12,6 +12,7 @@ use crate::{
     keystore::KeyStore,
     log, metrics,
     services::{self, Core, Cores, provers::Provers},
+    web,
 };
 
 /// How often the broker is looked after, in milliseconds.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub provers: Provers,
     /// Where metrics and health are served, if anywhere.
     pub metrics: Option<String>,
+    /// The page for onlookers, if it is served.
+    pub web: Option<web::Spec>,
 }
 
 /// What runs.
@@ -42,6 +45,7 @@ pub struct House {
     cores: Cores,
     maker: Option<Maker>,
     _metrics: Option<Serving>,
+    web: Option<Serving>,
     // Last: it goes when everything that needs it has gone.
     broker: Option<Broker>,
 }
@@ -67,7 +71,17 @@ impl House {
         } else {
             None
         };
-        Ok(Self { port, cores, maker, _metrics: serving, broker })
+        let web = match plan.web {
+            Some(spec) => Some(web::serve(spec, &port).await?),
+            None => None,
+        };
+        Ok(Self { port, cores, maker, _metrics: serving, web, broker })
+    }
+
+    /// Where the page for onlookers is, if it is served.
+    #[must_use]
+    pub fn web_url(&self) -> Option<String> {
+        self.web.as_ref().map(|serving| format!("http://{}", serving.address()))
     }
 
     /// Waits until the provers serve, and says so where they don't in time.

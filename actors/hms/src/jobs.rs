@@ -25,6 +25,11 @@ use crate::{
     services::Core,
 };
 
+/// Nothing is known of a job.
+pub fn unknown(job: &JobId) -> Stop {
+    Stop::say(Exit::Bad, format_args!("there is no job {job} on this bus"))
+}
+
 /// The logs of jobs, and the keys that make their entries.
 pub struct Jobs {
     port: Arc<dyn Port>,
@@ -75,7 +80,7 @@ impl Jobs {
     pub async fn entries(&self, job: &JobId) -> Outcome<Vec<Entry>> {
         let entries = self.entries_on(&subject::task_log(job)).await?;
         if entries.is_empty() {
-            return Err(Stop::say(Exit::Bad, format_args!("there is no job {job} on this bus")));
+            return Err(unknown(job));
         }
         Ok(entries)
     }
@@ -100,7 +105,11 @@ impl Jobs {
         Ok(entries.collect())
     }
 
-    fn read(&self, record: &LogRecord) -> Result<Entry, RecordFault> {
+    /// Reads an entry of a job's log that `mac` wrote.
+    ///
+    /// # Errors
+    /// What keeps it from being believed.
+    pub fn read(&self, record: &LogRecord) -> Result<Entry, RecordFault> {
         let sender = record.sender(TaskEvent::TYPE)?;
         let signer = sender.name.clone().unwrap_or_default();
         if signer != Core::Mac.name() {
@@ -120,6 +129,22 @@ impl Jobs {
 /// # Errors
 /// When there is no such key, nobody answers, or the move is refused.
 pub async fn send(port: &dyn Port, keys: &KeyStore, agent: &AgentId, job: &JobId, ask: &TaskMove) -> Outcome<Vec<u8>> {
+    let (kind, body) = ask.encode();
+    let subject = subject::task_move(ask.verb(), agent, job);
+    send_signed(port, keys, agent, (subject, kind, body), ask.deadline_unix_ms()).await
+}
+
+/// Sends a request of this subject, type and body signed as `agent`, whose key is there; gives the answer's body.
+///
+/// # Errors
+/// When there is no such key, nobody answers, or the request is refused.
+pub async fn send_signed(
+    port: &dyn Port,
+    keys: &KeyStore,
+    agent: &AgentId,
+    (subject, kind, body): (String, &'static str, Vec<u8>),
+    deadline_unix_ms: i64,
+) -> Outcome<Vec<u8>> {
     keys.find(agent)?;
     let timeout_ms = request::TIMEOUT_MS;
     let welcome: Welcome = match request::ask(port, REGISTRY, "hello", &Hello {}, timeout_ms).await? {
@@ -127,12 +152,10 @@ pub async fn send(port: &dyn Port, keys: &KeyStore, agent: &AgentId, job: &JobId
         Reply::Refused(refused) => return Err(Stop::new(Exit::Bad, refused)),
     };
     let signer = keys.signer_in(agent, welcome.account)?;
-    let (kind, body) = ask.encode();
-    let subject = subject::task_move(ask.verb(), agent, job);
     let nonce = once(&[subject.as_bytes(), &body], port.now_unix_ms())?;
     let sender = signer.sign(&subject, &body, port.now_unix_ms(), nonce.as_str()).or_exit(Exit::Bad)?;
     let headers =
-        Headers::of_type(kind).with(header::DEADLINE, ask.deadline_unix_ms().to_string()).with(header::SENDER, sender);
+        Headers::of_type(kind).with(header::DEADLINE, deadline_unix_ms.to_string()).with(header::SENDER, sender);
     match request::send(port, Message::new(subject, body).with_headers(headers), timeout_ms).await? {
         Reply::Answer(reply) => Ok(reply.body.to_vec()),
         Reply::Refused(refused) => Err(Stop::new(Exit::Bad, refused)),

@@ -7,8 +7,7 @@
 //! Seeds never leave this module: not into logs, not onto a terminal. Whoever wants one reads the file.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -17,6 +16,7 @@ use schemas::{
     AgentId,
     signature::{PublicKey, Signer},
 };
+use swarm::keys;
 
 /// Where keys and the rest of a local bus's state are kept unless told otherwise.
 pub const DEFAULT_DIR: &str = ".hms";
@@ -228,43 +228,8 @@ fn read(path: PathBuf, kind: Kind) -> Result<Key, KeyError> {
     }
 }
 
-/// Makes a key's file, whole from its first moment, since another process may be about to read or to make it.
-/// Says whether it was this call that made it.
 fn make(path: &Path, kind: Kind) -> Result<bool, KeyError> {
-    let at = |source| KeyError::File { path: path.to_owned(), source };
-    let pair = KeyPair::new(kind.key_type());
-    let seed = pair.seed().map_err(|error| at(io::Error::other(error)))?;
-    if let Some(folder) = path.parent() {
-        make_folder(folder).map_err(at)?;
-    }
-    // The public key makes a name that nobody else drafts under.
-    let draft = path.with_extension(format!("{}.draft", pair.public_key()));
-    let written = write_private(&draft, &format!("{seed}\n")).and_then(|()| fs::hard_link(&draft, path));
-    let removed = fs::remove_file(&draft);
-    match written {
-        Ok(()) => removed.map(|()| true).map_err(at),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(at(error)),
-    }
-}
-
-#[cfg(unix)]
-fn make_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    keys::make(path, kind.key_type()).map_err(|source| KeyError::File { path: path.to_owned(), source })
 }
 
 #[cfg(unix)]
@@ -329,7 +294,9 @@ mod tests {
         let keys = KeyStore::new(folder.path());
         let made = keys.make(&name("ken")).unwrap();
         let account = KeyPair::new_account().seed().unwrap();
-        let damaged = format!("{}A", &fs::read_to_string(&made.path).unwrap().trim()[..57]);
+        let seed = fs::read_to_string(&made.path).unwrap();
+        let (kept, last) = seed.trim().split_at(57);
+        let damaged = format!("{kept}{}", if last == "A" { "B" } else { "A" });
         for bad in ["", "hello", &made.public.to_string(), &account, &damaged] {
             fs::write(&made.path, bad).unwrap();
             assert!(matches!(keys.signer(&name("ken")), Err(KeyError::NoSeed { .. })), "{bad}");

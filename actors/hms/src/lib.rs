@@ -3,8 +3,9 @@
 //! One file a command, in [`command`]. Around them stand what several need: which bus is meant (`bus`), what a
 //! local bus tells of itself (`local`), keys ([`keystore`]), the evidence a deal leaves (`evidence`), what a whole
 //! log is worth (`audit`), whose entries of a log count (`writers`), where deals stand (`standing`), what jobs leave
-//! (`jobs`), who answers (`roll`), how a command ends (`exit`), what it reads (`input`) and what it prints (`output`).
-//! What operators see is pure beside the command that shows it: `doctor`, `story` and `top`. [`services`] puts the
+//! (`jobs`), what paid for them (`payments`), who answers (`roll`), how a command ends (`exit`), what it reads
+//! (`input`) and what it prints (`output`). What operators see is pure beside the command that shows it: `doctor`,
+//! `story` and `top`; `web` is the page for onlookers. [`services`] puts the
 //! cores on a bus; `sim` puts them on one in memory, in bad weather.
 //!
 //! Answers go to standard output and everything else to standard error, so that a pipe carries answers only.
@@ -28,6 +29,7 @@ mod log;
 mod metrics;
 mod output;
 mod paper;
+mod payments;
 mod proofs;
 mod request;
 mod roll;
@@ -37,6 +39,7 @@ mod sim;
 mod standing;
 mod story;
 mod top;
+mod web;
 mod writers;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -81,6 +84,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if is_help { Exit::Good } else { Exit::Usage }.into();
         }
     };
+    // What cannot be had is done without.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     match cli.command.run(cli.log_format) {
         Ok(()) => Exit::Good.into(),
         Err(stop) => {

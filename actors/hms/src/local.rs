@@ -29,6 +29,9 @@ pub struct LocalBus {
     /// The broker's monitoring pages, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor_url: Option<String>,
+    /// The page for onlookers, if it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_url: Option<String>,
 }
 
 impl LocalBus {
@@ -139,7 +142,14 @@ mod tests {
     use super::*;
 
     fn bus(pid: u32) -> LocalBus {
-        LocalBus { pid, url: "nats://127.0.0.1:1".into(), port: Some(1), broker_pid: None, monitor_url: None }
+        LocalBus {
+            pid,
+            url: "nats://127.0.0.1:1".into(),
+            port: Some(1),
+            broker_pid: None,
+            monitor_url: None,
+            web_url: None,
+        }
     }
 
     #[test]

@@ -54,10 +54,10 @@ struct Bus {
 async fn serve(address: &str, port: Arc<dyn Port>, meters: Meters) -> io::Result<Serving> {
     let bus = Arc::new(Mutex::new(Bus::default()));
     runtime::spawn(follow(port.clone(), Arc::downgrade(&bus)));
-    let pages: http::Pages = Arc::new(move |path: &str| {
-        let (port, meters, bus, path) = (port.clone(), meters.clone(), bus.clone(), path.to_owned());
+    let pages: http::Pages = Arc::new(move |asked: http::Asked| {
+        let (port, meters, bus) = (port.clone(), meters.clone(), bus.clone());
         async move {
-            match path.as_str() {
+            match asked.path.as_str() {
                 "/metrics" => Some(scrape(&port, meters, bus).await),
                 "/healthz" => Some(Page::text(200, "alive\n")),
                 "/readyz" => Some(ready(&port).await),
@@ -132,7 +132,7 @@ async fn scrape(port: &Arc<dyn Port>, meters: Meters, bus: Arc<Mutex<Bus>>) -> P
     registry.register_collector(Box::new(Seen { bus, asked }));
     let mut body = String::new();
     match text::encode(&mut body, &registry) {
-        Ok(()) => Page { status: 200, content_type: FORMAT, body },
+        Ok(()) => Page::found(FORMAT, body),
         Err(error) => Page::text(500, format!("{error}\n")),
     }
 }

@@ -13,6 +13,7 @@ use schemas::{
     Message,
     clearing::Clearing,
     event::DealEvent,
+    import::CertificateEvent,
     keyring::{Keyring, LogRecord, REGISTRY, RecordFault},
     ledger::LimitEvent,
     registry::KeyEvent,
@@ -56,6 +57,8 @@ impl Writers {
             self.read(record).map(|_| ())
         } else if subject::parse_limit_log(subject).is_ok() {
             self.signed(record, LimitEvent::TYPE, &[LEDGER])
+        } else if subject::parse_certificate_log(subject).is_ok() {
+            self.signed(record, CertificateEvent::TYPE, &[LEDGER])
         } else if let Ok(agent) = subject::parse_key_log(subject) {
             // A core's first key is signed by itself.
             self.signed(record, KeyEvent::TYPE, &[REGISTRY, agent.as_str()])

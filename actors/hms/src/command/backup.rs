@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use runtime::port::{BackupError, Port, StreamState};
+use schemas::stream;
 use serde_json::{Value, json};
 
 use crate::{
@@ -57,13 +58,20 @@ impl Backup {
         // Sources first, in the specifications' order; hence the log last.
         for spec in specifications(1).iter().rev() {
             let name = spec.get("name").and_then(Value::as_str).unwrap_or_default();
-            let state = match port.save_stream(name, &self.to.join(name)).await {
-                Ok(state) => state,
-                Err(error) => return Err(Stop::from(error).while_doing(name)),
-            };
-            say(name, &state, "saved", self.json)?;
+            // What was cut off of the log is in its archive, if there is one.
+            if let Some(archive) = stream::archive_of(name)
+                && port.stream_state(archive).await.is_ok()
+            {
+                self.save(port.as_ref(), archive).await?;
+            }
+            self.save(port.as_ref(), name).await?;
         }
         Ok(())
+    }
+
+    async fn save(&self, port: &dyn Port, name: &str) -> Outcome {
+        let saved = port.save_stream(name, &self.to.join(name)).await;
+        say(name, &saved.map_err(|error| Stop::from(error).while_doing(name))?, "saved", self.json)
     }
 }
 
@@ -102,6 +110,7 @@ pub async fn load(port: &dyn Port, from: &Path) -> Outcome<Vec<(String, StreamSt
         let order: Vec<String> = specifications(1)
             .iter()
             .filter_map(|spec| spec.get("name").and_then(Value::as_str).map(str::to_owned))
+            .chain([stream::ARCHIVE.to_owned()])
             .collect();
         folders.extend(order.iter().map(|name| from.join(name)).filter(|folder| is_one(folder)));
     }

@@ -36,8 +36,11 @@ use crate::{
 /// How much longer than its deadline a job's answer is awaited, in milliseconds.
 const GRACE_MS: u64 = 5_000;
 
+/// Signed moves to the ledger.
+const MOVES: [&str; 3] = ["ledger.declare", "ledger.enact", "ledger.revoke"];
+
 /// What can be called; a request's `type` is the name of the call.
-const CALLS: [&str; 45] = [
+const CALLS: [&str; 48] = [
     "registry.hello",
     "registry.register",
     "registry.leave",
@@ -64,6 +67,9 @@ const CALLS: [&str; 45] = [
     "task.show",
     "ledger.declare",
     "ledger.balance",
+    "ledger.enact",
+    "ledger.revoke",
+    "ledger.certificates",
     "trade_balance.value",
     "trade_balance.analyze",
     "trade_balance.divide",
@@ -226,7 +232,7 @@ impl Call {
         let move_id = once(&[signer.name().as_bytes(), self.target.kind.as_bytes(), written.as_bytes()], now_unix_ms);
         let missing: &[(&str, Value)] = match self.target.kind {
             "deal.show" | "task.show" => &[],
-            kind if kind.starts_with("deal.") || kind.starts_with("task.") || kind == "ledger.declare" => {
+            kind if kind.starts_with("deal.") || kind.starts_with("task.") || MOVES.contains(&kind) => {
                 &[("move_id", move_id.into()), ("deadline_unix_ms", self.deadline_unix_ms(now_unix_ms).into())]
             }
             "registry.send" => &[("move_id", move_id.into())],

@@ -3,7 +3,7 @@
 //! All of this reads the log itself, as an operator may. An entry that neither desk nor ledger signed is no part
 //! of a deal, whoever put it there: it is passed over with a word, except by `verify`, to which it is a fault.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use clap::{
     Args, Subcommand,
@@ -12,7 +12,7 @@ use clap::{
 use deal::{
     Deal as Folded, Entry,
     gate::{name_of, raised},
-    verify::{Broken, DESK, LEDGER, Verified},
+    verify::{DESK, LEDGER, Verified},
 };
 use futures::StreamExt;
 use runtime::port::{Followed, Start};
@@ -20,7 +20,7 @@ use schemas::{
     DealId,
     body::to_json,
     deal::{ClaimKind, Transfer},
-    event::{DealEvent, Evidence as Proof, Happening, Signed},
+    event::{Broken, DealEvent, Evidence as Proof, Happening, Signed},
     kernel::{Finding, Kernel},
     keyring::{LogRecord, RecordFault},
     limit::MAX_CLEARING_BODY_BYTES,
@@ -31,10 +31,13 @@ use serde_json::{Value, json};
 
 use crate::{
     bus::BusArgs,
-    command::{on_runtime, transcript, verify_all},
+    command::{
+        on_runtime, transcript,
+        verify_all::{self, Place, Wanted},
+    },
     evidence::{Evidence, Unproved},
     exit::{Exit, OrExit, Outcome, Stop},
-    input, output,
+    output,
     writers::Writers,
 };
 
@@ -115,17 +118,8 @@ pub struct Verify {
     /// The deal's id; with --from it may be left out, for every deal in the file
     #[arg(required_unless_present_any = ["from", "all"])]
     id: Option<DealId>,
-    /// Verify the whole log
-    #[arg(long, conflicts_with = "id")]
-    all: bool,
-    /// Verify a file, or with --all a backup's folder, without a bus
-    #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
     #[command(flatten)]
-    bus: BusArgs,
-    /// Print JSON, one object a deal
-    #[arg(long)]
-    json: bool,
+    place: Place,
 }
 
 /// Reads a state by its name.
@@ -142,24 +136,22 @@ impl Deal {
             Self::Show(show) => on_runtime(show.run()),
             Self::Log(log) => on_runtime(log.run()),
             Self::Transcript(transcript) => on_runtime(transcript.run()),
-            Self::Verify(Verify { all: true, from: Some(folder), json, .. }) if folder.is_dir() => {
-                on_runtime(async move { verify_all::of_backup(&folder, json).await })
-            }
-            Self::Verify(Verify { all: true, from: None, bus, json, .. }) => {
+            Self::Verify(verify) => verify.run(),
+        }
+    }
+}
+
+impl Verify {
+    fn run(self) -> Outcome {
+        let json = self.place.json;
+        match self.place.wanted(self.id, "a deal", |evidence| evidence.deals.keys().cloned().collect())? {
+            Wanted::All(bus) => {
                 on_runtime(async move { verify_all::of_bus(bus.connect().await?.as_ref(), json).await })
             }
-            Self::Verify(Verify { id, from: Some(file), json, .. }) => {
-                let evidence = Evidence::parse(&input::text(&file)?)
-                    .map_err(|bad| Stop::new(Exit::Input, bad).while_doing(file.display()))?;
-                let ids: Vec<DealId> = id.map_or_else(|| evidence.deals.keys().cloned().collect(), |id| vec![id]);
-                if ids.is_empty() {
-                    return Err(Stop::say(Exit::Input, format_args!("{}: no entry of a deal's log", file.display())));
-                }
-                verdicts(&evidence, &ids, json)
-            }
-            Self::Verify(Verify { id, bus, json, .. }) => on_runtime(async move {
-                let (port, id) = (bus.connect().await?, id.ok_or_else(|| Stop::say(Exit::Usage, "which deal?"))?);
-                let evidence = Evidence::collect(port.as_ref(), &id).await?;
+            Wanted::Backup(folder) => on_runtime(async move { verify_all::of_backup(&folder, json).await }),
+            Wanted::File(evidence, ids) => verdicts(&evidence, &ids, json),
+            Wanted::One(bus, id) => on_runtime(async move {
+                let evidence = Evidence::collect(bus.connect().await?.as_ref(), &id).await?;
                 if evidence.deals.is_empty() {
                     return Err(unknown(&id));
                 }
@@ -322,13 +314,17 @@ pub fn as_verdict(id: &DealId, verdict: &Result<Verified, Broken>) -> Value {
     }
 }
 
-fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
+/// A verdict, for programs.
+pub fn verdict_as_json(id: &DealId, verdict: &Result<Verified, Unproved>) -> Value {
     match verdict {
         Ok(verified) => as_verdict(id, &Ok(verified.clone())),
         Err(Unproved::Key { agent, sequence, fault }) => {
             json!({ "deal": id, "holds": false, "key_history": agent, "sequence": sequence, "fault": fault.to_string() })
         }
         Err(Unproved::Deal(broken)) => as_verdict(id, &Err(broken.clone())),
+        Err(unproved) => {
+            json!({ "deal": id, "holds": false, "sequence": unproved.sequence(), "fault": unproved.to_string() })
+        }
     }
 }
 
@@ -375,7 +371,7 @@ fn told(event: &DealEvent) -> (String, String) {
         Happening::Settled => ("-".into(), "everything is delivered".into()),
         Happening::Rejected { by, reason } | Happening::Withdrawn { by, reason } => (by.to_string(), reason.clone()),
         Happening::Expired => (DESK.into(), "not all had accepted in time".into()),
-        Happening::Refused { rule, reason, evidence } => {
+        Happening::Refused { rule, reason, evidence, .. } => {
             let size = evidence.as_ref().map_or_else(String::new, |e| format!(" ({} bytes)", e.certificate.len()));
             ("-".into(), format!("{rule}: {reason}{size}"))
         }

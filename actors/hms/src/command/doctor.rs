@@ -28,7 +28,8 @@ Examples:
 pub struct Doctor {
     #[command(flatten)]
     bus: BusArgs,
-    /// The broker's monitoring port, which tells of durability and of the disk [default: that of the bus of DIR]
+    /// The broker's monitoring port, which tells of durability, of the disk and of its health [default: that of the bus
+    /// of DIR]
     #[arg(long, value_name = "URL")]
     monitor: Option<String>,
     /// Insist that what is acknowledged is on a disk: forced there at each write, or on three replicas

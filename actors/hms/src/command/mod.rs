@@ -10,10 +10,13 @@ mod doctor;
 mod down;
 mod gate;
 mod keys;
-mod market;
+mod ledger;
+pub mod market;
 mod node;
 mod prove;
 pub mod provision;
+mod reputation;
+mod retention;
 mod sim;
 mod status;
 mod swarm;
@@ -22,11 +25,13 @@ mod top;
 mod transcript;
 mod up;
 mod verify_all;
+mod verify_job;
 pub mod watch;
 
 use std::future::Future;
 
 use clap::Subcommand;
+use runtime::trace::Recorder;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
@@ -54,9 +59,12 @@ pub enum Command {
     #[command(subcommand)]
     Market(market::Market),
     #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    #[command(subcommand)]
     Task(task::Task),
     #[command(subcommand)]
     Gate(gate::Gate),
+    Reputation(reputation::Reputation),
     #[command(subcommand)]
     Swarm(swarm::Swarm),
     Sim(sim::Sim),
@@ -66,6 +74,8 @@ pub enum Command {
     Keys(keys::Keys),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    #[command(subcommand)]
+    Retention(retention::Retention),
 }
 
 impl Command {
@@ -84,8 +94,8 @@ impl Command {
             Self::Decode(decode) => decode.run(),
             Self::Keys(keys) => keys.run(),
             Self::Down(down) => down.run(),
-            Self::Up(up) => on_runtime(up.run()),
-            Self::Node(node) => on_runtime(node.run()),
+            Self::Up(up) => on_runtime(recorded(up.run())),
+            Self::Node(node) => on_runtime(recorded(node.run())),
             Self::Status(status) => on_runtime(status.run()),
             Self::Doctor(doctor) => on_runtime(doctor.run()),
             Self::Watch(watch) => on_runtime(watch.run()),
@@ -96,15 +106,28 @@ impl Command {
             Self::Prove(prove) => prove.run(),
             Self::Deal(deal) => deal.run(),
             Self::Market(market) => on_runtime(market.run()),
+            Self::Ledger(ledger) => on_runtime(ledger.run()),
             Self::Task(task) => task.run(),
             Self::Gate(gate) => gate.run(),
-            Self::Swarm(swarm) => on_runtime(swarm.run()),
+            Self::Reputation(reputation) => on_runtime(reputation.run()),
+            Self::Swarm(swarm) => on_runtime(recorded(swarm.run())),
             Self::Sim(sim) => sim.run(),
             Self::Dlq(dlq) => on_runtime(dlq.run()),
             Self::Backup(backup) => on_runtime(backup.run()),
             Self::Restore(restore) => on_runtime(restore.run()),
+            Self::Retention(retention) => on_runtime(retention.run()),
         }
     }
+}
+
+/// Has its spans exported, where the environment asks for it.
+async fn recorded<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let recorder = Recorder::start("hms");
+    let outcome = work.await;
+    if let Some(recorder) = recorder {
+        recorder.end().await;
+    }
+    outcome
 }
 
 fn on_runtime<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {

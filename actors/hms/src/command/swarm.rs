@@ -13,7 +13,7 @@ use runtime::{
 };
 use serde::Serialize;
 use swarm::{
-    bargain::{self, Standing, scenario::Scenario as Negotiations},
+    bargain::{self, Kept, Standing, scenario::Scenario as Negotiations},
     run::{self, Report, RunError, Spec},
     scenario::{Population, Scenario, ScenarioError},
     together::{self, Together},
@@ -50,6 +50,7 @@ Examples:
   hms swarm run scenarios/african-commodities.toml --data trade.csv --report report.html --export export/
   hms swarm run scenarios/bazaar.toml --seconds 30 --seed 7 --nats nats://127.0.0.1:4222
   hms swarm run scenarios/negotiation.toml
+  hms swarm run scenarios/contract-net.toml --export words/
   hms swarm run scenarios/collaboration.toml")]
 pub struct Run {
     /// The scenario, a TOML file; those in scenarios/ say at their top what they are
@@ -72,7 +73,8 @@ pub struct Run {
     /// Write the report there as JSON; `-` prints it instead of the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write intents, deals and clearings there as lines of JSON, so that anyone can compute every figure again
+    /// Write intents, deals and clearings there as lines of JSON, so that anyone can compute every figure again; of
+    /// negotiations, what each party said and heard, as `hms deal transcript` reads it
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     /// Write the report there as a page, one HTML file that needs nothing else
@@ -115,10 +117,7 @@ impl Run {
             seed,
             seconds: self.seconds.unwrap_or(scenario.seconds),
             hosts: scenario.hosts,
-            servers: self
-                .nats
-                .as_deref()
-                .map_or_else(|| vec![port.server().url], |urls| urls.split(',').map(str::to_owned).collect()),
+            servers: self.servers(port.as_ref()),
             context: self.context.clone(),
             export: self.export.clone(),
             page: self.report.clone(),
@@ -152,18 +151,31 @@ impl Run {
 
     /// Runs a scenario of negotiations.
     async fn negotiate(&self, scenario: &Negotiations) -> Outcome {
-        if self.data.is_some() || self.export.is_some() {
-            return Err(Stop::say(Exit::Usage, "a scenario of negotiations takes neither --data nor --export"));
+        if self.data.is_some() {
+            return Err(Stop::say(Exit::Usage, "a scenario of negotiations takes no --data"));
         }
         let seed = self.seed.unwrap_or(scenario.seed);
-        let gathering = scenario.gathering(seed).map_err(at_fault(&self.scenario))?;
+        let mut gathering = scenario.gathering(seed).map_err(at_fault(&self.scenario))?;
+        gathering.keeps_words = self.export.is_some();
         let (port, talkers, private) = self.bus(0, false).await?;
         let seconds = self.seconds.unwrap_or(scenario.seconds);
-        let standing = bargain::run(port, talkers, &gathering, seed, seconds, enough()).await.map_err(stop);
+        let spec = bargain::Spec { seed, seconds, servers: self.servers(port.as_ref()), context: self.context.clone() };
+        let standing = bargain::run(port, talkers, &gathering, &spec, enough()).await.map_err(stop);
         close(private).await;
         let standing: Standing = standing?;
+        if let Some(folder) = &self.export {
+            write_words(folder, &standing.kept)
+                .or_exit(Exit::Input)
+                .map_err(|stop| stop.while_doing(folder.display()))?;
+        }
         self.print(&standing)?;
         if standing.errors.is_empty() && standing.unfinished == 0 { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
+    }
+
+    /// Where agents in Python find the bus.
+    fn servers(&self, port: &dyn Port) -> Vec<String> {
+        let said = self.nats.as_deref().map(|urls| urls.split(',').map(str::to_owned).collect());
+        said.unwrap_or_else(|| vec![port.server().url])
     }
 
     /// The onlooker's connection and the agents', on the bus that is meant.
@@ -179,7 +191,7 @@ impl Run {
         let url = broker.url();
         let cores = bus::connect_own(&url, "hms-swarm-cores").await?;
         let provers = Provers { count: provers, bus: Whereabouts::at(url.clone()) };
-        let plan = Plan { replicas: 1, has_maker, provers, metrics: None };
+        let plan = Plan { replicas: 1, has_maker, provers, metrics: None, web: None };
         let house = House::start(cores, Some(broker), &KeyStore::new(folder.path()), plan).await?;
         let port = bus::connect_own(&url, "hms-swarm").await?;
         let traders = bus::connect_own(&url, "hms-swarm-agents").await?;
@@ -205,6 +217,16 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Writes what everybody said and heard, as `hms deal transcript` reads it: a file for each deal and party.
+fn write_words(folder: &Path, kept: &[Kept]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for Kept { deal, agent, words } in kept {
+        let lines: String = words.iter().map(|word| data_encoding::HEXLOWER.encode(word) + "\n").collect();
+        std::fs::write(folder.join(format!("{deal}.{agent}.txt")), lines)?;
+    }
+    Ok(())
 }
 
 /// Ends a bus of a run's own.

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     bus::BusArgs,
-    command::on_runtime,
+    command::{on_runtime, verify_job},
+    evidence::Evidence,
     exit::{Exit, OrExit, Outcome, Stop},
     input,
     jobs::{self, Jobs},
@@ -32,6 +33,7 @@ pub enum Task {
     List(List),
     Show(Show),
     Log(Log),
+    Verify(verify_job::Verify),
     Submit(Submit),
     Cancel(Cancel),
 }
@@ -62,9 +64,10 @@ pub struct Show {
 
 /// Show what happened in a job, event by event
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  hms task log sjbpl4ndpc3hlwq2enbzsc5rtm\n  hms task log sjbpl4ndpc3hlwq2enbzsc5rtm --json"
-)]
+#[command(after_help = "\
+Examples:
+  hms task log sjbpl4ndpc3hlwq2enbzsc5rtm
+  hms task log sjbpl4ndpc3hlwq2enbzsc5rtm --raw > job.jsonl && hms task verify --from job.jsonl")]
 pub struct Log {
     /// The job's id
     job: JobId,
@@ -73,6 +76,10 @@ pub struct Log {
     /// Print JSON, one event a line
     #[arg(long)]
     json: bool,
+    /// Print what was stored, exact bytes in hexadecimal, with the key history of everyone who signed and the logs of the
+    /// deals that were to pay: all that `hms task verify --from` needs, anywhere and without a bus
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
 }
 
 /// Submit a job, signed with the key of its supervisor
@@ -123,6 +130,7 @@ impl Task {
             Self::List(list) => on_runtime(list.run()),
             Self::Show(show) => on_runtime(show.run()),
             Self::Log(log) => on_runtime(log.run()),
+            Self::Verify(verify) => verify.run(),
             Self::Submit(submit) => on_runtime(submit.run()),
             Self::Cancel(cancel) => on_runtime(cancel.run()),
         }
@@ -172,6 +180,9 @@ impl Show {
         output::line(format_args!("state       {state}, {} events", job.turns))?;
         output::line(format_args!("supervisor  {}", job.supervisor))?;
         output::line(format_args!("expires     {}", output::time(job.expires_unix_ms)))?;
+        if let Some(pay) = &job.pay {
+            output::line(format_args!("pays        in {}, book {}", pay.good, pay.book))?;
+        }
         let mut counts = BTreeMap::new();
         for slot in &job.tasks {
             *counts.entry(slot.state().as_str()).or_insert(0_usize) += 1;
@@ -180,17 +191,26 @@ impl Show {
         output::line(format_args!("tasks       {}", counts.join(", ")))?;
         let row = |slot: &Slot| {
             let agent = slot.doer().map_or_else(|| "-".to_owned(), ToString::to_string);
+            let deal = slot.deal_id().map_or_else(|| "-".to_owned(), ToString::to_string);
             let needs: Vec<String> = slot.spec.needs.iter().map(ToString::to_string).collect();
-            [slot.spec.task.to_string(), slot.state().to_string(), slot.round.to_string(), agent, needs.join(" ")]
+            [slot.spec.task.to_string(), slot.state().to_string(), slot.round.to_string(), agent, deal, needs.join(" ")]
         };
         let rows = job.tasks.iter().map(row).collect();
-        output::table(["TASK", "STATE", "ROUND", "AGENT", "NEEDS"], rows, "no tasks yet")
+        output::table(["TASK", "STATE", "ROUND", "AGENT", "DEAL", "NEEDS"], rows, "no tasks yet")
     }
 }
 
 impl Log {
     async fn run(self) -> Outcome {
-        let entries = Jobs::of(self.bus.connect().await?).await?.entries(&self.job).await?;
+        let port = self.bus.connect().await?;
+        if self.raw {
+            let evidence = Evidence::of_job(port.as_ref(), &self.job).await?;
+            if evidence.jobs.is_empty() {
+                return Err(jobs::unknown(&self.job));
+            }
+            return evidence.lines().try_for_each(output::line);
+        }
+        let entries = Jobs::of(port).await?.entries(&self.job).await?;
         let mut rows = Vec::new();
         for Entry { event, bytes, .. } in entries {
             if self.json {

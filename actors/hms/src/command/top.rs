@@ -18,8 +18,8 @@ use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyCode, KeyModifiers},
 };
-use runtime::port::{Followed, Port, ReadError, Start};
-use schemas::{event::DealEvent, limit::MAX_CLEARING_BODY_BYTES, stream, subject};
+use runtime::port::{Followed, Port, ReadError, Start, Stored};
+use schemas::{event::DealEvent, job::TaskEvent, limit::MAX_CLEARING_BODY_BYTES, stream, subject};
 
 use crate::{
     bus::BusArgs,
@@ -29,10 +29,10 @@ use crate::{
     top::{Board, Order, Sample, frame},
 };
 
-/// Watch the bus at a glance: agents, deals by state, rates, the slowest services, and who keeps up
+/// Watch the bus at a glance: agents, deals by state, rates, the slowest services, who keeps up, and gates
 ///
 /// Keys: q ends, s sorts by something else, p pauses. Each refresh costs the bus one `$SRV.STATS` and three questions
-/// about streams; deals are followed by one consumer, which begins with the last entry of each. Rates are those since
+/// about streams; deals and jobs are followed by a consumer each, which begins with the last entry of each. Rates are those since
 /// the refresh before. What stands in the logs is counted as it stands there, unverified.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -80,6 +80,7 @@ impl From<Sort> for Order {
 enum Came {
     Sample(Outcome<Sample>),
     Log(Followed),
+    Job(Followed),
     Key(Key),
 }
 
@@ -100,33 +101,38 @@ impl Top {
         }
         let port = self.bus.connect_as("hms-top").await?;
         let server = port.server();
-        let mut board = Board::of(format!("{} ({})", server.url, server.version), self.sort.into());
+        let board = Board::of(format!("{} ({})", server.url, server.version), self.sort.into());
         let log = port.follow(stream::DEALS, &[subject::all_deal_logs()], Start::LastPerSubject).await?;
-        let coming: [BoxStream<'static, Came>; 2] =
-            [log.map(Came::Log).boxed(), samples(port, self.every_ms).map(Came::Sample).boxed()];
+        let jobs = port.follow(stream::TASKS, &[subject::all_task_logs()], Start::LastPerSubject).await?;
+        let coming: [BoxStream<'static, Came>; 3] = [
+            log.map(Came::Log).boxed(),
+            jobs.map(Came::Job).boxed(),
+            samples(port.clone(), self.every_ms).map(Came::Sample).boxed(),
+        ];
         let coming = streams::select_all(coming).boxed();
-        if self.once { self.print(&mut board, coming).await } else { show(&mut board, coming).await }
+        let mut view = View { port, board };
+        if self.once { self.print(&mut view, coming).await } else { show(&mut view, coming).await }
     }
 
     /// Waits until all deals are counted and there are rates, and prints.
-    async fn print(&self, board: &mut Board, mut coming: BoxStream<'static, Came>) -> Outcome {
-        let mut is_counted = false;
-        while !(is_counted && board.has_rates()) {
+    async fn print(&self, view: &mut View, mut coming: BoxStream<'static, Came>) -> Outcome {
+        let mut left_to_count = 2;
+        while left_to_count > 0 || !view.board.has_rates() {
             match coming.next().await {
-                Some(Came::Log(Followed::CaughtUp)) => is_counted = true,
-                Some(came) => take(board, came)?,
+                Some(Came::Log(Followed::CaughtUp) | Came::Job(Followed::CaughtUp)) => left_to_count -= 1,
+                Some(came) => view.take(came).await?,
                 None => break,
             }
         }
         if self.json {
-            return output::json(&serde_json::to_value(board.told()).or_exit(Exit::Bad)?);
+            return output::json(&serde_json::to_value(view.board.told()).or_exit(Exit::Bad)?);
         }
-        frame::text(board).or_exit(Exit::Bad)?.iter().try_for_each(output::line)
+        frame::text(&view.board).or_exit(Exit::Bad)?.iter().try_for_each(output::line)
     }
 }
 
 /// Shows the board on the terminal until somebody ends it.
-async fn show(board: &mut Board, coming: BoxStream<'static, Came>) -> Outcome {
+async fn show(view: &mut View, coming: BoxStream<'static, Came>) -> Outcome {
     let (tell, keys) = unbounded();
     let mut screen = Screen(ratatui::try_init().or_exit(Exit::Bad)?);
     thread::spawn(move || listen(&tell));
@@ -134,35 +140,56 @@ async fn show(board: &mut Board, coming: BoxStream<'static, Came>) -> Outcome {
     let mut interrupted = pin!(runtime::interrupted());
     while let Either::Right((Some(came), _)) = select(interrupted.as_mut(), coming.next()).await {
         // Entries come by thousands: what they say is shown with the next sample.
-        let is_shown = !matches!(came, Came::Log(_));
+        let is_shown = !matches!(came, Came::Log(_) | Came::Job(_));
         match came {
             Came::Key(Key::End) => break,
-            Came::Key(Key::Sort) => board.order = board.order.next(),
-            Came::Key(Key::Pause) => board.is_paused = !board.is_paused,
+            Came::Key(Key::Sort) => view.board.order = view.board.order.next(),
+            Came::Key(Key::Pause) => view.board.is_paused = !view.board.is_paused,
             Came::Key(Key::Draw) => {}
             // It may come back: what was seen last stays, with a word.
-            Came::Sample(Err(stop)) => board.trouble = stop.error.map(|error| format!("{error:#}")),
-            came => take(board, came)?,
+            Came::Sample(Err(stop)) => view.board.trouble = stop.error.map(|error| format!("{error:#}")),
+            came => view.take(came).await?,
         }
         if is_shown {
-            screen.0.draw(|frame| frame::draw(board, frame)).or_exit(Exit::Bad)?;
+            screen.0.draw(|frame| frame::draw(&view.board, frame)).or_exit(Exit::Bad)?;
         }
     }
     Ok(())
 }
 
-fn take(board: &mut Board, came: Came) -> Outcome {
-    match came {
-        Came::Sample(sample) => board.sampled(sample?),
-        Came::Log(Followed::Entry(stored)) => {
-            // What is no entry is named by `hms deal verify --all`.
-            if let Ok(event) = schemas::decode::<DealEvent>(&stored.body, MAX_CLEARING_BODY_BYTES) {
-                board.deals.heard(&event);
+/// The board, and where what it doesn't know is asked.
+struct View {
+    port: Arc<dyn Port>,
+    board: Board,
+}
+
+impl View {
+    async fn take(&mut self, came: Came) -> Outcome {
+        match came {
+            Came::Sample(sample) => self.board.sampled(sample?),
+            Came::Log(Followed::Entry(stored)) => {
+                // What is no entry is named by `hms deal verify --all`.
+                if let Ok(event) = schemas::decode::<DealEvent>(&stored.body, MAX_CLEARING_BODY_BYTES) {
+                    self.board.deals.heard(&event);
+                }
             }
+            Came::Job(Followed::Entry(stored)) => self.job(&stored).await?,
+            Came::Log(Followed::CaughtUp) | Came::Job(Followed::CaughtUp) | Came::Key(_) => {}
         }
-        Came::Log(Followed::CaughtUp) | Came::Key(_) => {}
+        Ok(())
     }
-    Ok(())
+
+    async fn job(&mut self, stored: &Stored) -> Outcome {
+        let read = |stored: &Stored| schemas::decode::<TaskEvent>(&stored.body, MAX_CLEARING_BODY_BYTES).ok();
+        let Some(event) = read(stored) else { return Ok(()) };
+        if self.board.gates.is_news(&event) {
+            let entries = self.port.read(stream::TASKS, &stored.subject, 0).await?;
+            let before = entries.iter().filter(|entry| entry.sequence < stored.sequence);
+            before.filter_map(read).for_each(|event| self.board.gates.heard(&event));
+        }
+        self.board.gates.heard(&event);
+        Ok(())
+    }
 }
 
 /// The terminal, given back as it was.

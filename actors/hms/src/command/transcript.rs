@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use deal::{Deal as Folded, Entry};
-use negotiation::{Told, replay};
+use negotiation::{Told, View, replay};
 use schemas::{
-    DealId, Hash,
+    AgentId, DealId, Hash,
     deal::Move,
     event::{Happening, Signed},
     negotiation::{ReadRules, Transcript},
     subject::parse_deal_move,
-    talk::Talk,
+    talk::{CountedVote, Talk},
 };
 use serde_json::{Value, json};
 
@@ -27,14 +27,19 @@ use crate::{
 /// FILE has the exact bytes of each word in hexadecimal, a line each, in the order in which they were said. They are
 /// heard again by the rules that the deal was opened with, and their head is compared with the one that was signed at
 /// the end: so whoever signed it said this and nothing else. Exit code 1 says that it is not so, and at which word.
+/// A contractor or a voting party, which hears no bid and no vote but its own, says with --as who it is.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   hms deal transcript words.txt
+  hms deal transcript words.txt --as ghana           what Ghana heard of a call for bids, or of a vote
   hms deal transcript words.txt --from deal.jsonl    what `hms deal log --raw` wrote, without a bus")]
 pub struct TranscriptArgs {
     /// The words; `-` is standard input
     file: PathBuf,
+    /// The party that kept the words, where not everybody hears all of them [default: who has heard all]
+    #[arg(long = "as", value_name = "AGENT")]
+    party: Option<AgentId>,
     /// The deal's log, from a file
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -49,7 +54,7 @@ pub struct TranscriptArgs {
 struct Recorded {
     deal: Folded,
     /// All that the deal was opened with, those included whom nothing was awarded to.
-    parties: Vec<schemas::AgentId>,
+    parties: Vec<AgentId>,
     /// Who signed which transcript.
     signed: Vec<(String, Transcript)>,
     /// What was agreed on.
@@ -70,7 +75,8 @@ impl TranscriptArgs {
             }
         };
         let recorded = recorded(&evidence, &id)?;
-        let told = tell(&id, &recorded, &words);
+        let view = self.party.clone().map_or(View::Whole, View::Party);
+        let told = tell(&id, &recorded, &words, view);
         if self.json {
             output::json(&as_json(&id, &recorded, &told))?;
         } else {
@@ -130,6 +136,7 @@ fn recorded(evidence: &Evidence, id: &DealId) -> Outcome<Recorded> {
             }
             Move::Accept(accept) => accept.transcript,
             Move::Reject(reject) => reject.transcript,
+            Move::Withdraw(withdraw) => withdraw.transcript,
             _ => None,
         };
         recorded.signed.extend(transcript.map(|transcript| (by, transcript)));
@@ -143,10 +150,11 @@ fn said(signed: &Signed) -> Option<(String, Move)> {
 }
 
 /// Hears the words again; why they are not what was signed, if they are not.
-fn tell(id: &DealId, recorded: &Recorded, words: &[Vec<u8>]) -> Result<Told, String> {
+fn tell(id: &DealId, recorded: &Recorded, words: &[Vec<u8>], view: View) -> Result<Told, String> {
     let ruled = recorded.deal.rules.as_ref().ok_or("nothing was negotiated in this deal")?;
     let rules = ReadRules { rules: ruled.rules.clone(), hash: ruled.hash };
-    let told = replay(id, rules, &recorded.parties, words).map_err(|broken| broken.to_string())?;
+    let hears_all = view == View::Whole;
+    let told = replay(id, rules, &recorded.parties, words, view).map_err(|broken| broken.to_string())?;
     if recorded.signed.is_empty() {
         return Err("nobody has signed a transcript".to_owned());
     }
@@ -155,7 +163,8 @@ fn tell(id: &DealId, recorded: &Recorded, words: &[Vec<u8>]) -> Result<Told, Str
         let (theirs, count): (&Hash, u32) = (&other.head, other.length);
         return Err(format!("{length} words with head {head}; {who} signed {count} with head {theirs}"));
     }
-    if recorded.outcome != told.outcome {
+    // A contractor that was not awarded knows no outcome.
+    if (hears_all || told.outcome.is_some()) && recorded.outcome != told.outcome {
         return Err(format!("it comes to {:?}; {:?} was recorded", told.outcome, recorded.outcome));
     }
     Ok(told)
@@ -182,12 +191,25 @@ fn in_words(at: usize, bytes: &[u8]) -> String {
                     Some(bid) => format!("awards to {bid}, of {} answers", award.heard.len()),
                     None => "awards to nobody".to_owned(),
                 },
+                Talk::Revise(revise) => {
+                    let called: Vec<&str> = revise.called.iter().map(AgentId::as_str).collect();
+                    format!("calls {} again: {:?} is to be beaten", called.join(", "), revise.best)
+                }
+                Talk::Text(text) => format!("puts {:?} to the vote{}", text.outcome, counted(&text.votes)),
+                Talk::Vote(vote) => (if vote.accepts { "votes for it" } else { "votes against it" }).to_owned(),
+                Talk::Result(result) => format!("says that {:?} stands{}", result.outcome, counted(&result.votes)),
             };
             (word.by().to_string(), what)
         }
         Err(error) => ("-".to_owned(), error.to_string()),
     };
     format!("{at:4}  {who:20}  {what}")
+}
+
+/// How the text before fared.
+fn counted(votes: &[CountedVote]) -> String {
+    let accepted = votes.iter().filter(|vote| vote.accepts).count();
+    if votes.is_empty() { String::new() } else { format!(", after {accepted} of {} votes", votes.len()) }
 }
 
 fn as_json(id: &DealId, recorded: &Recorded, told: &Result<Told, String>) -> Value {

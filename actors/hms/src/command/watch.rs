@@ -165,6 +165,7 @@ impl Teller {
         let mut subjects = vec![
             subject::all_live_deal_logs(),
             subject::all_live_limit_logs(market),
+            subject::all_live_certificate_logs(market),
             subject::all_live_intents(market),
         ];
         if market.is_none() {
@@ -193,8 +194,10 @@ impl Teller {
         let clearings = self.clearings().await?;
         let mut logs = vec![subject::all_deal_logs()];
         match &self.market {
-            None => logs.extend([subject::all_limit_logs(), subject::all_key_logs()]),
-            Some(market) => logs.push(subject::all_limit_logs_of(market)),
+            None => {
+                logs.extend([subject::all_limit_logs(), subject::all_certificate_logs(), subject::all_key_logs()]);
+            }
+            Some(market) => logs.extend([subject::all_limit_logs_of(market), subject::certificate_log(market)]),
         }
         let intents = self.market.as_ref().map_or_else(subject::all_intents_anywhere, subject::all_intents);
         let begin = self.before(begin_unix_ms).await?;

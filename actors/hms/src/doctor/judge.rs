@@ -34,13 +34,13 @@ pub fn no_connection(error: &ConnectError, meant: &str) -> Finding {
         ConnectError::Refused { .. } => Finding::bad(
             "broker",
             format!("{error} ({meant})"),
-            "bring credentials: nats context add NAME --creds FILE, then --context NAME",
+            "bring credentials: nats context add NAME --creds FILE, then --context NAME; or NATS_CREDS, NATS_NKEY, or NATS_USER and NATS_PASSWORD",
         ),
         ConnectError::Unreachable { .. } | ConnectError::TooOld { .. } | ConnectError::NoJetStream { .. } => {
             Finding::bad(
                 "broker",
                 format!("{error} ({meant})"),
-                "hms up starts a bus here; nats-server -c nats/nats.conf a broker alone; --nats URL names another",
+                "hms up starts a bus here, unless --nats, NATS_URL or a context names one; nats-server -c nats/nats.conf a broker alone; --nats URL names another; one that runs and doesn't answer says why in its log (nats-server.log in the folder of hms up)",
             )
         }
     }
@@ -70,7 +70,7 @@ pub fn store(seen: &Result<StoreUse, String>, monitored: Option<&Monitored>) -> 
             return Finding::bad(
                 "jetstream",
                 format!("JetStream does not serve this account: {reason}"),
-                "put `jetstream { store_dir: … }` into the broker's configuration (nats/nats.conf has it), in an account its limits, and restart it",
+                "put `jetstream { store_dir: … }` into the broker's configuration (nats/nats.conf has it), in an account its limits, and restart it; where it is there, this login may lack the right to ask: it must publish to $JS.API.> and subscribe to _INBOX.>",
             );
         }
     };
@@ -186,6 +186,17 @@ pub fn no_monitor(reason: &str) -> Finding {
     )
 }
 
+/// A broker that says on its page `url` that it is not well.
+pub fn unwell(url: &str) -> Finding {
+    Finding::bad(
+        "broker",
+        format!("it says on {url} that it is not well: a stream cannot be written, say, or is not whole"),
+        format!(
+            "curl {url} says what; where its disk was full, make room and restart it: until then such a stream takes nothing"
+        ),
+    )
+}
+
 /// Our clock against the broker's.
 pub fn clock(reading: Option<ClockReading>) -> Finding {
     let Some(ClockReading { ahead_ms, round_trip_ms }) = reading else {
@@ -225,6 +236,10 @@ pub fn streams(planned: &[(String, Provisioned)], replicas: Option<u8>) -> Vec<F
         Some(replicas) => format!("hms provision --apply --replicas {replicas}"),
         None => "hms provision --apply (with --replicas N on a cluster)".to_owned(),
     };
+    if planned.iter().all(|(_, plan)| *plan == Provisioned::Created) {
+        let seen = format!("none of the {} streams and buckets is there", planned.len());
+        return vec![Finding::bad("streams", seen, format!("{mend}; hms up does so by itself"))];
+    }
     let mut findings = Vec::new();
     for (name, plan) in planned {
         match plan {
@@ -257,6 +272,10 @@ pub const REPLICAS: &str = "num_replicas";
 
 /// Who answers, of our cores and the market maker. `maker` is the maker's name.
 pub fn services(instances: &dyn Fn(&str) -> usize, maker: &str) -> Vec<Finding> {
+    if instances(maker) == 0 && Core::ALL.into_iter().all(|core| instances(core.name()) == 0) {
+        let mend = "hms up starts all of them, with --nats URL where the broker runs already";
+        return vec![Finding::bad("services", "nobody answers: no core is at work", mend)];
+    }
     let mut findings: Vec<Finding> =
         Core::ALL.into_iter().filter(|core| instances(core.name()) == 0).map(missing).collect();
     match instances(maker) {

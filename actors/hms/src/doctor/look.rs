@@ -48,7 +48,7 @@ pub struct Wanted {
 pub fn folder(dir: &Path) -> Option<Finding> {
     let bus = LocalBus::read(dir)?;
     let place = dir.display();
-    let mend = format!("hms down --dir {place}");
+    let mend = format!("hms down --dir {place}, then hms up");
     Some(match bus.orphan() {
         Some(broker) => Finding::bad(
             "folder",
@@ -61,7 +61,7 @@ pub fn folder(dir: &Path) -> Option<Finding> {
         None => Finding::warning(
             "folder",
             format!("{place} tells of a bus at {} whose process {} is gone", bus.url, bus.pid),
-            format!("{mend}, then hms up"),
+            mend,
         ),
     })
 }
@@ -86,6 +86,9 @@ pub async fn bus(nats: Nats, meant: &str, wanted: &Wanted, findings: &mut Vec<Fi
         },
         None => None,
     };
+    if let Some(url) = &wanted.monitor {
+        findings.extend(health(url).await);
+    }
     findings.push(judge::clock(nats.clock().await));
     let store = nats.store_use().await;
     findings.push(judge::store(&store, monitored.as_ref()));
@@ -103,6 +106,13 @@ async fn page(url: &str) -> Result<Monitored, String> {
     let url = format!("{}/jsz?config=true", url.trim_end_matches('/'));
     let page = http::get(&url, PAGE_MS).await.map_err(|error| error.to_string())?;
     serde_json::from_slice(&page).map_err(|error| format!("{url} is no monitoring page of nats-server: {error}"))
+}
+
+/// What the broker says of its own health, where that is nothing good.
+async fn health(url: &str) -> Option<Finding> {
+    let url = format!("{}/healthz", url.trim_end_matches('/'));
+    let answer = http::get(&url, PAGE_MS).await;
+    matches!(answer, Err(http::HttpError::Refused { status: 503, .. })).then(|| judge::unwell(&url))
 }
 
 /// What the streams are, and what is in them.

@@ -19,6 +19,7 @@ use runtime::{
     port::Port,
     sync::{Semaphore, mpsc::UnboundedReceiver, oneshot},
     task,
+    trace::{Kind, Span},
 };
 use schemas::{
     DealId, Hash,
@@ -83,11 +84,11 @@ impl<D: Decides> Gate<D> {
     /// Runs errands until the desk is gone.
     pub async fn run(self, mut errands: UnboundedReceiver<Errand<Ask>>) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        while let Some(Errand { log, effect, back }) = errands.recv().await {
+        while let Some(Errand { log, effect, trace, back }) = errands.recv().await {
             let (claims, head, until_unix_ms) = match effect {
                 Effect::Prove { claims, head, until_unix_ms } => (claims, head, until_unix_ms),
                 Effect::Prepare { claims, until_unix_ms } => {
-                    self.provers.prepare(claims, until_unix_ms);
+                    self.provers.prepare(claims, until_unix_ms, trace.as_deref());
                     continue;
                 }
                 _ => continue,
@@ -100,7 +101,8 @@ impl<D: Decides> Gate<D> {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             let gate = self.clone();
             runtime::spawn(async move {
-                gate.look_into(deal, Proving::of(head, claims), until_unix_ms, back).await;
+                let span = Span::begin(Kind::Internal, || "deal gate".to_owned(), &log, trace.as_deref());
+                gate.look_into(deal, Proving::of(head, claims), until_unix_ms, span, back).await;
                 gate.under_way().remove(&head);
                 drop(place);
             });
@@ -112,14 +114,22 @@ impl<D: Decides> Gate<D> {
     }
 
     /// Looks into one deal's claims, tells the desk what came of it, and keeps what was found.
-    async fn look_into(&self, deal: DealId, proving: Proving, until_unix_ms: i64, back: oneshot::Sender<Ask>) {
+    async fn look_into(
+        &self,
+        deal: DealId,
+        proving: Proving,
+        until_unix_ms: i64,
+        mut span: Span,
+        back: oneshot::Sender<Ask>,
+    ) {
+        let traceparent = span.traceparent();
         let last_word_unix_ms = until_unix_ms.saturating_sub(LAST_WORD_MS);
         let mut proving = proving;
         let mut found = Vec::new();
         let mut answers = 0;
         let mut has_looked = false;
         while !proving.is_over() && answers < ANSWERS && self.port.now_unix_ms() < last_word_unix_ms {
-            let (heard, accepted, counts) = self.ask(proving, last_word_unix_ms).await;
+            let (heard, accepted, counts) = self.ask(proving, last_word_unix_ms, traceparent.as_deref()).await;
             proving = heard;
             found.extend(accepted);
             answers += u32::from(counts);
@@ -135,10 +145,12 @@ impl<D: Decides> Gate<D> {
         let judged = proving.judged();
         if let Some(why) = judged.unproved() {
             tracing::warn!(%deal, rule = why.rule.as_str(), reason = why.reason, "claims of a deal are not proved");
+            span.fail(&why.reason);
         }
+        drop(span);
         // The acceptance may still wait for it, and is then stored with it.
         if let Err(judged) = back.send(Ask::Judged { deal: deal.clone(), judged }) {
-            let call = Call { now_unix_ms: self.port.now_unix_ms(), ..Call::default() };
+            let call = Call { now_unix_ms: self.port.now_unix_ms(), traceparent, ..Call::default() };
             if let Err(error) = self.desk.ask(subject::deal_log(&deal), judged, call).await {
                 // A timer asks again.
                 tracing::warn!(%deal, %error, "what was found out about the claims of a deal is not recorded");
@@ -152,11 +164,17 @@ impl<D: Decides> Gate<D> {
 
     /// Has the provers asked once, for whatever is open; says whether that was an answer, even if it is none to all. What
     /// was begun ahead is taken instead where it is not long in coming, and where it is no evidence, counts for nothing.
-    async fn ask(&self, mut proving: Proving, until_unix_ms: i64) -> (Proving, Vec<Accepted>, bool) {
+    async fn ask(
+        &self,
+        mut proving: Proving,
+        until_unix_ms: i64,
+        cause: Option<&str>,
+    ) -> (Proving, Vec<Accepted>, bool) {
         let left_ms = until_unix_ms.saturating_sub(self.port.now_unix_ms()).max(0).unsigned_abs();
         let begun = self.provers.prepared(proving.open().map(|(hash, _)| hash));
         let rest = proving.open().filter(|(hash, _)| begun.iter().all(|(known, _)| known != hash));
-        let asked = self.provers.search(rest.map(|(hash, claim)| (hash, claim.to_vec())).collect(), until_unix_ms);
+        let rest = rest.map(|(hash, claim)| (hash, claim.to_vec())).collect();
+        let asked = self.provers.search(rest, until_unix_ms, cause);
         let begun = begun.into_iter().map(|(_, searching)| self.within(FORESEEN_MS.min(left_ms), searching));
         let asked = asked.into_iter().map(|(_, searching)| self.within(left_ms, searching));
         let (begun, asked) = join(join_all(begun), join_all(asked)).await;

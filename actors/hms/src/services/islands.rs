@@ -20,6 +20,7 @@ use runtime::{
     select,
     sync::watch,
     task::JoinSet,
+    trace,
 };
 use schemas::{
     Hash, JobId,
@@ -321,7 +322,8 @@ impl Islands {
         let mut heard: Subscription = heard.map_err(|error| lost(&error))?;
         let headers = Headers::of_type(<Epoch as schemas::Message>::TYPE).with(header::JOB, token.as_str().to_owned());
         let message = Message::new(subject::endpoint("genetic", "epoch"), body).with_headers(headers);
-        let mut answer = std::pin::pin!(self.port.request(message, ANSWER_MS));
+        let cause = self.call.traceparent.as_deref();
+        let mut answer = std::pin::pin!(trace::ask(self.port.as_ref(), message, ANSWER_MS, cause));
         let mut alive_unix_ms = self.port.now_unix_ms();
         let mut told_unix_ms: Option<i64> = None;
         loop {

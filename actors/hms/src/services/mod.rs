@@ -52,6 +52,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ADMISSION: usize = 4_096;
 /// Of those, how many at the same time; a turn of somebody else's is never further away than that.
 const AT_ONCE: usize = 512;
+/// How many moves of one agent desk and jobs each take a second in the long run, beside half as many as all others make.
+const MOVES_PER_S: u64 = 200;
 /// The token of a move's subject that names its mover: `hms.v1.deal.<verb>.<party>.<deal>`, and a job's likewise.
 const MOVER: usize = 4;
 /// Clearings that may wait; they are long.
@@ -208,9 +210,9 @@ pub async fn start(
             Core::Ledger => {
                 let keys = Keys::follow(port.clone()).await?;
                 let hire = ledger::hiring(port.clone(), signer(store, *core)?);
-                let meters = meters.clone();
+                let (bus, meters) = (port.clone(), meters.clone());
                 let service = move |writer: &FencedHandle<Ledger>| {
-                    let ledger = LedgerService::new(keys.clone(), writer.clone());
+                    let ledger = LedgerService::new(bus.clone(), keys.clone(), writer.clone());
                     let handler = move || ledger.clone();
                     let service = Service::new(LEDGER, VERSION).measured(&meters);
                     service.described("The books: limits, commits, balances").handler(
@@ -219,7 +221,7 @@ pub async fn start(
                         handler,
                     )
                 };
-                seat = Some(Seat::take(port.clone(), ledger::office()?, hire, service).await?);
+                seat = Some(Seat::take(port.clone(), ledger::office(port.as_ref()).await?, hire, service).await?);
                 continue;
             }
             Core::Mac => {
@@ -232,7 +234,7 @@ pub async fn start(
                 });
                 service.described("Working together: jobs, contract net, verification, the gate").handler(
                     moves,
-                    admitting(ADMISSION),
+                    moving(),
                     move || mac.clone(),
                 )
             }
@@ -310,7 +312,7 @@ fn desk_of<D: Decides>(desk: D, port: Arc<dyn Port>, keys: Keys, signer: Signer)
     let moves = DealVerb::ALL
         .map(|verb| EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)).fair_by(Claimant::Token(MOVER)));
     let service = Service::new(Core::Deal.name(), VERSION).described("The desk: the conversation of deals");
-    Ok(service.handler(moves, admitting(ADMISSION), move || desk.clone()))
+    Ok(service.handler(moves, moving(), move || desk.clone()))
 }
 
 fn signer(store: &dyn Keyholder, core: Core) -> Result<Signer> {
@@ -370,6 +372,11 @@ fn dividing() -> Limits {
 
 fn admitting(admission: usize) -> Limits {
     Limits { admission, at_once: AT_ONCE, ..Limits::default() }
+}
+
+/// What desk and jobs take on: moves, of which each is written.
+fn moving() -> Limits {
+    Limits { pace_per_s: MOVES_PER_S, ..admitting(ADMISSION) }
 }
 
 fn answer(answer: schemas::core::Answer) -> Result<Answer, ErrorReply> {

@@ -116,7 +116,7 @@ impl RegistryService {
         agents.sort_by(|a, b| a.agent.cmp(&b.agent));
         let total = u32::try_from(agents.len()).unwrap_or(u32::MAX);
         let mut room = MAX_BODY_BYTES - ENVELOPE_BYTES;
-        let fitting = agents.iter().take_while(|agent| take(&mut room, encode(agent).len())).count();
+        let fitting = agents.iter().take_while(|agent| take(&mut room, encode(*agent).len())).count();
         agents.truncate(fitting);
         Ok((Found::TYPE, encode(&Found { agents, total })))
     }

@@ -9,7 +9,7 @@
 //! whoever needs it finds it under way or done. What is found is bytes, and is believed by nobody here.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -22,6 +22,7 @@ use futures::{
 use runtime::{
     port::{Message, Port, RequestError},
     sync::{mpsc, oneshot},
+    trace,
 };
 use schemas::{
     Hash,
@@ -100,6 +101,8 @@ pub struct Provers {
 struct Waiting {
     claim: Vec<u8>,
     until_unix_ms: i64,
+    /// What made somebody ask.
+    cause: Option<String>,
     found: oneshot::Sender<Found>,
 }
 
@@ -119,14 +122,15 @@ impl Provers {
         Self { port, line, ahead: Arc::default() }
     }
 
-    /// Has claims searched for that will be needed; what is under way already is not begun again.
-    pub fn prepare(&self, claims: Vec<Vec<u8>>, until_unix_ms: i64) {
+    /// Has claims searched for that will be needed; what is under way already is not begun again. `cause` is the W3C trace
+    /// context of what made them so.
+    pub fn prepare(&self, claims: Vec<Vec<u8>>, until_unix_ms: i64, cause: Option<&str>) {
         let news: Vec<(Hash, Vec<u8>)> = {
             let ahead = self.ahead();
             let named = claims.into_iter().map(|claim| (Hash::of(&claim), claim));
             named.filter(|(hash, _)| !ahead.searching.contains_key(hash)).collect()
         };
-        for (hash, searching) in self.search(news, until_unix_ms) {
+        for (hash, searching) in self.search(news, until_unix_ms, cause) {
             // It goes on whether or not anyone waits for it.
             runtime::spawn(searching.clone().map(drop));
             self.ahead().remember(hash, searching);
@@ -139,20 +143,27 @@ impl Provers {
         claims.filter_map(|claim| Some((claim, ahead.take(&claim)?))).collect()
     }
 
-    /// Begins to search for claims, each by its hash.
-    pub fn search(&self, claims: Vec<(Hash, Vec<u8>)>, until_unix_ms: i64) -> Vec<(Hash, Searching)> {
+    /// Begins to search for claims, each by its hash; `cause` is the W3C trace context of whoever asks.
+    pub fn search(
+        &self,
+        claims: Vec<(Hash, Vec<u8>)>,
+        until_unix_ms: i64,
+        cause: Option<&str>,
+    ) -> Vec<(Hash, Searching)> {
+        let cause = cause.map(str::to_owned);
         let (easy, hard): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(_, claim)| is_linear(claim));
         let easy = easy.into_iter().map(|(hash, claim)| {
             let (found, to_find) = oneshot::channel();
             // Where the line is gone, so is the sender, and that is an answer too.
-            let _ = self.line.send(Waiting { claim, until_unix_ms, found });
+            let _ = self.line.send(Waiting { claim, until_unix_ms, cause: cause.clone(), found });
             let searching = to_find.map(|found| found.unwrap_or_else(|_| Err(NoAnswer::silence("nobody asked"))));
             (hash, searching.boxed().shared())
         });
         let mut begun: Vec<(Hash, Searching)> = easy.collect();
         if !hard.is_empty() {
             let (hashes, claims): (Vec<Hash>, Vec<Vec<u8>>) = hard.into_iter().unzip();
-            let asking = request(self.port.clone(), claims, until_unix_ms).boxed().shared();
+            let asking =
+                request(self.port.clone(), claims, until_unix_ms, Vec::from_iter(cause.clone())).boxed().shared();
             begun.extend(hashes.into_iter().map(|hash| {
                 let one = asking.clone().map(move |reply| of_claim(&reply, hash));
                 (hash, one.boxed().shared())
@@ -233,7 +244,8 @@ async fn travel_together(port: Arc<dyn Port>, mut waiting: mpsc::UnboundedReceiv
 async fn ask_for(port: Arc<dyn Port>, waiting: Vec<Waiting>) {
     let until_unix_ms = waiting.iter().map(|one| one.until_unix_ms).max().unwrap_or(i64::MIN);
     let claims = waiting.iter().map(|one| one.claim.clone()).collect();
-    let reply = request(port, claims, until_unix_ms).await;
+    let causes: BTreeSet<String> = waiting.iter().filter_map(|one| one.cause.clone()).collect();
+    let reply = request(port, claims, until_unix_ms, causes.into_iter().collect()).await;
     for Waiting { claim, found, .. } in waiting {
         // Whoever wanted it may have given up waiting.
         let _ = found.send(of_claim(&reply, Hash::of(&claim)));
@@ -243,7 +255,7 @@ async fn ask_for(port: Arc<dyn Port>, waiting: Vec<Waiting>) {
 type Reply = Result<Arc<ProveReply>, NoAnswer>;
 
 /// Asks the provers once.
-async fn request(port: Arc<dyn Port>, claims: Vec<Vec<u8>>, until_unix_ms: i64) -> Reply {
+async fn request(port: Arc<dyn Port>, claims: Vec<Vec<u8>>, until_unix_ms: i64, causes: Vec<String>) -> Reply {
     let left_ms = until_unix_ms.saturating_sub(port.now_unix_ms());
     let budget_ms = left_ms.saturating_sub(ON_ITS_WAY_MS).clamp(1, BUDGET_MS);
     let wait_ms = budget_ms.saturating_add(ON_ITS_WAY_MS).min(left_ms.max(1));
@@ -251,7 +263,8 @@ async fn request(port: Arc<dyn Port>, claims: Vec<Vec<u8>>, until_unix_ms: i64) 
     let deadline_unix_ms = port.now_unix_ms().saturating_add(wait_ms);
     let headers = Headers::of_type(Prove::TYPE).with(header::DEADLINE, deadline_unix_ms.to_string());
     let message = Message::new(subject::endpoint(PROVERS, "prove"), encode(&ask)).with_headers(headers);
-    let reply = port.request(message, wait_ms.unsigned_abs()).await?;
+    let causes = causes.iter().map(String::as_str);
+    let reply = trace::ask(port.as_ref(), message, wait_ms.unsigned_abs(), causes).await?;
     let reply = decode(&reply.body, MAX_CLEARING_BODY_BYTES);
     reply.map(Arc::new).map_err(|error| NoAnswer::unsound(format!("what a prover answers can't be read: {error}")))
 }

@@ -10,6 +10,7 @@ use schemas::{
     AgentId, Code, ErrorReply, MarketId,
     body::{Message as Body, encode},
     deal::{Move, Moved, Show, Shown},
+    import::Recorded,
     ledger::{Declare, Declared, Limit},
     limit::MAX_LEASE_MS,
     registry::{Register, Registered},
@@ -80,6 +81,11 @@ impl Hand {
         let declare = Declare { move_id: id.parse()?, deadline_unix_ms, book: book.clone(), limits };
         let to = subject::endpoint(LEDGER, "declare");
         Ok(self.insist(&to, Declare::TYPE, &encode(&declare), deadline_unix_ms).await)
+    }
+
+    /// Makes a move of the authority over a book's import certificates.
+    pub async fn rules<M: Body>(&self, verb: &str, ask: &M, deadline_unix_ms: i64) -> Outcome<Recorded> {
+        self.insist(&subject::endpoint(LEDGER, verb), M::TYPE, &encode(ask), deadline_unix_ms).await
     }
 
     /// Makes a move in a deal; twice at the same time, if the dice say so.

@@ -49,7 +49,10 @@ use runtime::{
     task,
 };
 use schemas::{
-    MarketId, header,
+    MarketId,
+    body::Message as Body,
+    header,
+    import::{CertificatesRequest, Lots},
     ledger::{BalanceRequest, Balances},
     stream, subject,
 };
@@ -234,11 +237,17 @@ async fn finish(bus: &Memory, port: &dyn Port, seen: &eyes::Seen, are_done: bool
     for book in script::BOOKS {
         told.push(balances(port, book.parse()?).await);
     }
+    let book: MarketId = script::CERTIFIED.parse()?;
+    let certificates: Option<Lots> = insist(port, "certificates", &CertificatesRequest { book, party: None }).await;
     seen.checker(|checker| {
         if !are_done {
             checker.break_promise(promise::ENDS, "an agent still waits for an answer");
         }
         checker.at_rest(&inboxes);
+        match certificates {
+            Some(told) => checker.certificates(&told),
+            None => checker.break_promise(promise::ENDS, "no ledger answers"),
+        }
         for told in told {
             match told {
                 Some(told) => checker.balances(&told),
@@ -250,10 +259,14 @@ async fn finish(bus: &Memory, port: &dyn Port, seen: &eyes::Seen, are_done: bool
 }
 
 async fn balances(port: &dyn Port, book: MarketId) -> Option<Balances> {
-    let ask = BalanceRequest { book, party: None };
+    insist(port, "balance", &BalanceRequest { book, party: None }).await
+}
+
+/// Asks the ledger until it answers, or the patience has gone.
+async fn insist<Q: Body, A: Body>(port: &dyn Port, verb: &str, ask: &Q) -> Option<A> {
     let attempts = futures::stream::iter(0..40).then(|_| async {
-        let asked = voice::plain(subject::endpoint(LEDGER, "balance"), &ask);
-        match voice::ask::<Balances>(port, asked, 2_000).await {
+        let asked = voice::plain(subject::endpoint(LEDGER, verb), ask);
+        match voice::ask::<A>(port, asked, 2_000).await {
             Ok(told) => Some(told),
             Err(_) => {
                 port.sleep_ms(500).await;

@@ -12,11 +12,14 @@ use runtime::{
     port::Port,
 };
 use schemas::{
-    AgentId, DealId, Good, Hash, MarketId, MoveId, Quantity,
+    AgentId, DealId, Good, Hash, MarketId, MoveId, Quantity, Rational,
     body::encode,
     deal::{Accept, ClaimKind, Confirm, Delivery, Holding, Move, Open, Propose, Reject, Terms, Transfer, Withdraw},
+    import::{CountedGood, Enact, ImportRules, Revoke},
     ledger::Limit,
+    market::{GoodSpec, Market},
     profile::{Profile, State},
+    stream,
     value::{Bounds, Outlook, UnitCost, UnitValue, Valuation},
 };
 
@@ -30,6 +33,17 @@ pub const TRADERS: [&str; 3] = ["tia", "tim", "tom"];
 pub const BOOKS: [&str; 2] = ["north", "south"];
 /// Goods, by whose they are: the n-th hand's and the n-th trader's is the n-th.
 pub const GOODS: [&str; 4] = ["tea", "rice", "salt", "iron"];
+/// The book that keeps import certificates, and what they are. The first hand is their authority.
+pub const CERTIFIED: &str = "south";
+const CERTIFICATES: &str = "permit";
+/// How long a certificate lives, and how far apart lots end, in milliseconds: within a run some do.
+const CERTIFICATE_MS: (i64, i64) = (12_000, 4_000);
+/// Imports need certificates so long after the beginning, in milliseconds; what was exported till then earned some.
+const FREE_MS: i64 = 6_000;
+/// How long a move of the authority may be decided, in milliseconds.
+const AUTHORITY_MS: i64 = 6_000;
+/// How often a market's declaration is made before it counts as refused.
+const DECLARATIONS: u32 = 50;
 /// Deals begin within so many milliseconds.
 const WITHIN_MS: u64 = 14_000;
 
@@ -77,7 +91,76 @@ impl Script {
             }
             anyhow::Ok(())
         };
-        join_all(self.hands.values().map(arrive)).await.into_iter().collect()
+        join_all(self.hands.values().map(arrive)).await.into_iter().collect::<anyhow::Result<()>>()?;
+        self.enact().await
+    }
+
+    fn authority(&self) -> anyhow::Result<&Hand> {
+        self.hand(&HANDS.first().copied().unwrap_or_default().parse()?)
+    }
+
+    /// One book keeps import certificates: its market says so, and its authority.
+    async fn enact(&self) -> anyhow::Result<()> {
+        let hand = self.authority()?;
+        let now_unix_ms = self.port.now_unix_ms();
+        let rules = ImportRules {
+            good: CERTIFICATES.parse()?,
+            authority: hand.id().clone(),
+            goods: self.goods.iter().map(|good| CountedGood { good: good.clone(), price: Rational::ONE }).collect(),
+            life_ms: CERTIFICATE_MS.0,
+            lot_ms: CERTIFICATE_MS.1,
+            required_from_unix_ms: now_unix_ms + FREE_MS,
+        };
+        let unit =
+            |good: &Good| GoodSpec { good: good.clone(), unit: "unit".to_owned(), lot: None, reference_price: None };
+        let market = Market {
+            market: CERTIFIED.parse()?,
+            unit_of_account: "unit".to_owned(),
+            goods: self.goods.iter().chain([&rules.good]).map(unit).collect(),
+            band: Bounds { lo: Rational::ONE, hi: Rational::ONE },
+            margin_ppm: 0,
+            max_ring: 3,
+            clear_every_ms: 1_000,
+            time_limit_ms: 1_000,
+            accept_within_ms: 1_000,
+            delivery: Delivery::Immediate,
+            deliver_within_ms: 0,
+            requires: Vec::new(),
+            division: None,
+            evolve: None,
+            import_certificates: Some(rules.clone()),
+        };
+        let declaration = serde_json::to_vec(&market)?;
+        let deadline_unix_ms = now_unix_ms + AUTHORITY_MS;
+        let enact = Enact { move_id: MoveId::parse("enact")?, deadline_unix_ms, book: CERTIFIED.parse()?, rules };
+        // A declaration that a broker lost is made again.
+        for _ in 0..DECLARATIONS {
+            self.port.kv_put(stream::MARKETS, CERTIFIED, declaration.clone().into(), None).await?;
+            match hand.rules("enact", &enact, deadline_unix_ms).await {
+                Outcome::Done(_) => return Ok(()),
+                Outcome::Refused(refusal) if refusal.rule.as_deref() == Some("undeclared") => {}
+                other => anyhow::bail!("the rules of import certificates: {other:?}"),
+            }
+        }
+        anyhow::bail!("the declaration of market {CERTIFIED} was lost {DECLARATIONS} times")
+    }
+
+    /// The authority takes some of somebody's certificates back, if they are there.
+    async fn revoke(&self, number: u64) -> anyhow::Result<()> {
+        let mut dice = self.dice("revoke", number);
+        let party: AgentId = dice.one_of(&HANDS).copied().unwrap_or_default().parse()?;
+        let deadline_unix_ms = self.port.now_unix_ms() + AUTHORITY_MS;
+        let revoke = Revoke {
+            move_id: move_id("revoke", number)?,
+            deadline_unix_ms,
+            book: CERTIFIED.parse()?,
+            party,
+            quantity: Quantity::new(i64::try_from(dice.between(1, 4))?)?,
+            lot_unix_ms: None,
+            reason: "a whim".to_owned(),
+        };
+        self.authority()?.rules("revoke", &revoke, deadline_unix_ms).await;
+        Ok(())
     }
 
     /// A hand's `n`-th limits in a book.
@@ -110,6 +193,9 @@ impl Script {
         if self.open(&draft).await? {
             self.answer(&draft).await?;
         }
+        if self.dice("revokes", number).happens(200_000) {
+            self.revoke(number).await?;
+        }
         if self.dice("declares", number).happens(600_000) {
             let hand = self.hand(&draft.opener)?;
             self.declare(hand, &draft.terms.book, number + 1).await?;
@@ -130,8 +216,8 @@ impl Script {
         let kind = dice.below(100);
         let (first, book) = match kind {
             // Two hands, three hands, three traders, both.
-            0..40 => (names.get(..2), dice.below(4).min(1)),
-            40..60 => (names.get(..3), dice.below(4).min(1)),
+            0..40 => (names.get(..2), dice.below(2)),
+            40..60 => (names.get(..3), dice.below(2)),
             60..80 => (traders.get(..3), 1),
             _ => (names.get(..1), 1),
         };
@@ -152,15 +238,18 @@ impl Script {
         let due_unix_ms = expires_unix_ms + dice.one_of(&[1_500, 4_000]).copied().unwrap_or(1_500);
         let delivery = if dice.happens(450_000) { Delivery::Confirmed } else { Delivery::Immediate };
         let mut transfers = Vec::new();
+        let mut sells = self.dice("sells certificates", number);
         for (from, to) in order.iter().zip(order.iter().cycle().skip(1)) {
             let own = self.own(from)?;
             let good = if dice.happens(880_000) { own } else { dice.one_of(&self.goods).cloned().unwrap_or(own) };
+            let is_sale = book.as_str() == CERTIFIED && sells.happens(200_000);
+            let good = if is_sale { CERTIFICATES.parse()? } else { good };
             let quantity = Quantity::new(i64::try_from(dice.between(1, 12))?)?;
             transfers.push(Transfer { from: from.clone(), to: to.clone(), good, quantity, due_unix_ms, intent: None });
         }
         let mut parties = order;
         parties.sort();
-        let terms = Terms { book, parties, transfers, delivery, expires_unix_ms };
+        let terms = Terms { book, parties, transfers, delivery, expires_unix_ms, award: None };
         let bytes = encode(&terms);
         let id = DealId::of(&opener, &move_id("open", number)?);
         let hash = Hash::of(&bytes);
@@ -226,6 +315,7 @@ impl Script {
                 deadline_unix_ms: draft.terms.expires_unix_ms,
                 deal: draft.id.clone(),
                 reason: "a whim".to_owned(),
+                transcript: None,
             };
             answers.push(self.after(dice.between(0, 500), self.hand(&draft.opener)?, draft, Move::Withdraw(withdraw)));
         }

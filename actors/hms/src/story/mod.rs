@@ -20,6 +20,7 @@ use schemas::{
     clearing::Clearing,
     deal::{Counter, Open, Propose, ReadTerms, Transfer},
     event::{DealEvent, Happening, Signed},
+    import::{CertificateEvent, Enact, Revoke},
     ledger::{Declare, LimitEvent},
     limit::MAX_CLEARING_BODY_BYTES,
     market::{Intent, IntentWithdrawn, LeftOut, Market},
@@ -57,6 +58,20 @@ pub enum Mood {
     Bad,
     /// By the way.
     Quiet,
+}
+
+impl Mood {
+    /// The mood as a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Move => "move",
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Quiet => "quiet",
+        }
+    }
 }
 
 /// One thing that happened.
@@ -175,6 +190,9 @@ impl Story {
         if subject::parse_limit_log(subject).is_ok() {
             return self.limits(&read::<LimitEvent>(body)?);
         }
+        if subject::parse_certificate_log(subject).is_ok() {
+            return self.certificates(&read::<CertificateEvent>(body)?);
+        }
         if subject::parse_key_log(subject).is_ok() {
             return key(read::<KeyEvent>(body)?);
         }
@@ -207,6 +225,24 @@ impl Story {
         let text = format!("{} declares that it may give {}", event.agent, words::listed(&limits, "nothing"));
         let line = plain("limit", event.at_unix_ms, text, Mood::Quiet);
         Some(Line { market: Some(event.book.clone()), by: Some(event.agent.clone()), ..line })
+    }
+
+    /// What an authority does to import certificates; that a delivery earns some is told by the deal.
+    fn certificates(&self, event: &CertificateEvent) -> Option<Line> {
+        let cause = event.cause.as_ref()?;
+        let (event_name, by, text) = if let Some(revoke) = read::<Revoke>(&cause.body) {
+            let Revoke { party, quantity, reason, .. } = revoke;
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            let text = format!("{} import certificates of {party} are revoked{why}", words::grouped(quantity.get()));
+            ("certificates.revoked", None, text)
+        } else {
+            let rules = read::<Enact>(&cause.body)?.rules;
+            let authority = rules.authority;
+            let text = format!("{authority} sets the rules of import certificates, which are {}", rules.good);
+            ("certificates.enacted", Some(authority), text)
+        };
+        let line = plain(event_name, event.at_unix_ms, text, Mood::Quiet);
+        Some(Line { market: Some(event.book.clone()), by, ..line })
     }
 
     /// Clearings that open nothing are told when somebody gets nothing for another reason than before.
@@ -374,16 +410,18 @@ fn plain(event: &str, at_unix_ms: i64, text: String, mood: Mood) -> Line {
     }
 }
 
-fn read<T: Message>(body: &[u8]) -> Option<T> {
+/// A body that is read as this message, if it is one.
+pub fn read<T: Message>(body: &[u8]) -> Option<T> {
     decode(body, MAX_CLEARING_BODY_BYTES).ok()
 }
 
-fn transfers(terms: &[u8]) -> Vec<Transfer> {
+/// What terms have change hands; nothing where they cannot be read.
+pub fn transfers(terms: &[u8]) -> Vec<Transfer> {
     ReadTerms::read(terms).map(|read| read.terms.transfers).unwrap_or_default()
 }
 
 /// What a proposal, or a counter-proposal, puts on the table.
-fn proposed(cause: &Signed) -> Vec<Transfer> {
+pub fn proposed(cause: &Signed) -> Vec<Transfer> {
     let terms = read::<Propose>(&cause.body).map(|propose| propose.terms);
     let terms = terms.or_else(|| read::<Counter>(&cause.body).map(|counter| counter.terms));
     terms.map(|terms| transfers(&terms)).unwrap_or_default()

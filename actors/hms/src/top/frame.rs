@@ -13,19 +13,21 @@ use ratatui::{
 use schemas::profile::State;
 
 use super::{Board, Fares};
-use crate::standing::Wait;
+use crate::standing::{AtGate, Wait};
 
 /// The width of a frame that is printed, in columns.
 const TEXT_WIDTH: u16 = 110;
 /// Lines above and below the services.
-const AROUND: u16 = 7;
+const AROUND: u16 = 8;
+/// A gate that is shown as urgent, in milliseconds before silence is a no.
+const GATE_SOON_MS: i64 = 60_000;
 /// A wait that is shown as one that should not be, in milliseconds.
 const LONG_MS: i64 = 5_000;
 
 /// Draws the board.
 pub fn draw(board: &Board, frame: &mut Frame<'_>) {
     let [head, deals, services, keys] =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(4), Constraint::Min(3), Constraint::Length(1)])
+        Layout::vertical([Constraint::Length(1), Constraint::Length(5), Constraint::Min(3), Constraint::Length(1)])
             .areas(frame.area());
     frame.render_widget(Paragraph::new(headline(board)), head);
     frame.render_widget(
@@ -93,7 +95,20 @@ fn standing(board: &Board) -> Vec<Line<'static>> {
         wait("the ledger", board.deals.waiting(State::Certified, now)),
         wait("proof", board.deals.waiting(State::Agreed, now)),
     ];
-    vec![listed(false), listed(true), Line::from(waits)]
+    vec![listed(false), listed(true), Line::from(waits), gates(board.gates.waiting(now))]
+}
+
+/// What waits for a human, whose silence is a no.
+fn gates(gate: AtGate) -> Line<'static> {
+    let Some(soonest_no_ms) = gate.soonest_no_ms else { return Line::from("nothing waits at the gates") };
+    let said = format!(
+        "{} wait at the gates for a human, the oldest {} ms; silence is a no in {} ms",
+        gate.results,
+        gate.oldest_ms,
+        soonest_no_ms.max(0)
+    );
+    let style = Style::new().fg(if soonest_no_ms < GATE_SOON_MS { Color::Red } else { Color::Yellow });
+    Line::from(Span::styled(said, style))
 }
 
 fn table(board: &Board) -> Table<'static> {

@@ -5,8 +5,9 @@
 //!
 //! # What it costs the bus
 //!
-//! At each refresh one `$SRV.STATS`, which each instance answers once, and three questions about streams. Deals are
-//! followed by one consumer, which begins with the last entry of each log. Signatures are not checked: this counts what
+//! At each refresh one `$SRV.STATS`, which each instance answers once, and three questions about streams. Deals and jobs
+//! are followed by a consumer each, which begins with the last entry of each log; the log of a job that runs already is
+//! read once, since its last entry doesn't say what waits in it. Signatures are not checked: this counts what
 //! stands in the log, and `hms deal verify --all` says whether it may stand there.
 
 pub mod frame;
@@ -21,7 +22,7 @@ use serde::Serialize;
 
 use crate::{
     roll::Instance,
-    standing::{Deals, Wait},
+    standing::{AtGate, Deals, Gates, Wait},
 };
 
 /// What was asked of the bus at one moment.
@@ -106,6 +107,8 @@ pub struct Board {
     pub bus: String,
     /// Where the deals stand.
     pub deals: Deals,
+    /// What waits for a human.
+    pub gates: Gates,
     /// By what services are sorted.
     pub order: Order,
     /// Whether new samples are passed over.
@@ -128,6 +131,7 @@ pub struct Told {
     deals: BTreeMap<&'static str, u64>,
     waiting_for_ledger: Wait,
     waiting_for_proof: Wait,
+    waiting_at_gates: AtGate,
     services: Vec<Fares>,
 }
 
@@ -222,6 +226,7 @@ impl Board {
             deals: self.deals.by_state().into_iter().map(|(state, count)| (state.as_str(), count)).collect(),
             waiting_for_ledger: self.deals.waiting(State::Certified, self.now.at_unix_ms),
             waiting_for_proof: self.deals.waiting(State::Agreed, self.now.at_unix_ms),
+            waiting_at_gates: self.gates.waiting(self.now.at_unix_ms),
             services: self.services(),
         }
     }

@@ -134,18 +134,22 @@ fn deals_are_counted_where_they_stand_and_waits_from_when_they_began() {
 fn a_frame_says_all_of_it_as_text_and_on_a_small_terminal() {
     let mut board = board();
     board.deals.heard(&certified('a', -3_000));
+    let gated = serde_json::json!({ "type": "task.event", "job": "b".repeat(26), "turn": 0, "prev": schemas::Hash::ZERO,
+        "at_unix_ms": 1_000, "what": "gated", "tasks": ["report"], "until_unix_ms": 63_000 });
+    board.gates.heard(&schemas::body::from_json(&gated).unwrap());
     let text = frame::text(&board).unwrap();
     let page = text.join("\n");
     for words in [
         "nats://there:1 (2.15.1)  00:00:03   3 agents   log 100/s   intents 10/s",
         "certified 1",
         "1 wait for the ledger, the oldest 6000 ms   proof keeps up",
+        "1 wait at the gates for a human, the oldest 2000 ms; silence is a no in 60000 ms",
         "SERVICE        ENDPOINT   ×    REQ/S",
         "deal           open       2    60         2.0        2.00        1120        5         409:late",
     ] {
         assert!(page.contains(words), "{words:?} is not in\n{page}");
     }
-    assert_eq!(text.len(), 9, "{page}");
+    assert_eq!(text.len(), 10, "{page}");
     let mut small = ratatui::Terminal::new(ratatui::backend::TestBackend::new(30, 5)).unwrap();
     small.draw(|frame| frame::draw(&board, frame)).unwrap();
     assert_eq!(board.told().waiting_for_ledger, Wait { deals: 1, oldest_ms: 6_000 });

@@ -12,15 +12,18 @@ use tempfile::TempDir;
 
 use crate::{Ran, check, hms_in, quiet};
 
+mod certificates;
+mod retention;
+
 /// `hms up` in a folder of its own. What is left of it ends with it.
-struct Bus {
-    folder: TempDir,
+pub struct Bus {
+    pub folder: TempDir,
     up: Child,
-    told: Value,
+    pub told: Value,
 }
 
 impl Bus {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_in(tempfile::tempdir().unwrap())
     }
 
@@ -33,7 +36,7 @@ impl Bus {
         Self { folder, up, told: serde_json::from_str(&line).unwrap() }
     }
 
-    fn hms(&self, args: &[&str]) -> Ran {
+    pub fn hms(&self, args: &[&str]) -> Ran {
         self.ask(args, &Value::Null)
     }
 
@@ -82,15 +85,31 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 
 /// Has angola and kenya swap oil for tea; gives the deal's id once it is settled.
 fn settle(bus: &Bus) -> String {
+    let deal = agree(bus, "immediate").0;
+    until("settled", || bus.hms(&["deal", "show", &deal, "--json"]).out.contains("\"settled\""));
+    deal
+}
+
+/// The same, with goods that each says to have received.
+fn deliver(bus: &Bus) {
+    let (deal, terms_hash) = agree(bus, "confirmed");
+    until("committed", || bus.hms(&["deal", "show", &deal, "--json"]).out.contains("\"committed\""));
+    for agent in ["angola", "kenya"] {
+        bus.call("deal.confirm", agent, &json!({ "deal": deal, "terms_hash": terms_hash }));
+    }
+}
+
+/// Has angola and kenya agree on oil for tea; gives the deal's id and the hash of its terms.
+fn agree(bus: &Bus, delivery: &str) -> (String, Value) {
     for (agent, good) in [("angola", "oil"), ("kenya", "tea")] {
         assert_eq!(bus.call("registry.register", agent, &json!({}))["type"], "registry.registered");
-        bus.call("ledger.declare", agent, &json!({ "book": "africa", "limits": [{ "good": good, "quantity": 10 }] }));
+        bus.call("ledger.declare", agent, &json!({ "book": "africa", "limits": [{ "good": good, "quantity": 20 }] }));
     }
     let expires = now_unix_ms() + 60_000;
     let transfer =
         |from, to, good| json!({ "from": from, "to": to, "good": good, "quantity": 5, "due_unix_ms": expires });
     let terms = json!({
-        "book": "africa", "parties": ["angola", "kenya"], "delivery": "immediate", "expires_unix_ms": expires,
+        "book": "africa", "parties": ["angola", "kenya"], "delivery": delivery, "expires_unix_ms": expires,
         "transfers": [transfer("angola", "kenya", "oil"), transfer("kenya", "angola", "tea")],
     });
     let open = json!({
@@ -103,8 +122,7 @@ fn settle(bus: &Bus) -> String {
         let accept = json!({ "deal": deal, "terms_hash": opened["terms_hash"], "valuation": valuation });
         bus.call("deal.accept", agent, &accept);
     }
-    until("settled", || bus.hms(&["deal", "show", &deal, "--json"]).out.contains("\"settled\""));
-    deal
+    (deal, opened["terms_hash"].clone())
 }
 
 #[test]

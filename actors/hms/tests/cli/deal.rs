@@ -101,6 +101,7 @@ impl Story {
             transfers: vec![transfer(0, 1, "oil"), transfer(1, 0, "tea")],
             delivery: Delivery::Immediate,
             expires_unix_ms: NOW + 60_000,
+            award: None,
         });
         let move_id = MoveId::parse("m1").unwrap();
         let id = DealId::of(&parties[1], &move_id);

@@ -1,6 +1,6 @@
 //! Negotiations: a small scenario on a bus of its own, and a transcript held against a log.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use negotiation::Alternating;
 use schemas::{
@@ -16,28 +16,13 @@ use schemas::{
 use serde_json::Value;
 use terms::terms_of;
 
+use crate::bus::Bus;
 use crate::deal::{NOW, Story};
 use crate::{check, hms_in};
 
-const SCENARIO: &str = r#"
-about = "A few who bargain"
-seed = 3
-seconds = 60
-
-[negotiation]
-book = "talks"
-agents = 12
-meetings = 40
-at_once = 2
-parties = [2, 3]
-issues = [1, 3]
-choices = [3, 5]
-rounds = [5, 20]
-within_ms = 30_000
-reserved_ppm = [0, 300_000]
-rectangles_ppm = 250_000
-manners = ["boulware", "linear", "conceder", "tit_for_tat", "micro", "nash", "accept_if_good"]
-"#;
+/// What `swarm` tests without a bus, too.
+const SCENARIO: &str = include_str!("../../../swarm/src/bargain/fixtures/few.toml");
+const KINDS: &str = include_str!("../../../swarm/src/bargain/fixtures/kinds.toml");
 
 #[test]
 fn the_same_seed_has_the_same_agreements_on_a_real_broker() {
@@ -54,13 +39,72 @@ fn the_same_seed_has_the_same_agreements_on_a_real_broker() {
         let number = |name: &str| report[name].as_u64().unwrap();
         assert_eq!(number("agreements") + number("without"), 40, "{report}");
         assert!(number("agreements") > 10, "{report}");
+        assert_eq!((number("agents"), number("python")), (12, 4));
         assert_eq!((number("unfinished"), report["strategies"].as_array().unwrap().len()), (0, 7), "{report}");
     }
     assert_eq!(first["outcomes"], second["outcomes"]);
     assert_eq!(first["strategies"], second["strategies"]);
     assert_ne!(first["outcomes"], other["outcomes"]);
-    fs::write(folder.path().join("bad.toml"), SCENARIO.replace("agents = 12", "agents = 1")).unwrap();
+    fs::write(folder.path().join("bad.toml"), SCENARIO.replace("agents = 12\npython = 4", "agents = 1")).unwrap();
     check(&hms_in(folder.path(), &["swarm", "run", "bad.toml"], b""), 2, "negotiation.parties");
+}
+
+#[test]
+fn of_every_protocol_each_party_can_show_what_was_said_and_nothing_else() {
+    let bus = Bus::start();
+    let folder = bus.folder.path();
+    fs::write(folder.join("kinds.toml"), KINDS).unwrap();
+    let url = bus.told["url"].as_str().unwrap();
+    let ran = bus.hms(&["swarm", "run", "kinds.toml", "--nats", url, "--export", "words", "--json", "-"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["unfinished"], 0, "{report}");
+    for protocol in ["sao/1", "cnp/1", "icnp/1", "stx/1"] {
+        let rows = report["strategies"].as_array().unwrap().iter().filter(|row| row["protocol"] == protocol);
+        assert!(rows.filter_map(|row| row["agreed_ppm"].as_u64()).any(|agreed| agreed > 0), "{protocol}: {report}");
+    }
+    check(&bus.hms(&["deal", "verify", "--all"]), 0, "");
+
+    // Kinds of talk, by their first word, whether there was a second call, and whether the party heard all of it.
+    let mut tampered = BTreeSet::new();
+    for file in fs::read_dir(folder.join("words")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let agent = name.split('.').nth(1).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let words: Vec<Vec<u8>> =
+            text.lines().map(|line| data_encoding::HEXLOWER.decode(line.as_bytes()).unwrap()).collect();
+        let said: Vec<Talk> = words.iter().map(|word| Talk::decode(word).unwrap()).collect();
+        let is_closed = matches!(said[0], Talk::Call(_) | Talk::Text(_));
+        let hears_all = !is_closed || said[0].by().as_str() == agent;
+        let view = if hears_all { vec![] } else { vec!["--as", agent] };
+        let shown = |words: &[Vec<u8>]| {
+            let args = [&["deal", "transcript", "-"][..], &view].concat();
+            hms_in(folder, &args, lines(words).as_bytes())
+        };
+        let ran = shown(&words);
+        assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains("signed by "), "{}", ran.out);
+        let is_iterated = said.iter().any(|word| matches!(word, Talk::Revise(_)));
+        let kind = said[0].kind();
+        if words.len() < 2 || !tampered.insert((kind, is_iterated, hears_all)) {
+            continue;
+        }
+        let last = words.len() - 1;
+        let (mut swapped, mut changed) = (words.clone(), words.clone());
+        swapped.swap(last - 1, last);
+        *changed[last / 2].last_mut().unwrap() ^= 1;
+        for words in [&words[1..], &words[..last], &swapped, &changed] {
+            let ran = shown(words);
+            assert!(matches!(ran.code, Some(1 | 2)), "{name}: {}{}", ran.out, ran.err);
+            assert!(!ran.out.contains("signed by "), "{}", ran.out);
+        }
+    }
+    for kind in [("talk.call", false), ("talk.call", true), ("talk.text", false)] {
+        for hears_all in [true, false] {
+            assert!(tampered.contains(&(kind.0, kind.1, hears_all)), "{kind:?} {hears_all}: {tampered:?}");
+        }
+    }
 }
 
 fn domain() -> Domain {

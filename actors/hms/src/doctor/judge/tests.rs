@@ -66,6 +66,11 @@ fn durability_is_insisted_on_or_only_told() {
 }
 
 #[test]
+fn a_broker_that_says_it_is_unwell_is() {
+    check(&unwell("http://there:2/healthz"), Bad, "http://there:2/healthz");
+}
+
+#[test]
 fn a_clock_is_judged_by_what_is_sure_of_it() {
     let reading = |ahead_ms, round_trip_ms| Some(ClockReading { ahead_ms, round_trip_ms });
     check(&clock(reading(2_000, 1)), Good, "2000 ms ahead of");
@@ -80,12 +85,17 @@ fn a_clock_is_judged_by_what_is_sure_of_it() {
 fn streams_are_missing_or_differ_and_copies_count_only_when_asked_for() {
     let differs =
         |setting: &str| Provisioned::Updated(vec![Difference { setting: setting.into(), was: json!(3), is: json!(1) }]);
-    let found = |plan: Provisioned, replicas| streams(&[("HMS_DLQ".into(), plan)], replicas);
-    check(&found(Provisioned::Unchanged, None)[0], Good, "1 streams");
+    let found = |plan: Provisioned, replicas| {
+        streams(&[("HMS_DEALS".into(), Provisioned::Unchanged), ("HMS_DLQ".into(), plan)], replicas)
+    };
+    check(&found(Provisioned::Unchanged, None)[0], Good, "2 streams");
     check(&found(Provisioned::Created, None)[0], Bad, "HMS_DLQ is missing");
     check(&found(differs("max_msgs"), None)[0], Bad, "HMS_DLQ differs: max_msgs is 3 and should be 1");
     check(&found(differs(REPLICAS), None)[0], Good, "as they should be");
     check(&found(differs(REPLICAS), Some(1))[0], Bad, "num_replicas is 3");
+    let found = streams(&[("HMS_DEALS".into(), Provisioned::Created), ("HMS_DLQ".into(), Provisioned::Created)], None);
+    assert_eq!(found.len(), 1);
+    check(&found[0], Bad, "none of the 2 streams");
 }
 
 #[test]
@@ -93,6 +103,9 @@ fn whoever_is_missing_is_named_and_who_must_be_there_is_bad() {
     let all = services(&|_| 1, "maker");
     assert_eq!(all.len(), 1);
     check(&all[0], Good, "registry, deal, ledger");
+    let nobody = services(&|_| 0, "maker");
+    assert_eq!(nobody.len(), 1);
+    check(&nobody[0], Bad, "no core is at work");
     for core in Core::ALL {
         let found = services(&|name| usize::from(name != core.name()), "maker");
         let level = if matches!(core, Core::Registry | Core::Deal | Core::Ledger) { Bad } else { Warning };

@@ -102,6 +102,7 @@ impl Town {
             transfers: vec![transfer("kenya", "ghana", "tea"), transfer("ghana", "kenya", "cocoa")],
             delivery: Delivery::Confirmed,
             expires_unix_ms: port.now_unix_ms() + 30_000,
+            award: None,
         };
         let deal = DealId::of(&signers[0].0, &MoveId::parse("open").unwrap());
         Self { port, desk, signers, terms, deal, asked }

@@ -74,7 +74,7 @@ fn whoever_asks_at_the_same_time_shares_requests_and_gets_its_own_evidence() {
         let town = Town::new(<[u8]>::to_vec).await;
         let claims: Vec<_> = (0..40).map(linear).collect();
         // Forty deals, each for itself.
-        let asking = claims.iter().flat_map(|claim| town.provers.search(vec![claim.clone()], LATER_MS));
+        let asking = claims.iter().flat_map(|claim| town.provers.search(vec![claim.clone()], LATER_MS, None));
         for ((hash, found), (expected, bytes)) in all(asking.collect()).await.into_iter().zip(&claims) {
             assert_eq!((hash, found.unwrap().evidence.as_ref()), (*expected, Some(bytes)));
         }
@@ -89,7 +89,7 @@ fn whoever_asks_at_the_same_time_shares_requests_and_gets_its_own_evidence() {
 fn no_more_travel_together_than_a_request_takes() {
     runtime::simulate(async {
         let town = Town::new(<[u8]>::to_vec).await;
-        let asking = town.provers.search((0..200).map(linear).collect(), LATER_MS);
+        let asking = town.provers.search((0..200).map(linear).collect(), LATER_MS, None);
         assert!(all(asking).await.into_iter().all(|(_, found)| found.is_ok()));
         assert!(town.asked().iter().all(|claims| *claims <= TOGETHER), "{:?}", town.asked());
     })
@@ -101,8 +101,8 @@ fn what_may_take_long_holds_nobody_up() {
     runtime::simulate(async {
         let town = Town::new(<[u8]>::to_vec).await;
         let hard = [claim("forall x in [0,1]: x >= x^2"), claim("forall x >= 0: x^3 >= 0")];
-        let both = town.provers.search(hard.to_vec(), LATER_MS);
-        let easy = town.provers.search(vec![linear(1)], LATER_MS);
+        let both = town.provers.search(hard.to_vec(), LATER_MS, None);
+        let easy = town.provers.search(vec![linear(1)], LATER_MS, None);
         assert!(all(easy).await.into_iter().all(|(_, found)| found.is_ok()));
         assert!(town.port.now_unix_ms() - EPOCH_MS < 100);
         assert!(all(both).await.into_iter().all(|(_, found)| found.is_ok()));
@@ -118,15 +118,15 @@ fn what_is_begun_ahead_is_asked_for_once_and_found_once() {
     runtime::simulate(async {
         let town = Town::new(<[u8]>::to_vec).await;
         let (hash, bytes) = linear(7);
-        town.provers.prepare(vec![bytes.clone()], LATER_MS);
-        town.provers.prepare(vec![bytes.clone()], LATER_MS);
+        town.provers.prepare(vec![bytes.clone()], LATER_MS, None);
+        town.provers.prepare(vec![bytes.clone()], LATER_MS, None);
         town.passes(100).await;
         assert_eq!(town.asked(), [1]);
         let [(of, found)] = &town.provers.prepared([hash].into_iter())[..] else { panic!() };
         assert_eq!((*of, found.clone().await.unwrap().evidence), (hash, Some(bytes.clone())));
         assert!(town.provers.prepared([hash].into_iter()).is_empty());
         // Still under way: whoever needs it waits for what is under way already.
-        town.provers.prepare(vec![bytes], LATER_MS);
+        town.provers.prepare(vec![bytes], LATER_MS, None);
         let under_way = town.provers.prepared([hash].into_iter());
         assert!(all(under_way).await.into_iter().all(|(_, found)| found.is_ok()));
         assert_eq!(town.asked(), [1, 1]);
@@ -139,12 +139,12 @@ fn what_is_begun_ahead_is_bounded() {
     runtime::simulate(async {
         let town = Town::new(|_| vec![0; AHEAD_BYTES + 1]).await;
         let (hash, bytes) = linear(7);
-        town.provers.prepare(vec![bytes], LATER_MS);
+        town.provers.prepare(vec![bytes], LATER_MS, None);
         let large = all(town.provers.prepared([hash].into_iter())).await;
         assert!(large[0].1.is_err(), "nobody keeps that much for later");
 
         let many: Vec<_> = (0..u32::try_from(AHEAD).unwrap() + 5).map(linear).collect();
-        town.provers.prepare(many.iter().map(|(_, bytes)| bytes.clone()).collect(), LATER_MS);
+        town.provers.prepare(many.iter().map(|(_, bytes)| bytes.clone()).collect(), LATER_MS, None);
         assert_eq!(town.provers.prepared(many.iter().map(|(hash, _)| *hash)).len(), AHEAD);
         assert_eq!(town.provers.ahead().order.len(), 0);
     })
@@ -156,7 +156,7 @@ fn silence_and_answers_to_something_else_are_told_apart() {
     runtime::simulate(async {
         let port: Arc<dyn Port> = Arc::new(Memory::new(EPOCH_MS));
         let provers = Provers::of(port.clone());
-        let found = all(provers.search(vec![linear(1)], LATER_MS)).await;
+        let found = all(provers.search(vec![linear(1)], LATER_MS, None)).await;
         let no_answer = found[0].1.as_ref().unwrap_err();
         assert_eq!((no_answer.counts, no_answer.rule), (false, Rule::Unanswered));
 

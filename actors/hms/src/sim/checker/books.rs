@@ -11,6 +11,8 @@ use schemas::{
     ledger::{Balances, Limit},
 };
 
+use super::imports::Imports;
+
 /// A party and a good.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Line {
@@ -33,6 +35,8 @@ pub struct Book {
     /// Transfers of deals whose delivery is not confirmed yet.
     open: BTreeMap<DealId, Vec<Transfer>>,
     posted: BTreeSet<DealId>,
+    /// Its import certificates, if it keeps any; they are no line.
+    pub imports: Option<Imports>,
     /// The hash of everything posted.
     pub state_hash: Hash,
     /// The number of the next cursor.
@@ -47,6 +51,7 @@ impl Default for Book {
             lines: BTreeMap::new(),
             open: BTreeMap::new(),
             posted: BTreeSet::new(),
+            imports: None,
             state_hash: Hash::ZERO,
             next_turn: 0,
             applied_through: 0,
@@ -86,11 +91,12 @@ impl Book {
     pub fn commit(&mut self, deal: &DealId, terms: &Terms) -> Option<Short> {
         self.posted.insert(deal.clone());
         let confirmed = terms.delivery == Delivery::Confirmed;
+        let transfers = self.of_lines(&terms.transfers);
         let mut over = None;
         if confirmed {
             self.open.insert(deal.clone(), terms.transfers.clone());
             let mut given: BTreeMap<(&AgentId, &Good), i128> = BTreeMap::new();
-            for transfer in &terms.transfers {
+            for transfer in transfers.iter().map(|(_, transfer)| transfer) {
                 *given.entry((&transfer.from, &transfer.good)).or_default() += i128::from(transfer.quantity.get());
             }
             over = given.into_iter().find_map(|((party, good), given)| {
@@ -98,7 +104,7 @@ impl Book {
                 (given > left).then(|| (party.clone(), good.clone(), given - left))
             });
         }
-        for transfer in &terms.transfers {
+        for (_, transfer) in &transfers {
             let quantity = i128::from(transfer.quantity.get());
             self.line(&transfer.from, &transfer.good).balance -= quantity;
             let receipt = self.line(&transfer.to, &transfer.good);
@@ -111,15 +117,22 @@ impl Book {
     /// A deal is delivered, but for the transfers that are taken back; who is short then.
     pub fn release(&mut self, deal: &DealId, reversed: &[u32]) -> Option<Short> {
         let transfers = self.open.remove(deal).unwrap_or_default();
-        for (index, transfer) in (0_u32..).zip(&transfers) {
+        for (index, transfer) in &self.of_lines(&transfers) {
             let quantity = i128::from(transfer.quantity.get());
             self.line(&transfer.to, &transfer.good).incoming -= quantity;
-            if reversed.contains(&index) {
+            if reversed.contains(index) {
                 self.line(&transfer.to, &transfer.good).balance -= quantity;
                 self.line(&transfer.from, &transfer.good).balance += quantity;
             }
         }
         self.short(touched(&transfers))
+    }
+
+    /// Transfers of other goods than certificates, by index.
+    fn of_lines(&self, transfers: &[Transfer]) -> Vec<(u32, Transfer)> {
+        let certificates = self.imports.as_ref().map(|imports| &imports.rules.good);
+        let lines = (0..).zip(transfers).filter(|(_, transfer)| Some(&transfer.good) != certificates);
+        lines.map(|(index, transfer)| (index, transfer.clone())).collect()
     }
 
     fn short<'a>(&self, mut lines: impl Iterator<Item = (&'a AgentId, &'a Good)>) -> Option<Short> {

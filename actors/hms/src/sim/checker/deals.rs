@@ -154,14 +154,14 @@ impl Checker {
                 }
                 self.all_accept(deal, terms, acceptances)?;
                 deal.is_committed = true;
-                return self.commit(deal, book, stored);
+                return self.commit(deal, book, event.at_unix_ms, stored);
             }
             (Happening::Settled, None) => return self.release(deal, &[], None),
             (Happening::Compensated { reversed }, None) => {
                 if before != Some(State::Failed) {
                     return fault(promise::ONE_END, format!("{} is taken back, and had not failed", deal.id));
                 }
-                return self.release(deal, reversed, Some(stored));
+                return self.release(deal, reversed, Some((stored, event.at_unix_ms)));
             }
             (Happening::Confirmed { .. }, Some(Move::Confirm(_)))
             | (Happening::Rejected { .. }, Some(Move::Reject(_)))
@@ -216,23 +216,35 @@ impl Checker {
         Ok(())
     }
 
-    fn commit(&mut self, deal: &Deal, book: &MarketId, stored: &Stored) -> Result<(), Fault> {
+    fn commit(&mut self, deal: &Deal, book: &MarketId, at_unix_ms: i64, stored: &Stored) -> Result<(), Fault> {
         let Some((terms, _, _)) = &deal.terms else { return Ok(()) };
         let book = self.books.entry(book.clone()).or_default();
         let short = book.commit(&deal.id, terms);
         book.chain(&stored.subject, &stored.body);
+        let over = book.imports.as_mut().and_then(|imports| {
+            imports.at(at_unix_ms);
+            imports.commit(&deal.id, terms)
+        });
+        if let Some((party, by)) = over {
+            return fault(promise::SOLVENT, format!("{party} lacks {by} import certificates for {}", deal.id));
+        }
         within_limits(short)
     }
 
-    fn release(&mut self, deal: &Deal, reversed: &[u32], chained: Option<&Stored>) -> Result<(), Fault> {
+    fn release(&mut self, deal: &Deal, reversed: &[u32], chained: Option<(&Stored, i64)>) -> Result<(), Fault> {
         let confirmed = deal.terms.as_ref().is_some_and(|(terms, _, _)| terms.delivery == Delivery::Confirmed);
         if !deal.is_committed {
             return fault(promise::ONE_END, format!("{} was never committed", deal.id));
         }
         let Some(book) = self.books.values_mut().find(|book| book.has(&deal.id)) else { return Ok(()) };
         let short = if confirmed { book.release(&deal.id, reversed) } else { None };
-        if let Some(stored) = chained {
+        // What is delivered counts for certificates once the ledger says so.
+        if let Some((stored, at_unix_ms)) = chained {
             book.chain(&stored.subject, &stored.body);
+            if let Some(imports) = &mut book.imports {
+                imports.at(at_unix_ms);
+                imports.release(&deal.id, reversed);
+            }
         }
         within_limits(short)
     }

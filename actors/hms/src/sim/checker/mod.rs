@@ -7,6 +7,7 @@
 //! - no move stands twice, no deal is committed twice or ends twice, nothing follows an end;
 //! - nothing is committed without every party's acceptance of those terms, and each was really sent by that party;
 //! - nobody gives more than it declared and received, after every single entry; what is given is received;
+//! - no import certificate is spent twice, and of each lot what was issued is what became of it;
 //! - the chain of hashes is whole, in each log and over the books, and cursors state them;
 //! - whoever must hear of an end has a note of it, once, and an entry of its inbox;
 //! - when the faults are over, every deal comes to an end, and `deal::verify` finds each log good.
@@ -14,6 +15,7 @@
 mod answers;
 mod books;
 mod deals;
+mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +24,7 @@ use schemas::{
     AgentId, DealId, Hash, MarketId, MoveId,
     body::{DecodeError, Message as Body, decode},
     event::{DealNote, Signed},
+    import::{CertificateEvent, Enact, Lots, Revoke},
     keyring::{Keyring, LogRecord},
     ledger::{Balances, Cursor, Declare, LimitEvent},
     limit::{MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES},
@@ -29,7 +32,7 @@ use schemas::{
     stream, subject,
 };
 
-use self::{answers::Asked, books::Book, deals::Deal};
+use self::{answers::Asked, books::Book, deals::Deal, imports::Imports};
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub mod promise {
     pub const SIGNED: &str = "signed";
     /// Nobody gives more than it declared.
     pub const WITHIN_LIMITS: &str = "within_limits";
+    /// Import certificates are never overspent.
+    pub const SOLVENT: &str = "solvent";
     /// The chain is intact.
     pub const CHAINED: &str = "chained";
     /// Every acknowledged move is in the log.
@@ -138,6 +143,9 @@ impl Checker {
         if let Ok((book, agent)) = subject::parse_limit_log(&stored.subject) {
             return self.limit_entry(stored, &book, &agent);
         }
+        if let Ok(book) = subject::parse_certificate_log(&stored.subject) {
+            return self.certificate_entry(stored, &book);
+        }
         if let Ok(book) = subject::parse_ledger_log(&stored.subject) {
             return self.cursor(stored, &book);
         }
@@ -161,6 +169,52 @@ impl Checker {
         book.chain(&stored.subject, &stored.body);
         self.record((agent.clone(), book_id.to_string(), declare.move_id), stored, &event.cause, None)?;
         within_limits(short)
+    }
+
+    fn certificate_entry(&mut self, stored: &Stored, id: &MarketId) -> Result<(), Fault> {
+        let event: CertificateEvent = read(&stored.body)?;
+        let book = self.books.entry(id.clone()).or_default();
+        let place = book.imports.as_ref().map_or((0, Hash::ZERO), |imports| (imports.turn, imports.head));
+        if (event.turn, event.prev) != place || event.book != *id {
+            return fault(promise::CHAINED, format!("entry {} on {id}'s certificates doesn't follow", event.turn));
+        }
+        book.chain(&stored.subject, &stored.body);
+        let by = match (&event.cause, &event.deal) {
+            (Some(cause), None) if cause.subject == subject::endpoint(trade_balance::LEDGER, "enact") => {
+                let enact: Enact = read(&cause.body)?;
+                let imports = book.imports.get_or_insert_with(|| Imports::new(enact.rules.clone()));
+                imports.rules = enact.rules;
+                Some((imports.rules.authority.clone(), enact.move_id, cause))
+            }
+            (Some(cause), None) => {
+                let revoke: Revoke = read(&cause.body)?;
+                let Some(imports) = &mut book.imports else { return fault(promise::SOLVENT, "nothing to revoke") };
+                imports.at(event.at_unix_ms);
+                if imports.revoke(&revoke.party, revoke.quantity.get(), revoke.lot_unix_ms) > 0 {
+                    return fault(promise::SOLVENT, format!("{} has less than is revoked", revoke.party));
+                }
+                Some((imports.rules.authority.clone(), revoke.move_id, cause))
+            }
+            (None, Some(deal)) => {
+                let Some(imports) = &mut book.imports else { return fault(promise::SOLVENT, "nothing is on its way") };
+                imports.at(event.at_unix_ms);
+                if self.deals.get(deal).is_none_or(|deal| deal.state() != State::Settled) || !imports.release(deal, &[])
+                {
+                    return fault(promise::SOLVENT, format!("{deal} is delivered, and wasn't on its way"));
+                }
+                None
+            }
+            _ => return fault(promise::CHAINED, "an entry on certificates without a cause"),
+        };
+        if let Some(imports) = &mut book.imports {
+            imports.at(event.at_unix_ms);
+            (imports.turn, imports.head) = (event.turn + 1, Hash::of(&stored.body));
+        }
+        if let Some((authority, move_id, cause)) = by {
+            self.really_said(cause)?;
+            self.record((authority, id.to_string(), move_id), stored, cause, None)?;
+        }
+        Ok(())
     }
 
     fn cursor(&mut self, stored: &Stored, book: &MarketId) -> Result<(), Fault> {
@@ -298,6 +352,20 @@ impl Checker {
         }
     }
 
+    /// What the ledger tells of a book's import certificates.
+    pub fn certificates(&mut self, told: &Lots) {
+        let book = self.books.entry(told.book.clone()).or_default();
+        let differs = match &book.imports {
+            Some(imports) => imports.differs(told),
+            None => {
+                told.rules.is_some().then(|| "the ledger tells of certificates that the log doesn't know".to_owned())
+            }
+        };
+        if let Some(how) = differs {
+            self.break_promise(promise::SOLVENT, format!("{}: {how}", told.book));
+        }
+    }
+
     /// What the desk's own verifier says of each log.
     pub fn verify(&mut self) {
         let mut keys = Keyring::default();
@@ -335,11 +403,20 @@ fn key_of(message: &Message, by: &str) -> Option<MoveKey> {
         let ask = schemas::deal::Move::decode(verb, &message.body).ok()?;
         return Some((by, deal.to_string(), ask.move_id().clone()));
     }
-    if message.subject != subject::endpoint(trade_balance::LEDGER, "declare") {
-        return None;
+    let (book, move_id) = match subject::parse_endpoint(&message.subject).ok()? {
+        (trade_balance::LEDGER, "declare") => {
+            decode(&message.body, MAX_BODY_BYTES).map(|Declare { book, move_id, .. }| (book, move_id))
+        }
+        (trade_balance::LEDGER, "enact") => {
+            decode(&message.body, MAX_BODY_BYTES).map(|Enact { book, move_id, .. }| (book, move_id))
+        }
+        (trade_balance::LEDGER, "revoke") => {
+            decode(&message.body, MAX_BODY_BYTES).map(|Revoke { book, move_id, .. }| (book, move_id))
+        }
+        _ => return None,
     }
-    let declare: Declare = decode(&message.body, MAX_BODY_BYTES).ok()?;
-    Some((by.parse().ok()?, declare.book.to_string(), declare.move_id))
+    .ok()?;
+    Some((by.parse().ok()?, book.to_string(), move_id))
 }
 
 /// The stream that the checker folds.
