@@ -31,11 +31,13 @@ from hms_a2a._errors import (
     BusError,
     Busy,
     Conflict,
+    Declined,
     Disconnected,
     ErrorReply,
     Forbidden,
     HmsError,
     Internal,
+    JobFailed,
     Late,
     NoResponders,
     NoTerms,
@@ -44,6 +46,7 @@ from hms_a2a._errors import (
     Refused,
     TimedOut,
     Unsigned,
+    WordRefused,
 )
 from hms_a2a._host import Host
 from hms_a2a._membership import Membership, Objection
@@ -52,7 +55,7 @@ from hms_a2a._offer import Give, Offer, Want
 from hms_a2a._peers import Conversation, Peer, Question, Said
 from hms_a2a._prompts import Prompt
 from hms_a2a._talking import Talking
-from hms_a2a._tasks import Declined, Job, JobFailed, Result, Work
+from hms_a2a._tasks import Job, Result, Tasks, Work
 from hms_a2a._topics import Subscription, Topic
 from hms_a2a._value import Outlook
 
@@ -95,10 +98,12 @@ __all__ = [
     "Said",
     "Subscription",
     "Talking",
+    "Tasks",
     "TimedOut",
     "Topic",
     "Unsigned",
     "Want",
+    "WordRefused",
     "Work",
     "wire",
 ]

@@ -22,7 +22,8 @@ from hms_a2a._limits import DEFAULT_LEASE_MS, MAX_CLEARING_BODY_BYTES
 from hms_a2a._link import Link
 from hms_a2a._membership import Membership
 from hms_a2a._message import Message, decode_any
-from hms_a2a._offer import Offer, token
+from hms_a2a._negotiations import Negotiations
+from hms_a2a._offer import Offer, one_of, token
 from hms_a2a._presence import Presence
 from hms_a2a._settings import Settings
 from hms_a2a._signing import Signer, random_nonce, signed_by, system_clock
@@ -63,8 +64,8 @@ class Agent(Talking):
     says, or the local one.
 
     Use it with `run()`, in ``async with``, or with `start()` and `stop()`. Handlers are plain or coroutine functions;
-    they run as tasks, `concurrency` at once, and one that fails is logged and stops nothing. A plain function that
-    computes for long holds everything up: ``await asyncio.to_thread(...)`` is the remedy.
+    those that wait run as tasks, `concurrency` at once; one that fails is logged and stops nothing. A plain function
+    that computes for long holds everything up: ``await asyncio.to_thread(...)`` is the remedy.
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class Agent(Talking):
         self._lease_ms = lease_ms
         self._concurrency = concurrency
         self._trading = Trading(self._caller, self.id)
-        self._tasks = Tasks(self._caller, self.id)
+        self._tasks = Tasks(self._caller, self.id, self._trading)
+        self._negotiations = Negotiations(self._caller, self.id, self._trading)
         self._listeners: list[Callable[[Message[Any]], Any]] = []
         self._crew: Crew | None = None
         self._presence: Presence | None = None
@@ -112,7 +114,8 @@ class Agent(Talking):
     def on_proposal(self, decide: Decide) -> Decide:
         """Decide on terms: True accepts, False rejects, a text rejects with that reason, None leaves the deal alone.
 
-        Without it the agent accepts what `Deal.is_good`, and rejects the rest with the reason.
+        Without it the agent accepts what `Deal.is_good`, and rejects the rest with the reason. One that fails leaves
+        the deal alone as well: it lapses.
         """
         self._trading.decide = decide
         return decide
@@ -158,13 +161,16 @@ class Agent(Talking):
         return found.agents
 
     async def declare(self, book: str, limits: Mapping[str, int]) -> None:
-        """Tell the ledger how much of each good this agent may give in a book, all told. `join` does it by itself."""
+        """Tell the ledger how much of each good this agent may give in a book, all told. `join` does it by itself.
+
+        Raises `ValueError` for what is no book or no good, `BadWire` for what is no quantity, and the ledger's answer.
+        """
         now = self._caller.bus.now_unix_ms()
         ask = wire.Declare(
             move_id=self._caller.bus.nonce(),
             deadline_unix_ms=now + int(PATIENCE_S * 1000),
-            book=book,
-            limits=[wire.Limit(good=good, quantity=units) for good, units in limits.items()],
+            book=token(book, "a book"),
+            limits=[wire.Limit(good=token(good, "a good"), quantity=units) for good, units in limits.items()],
         )
         subject = subjects.endpoint("ledger", "declare")
         await self._caller.insist(subject, ask, wire.Declared, until_unix_ms=ask.deadline_unix_ms)
@@ -211,6 +217,11 @@ class Agent(Talking):
         """Working together: submit jobs, do tasks, judge results, answer at the gate."""
         return self._tasks
 
+    @property
+    def negotiations(self) -> Negotiations:
+        """Coming to terms: open negotiations, be invited to them, call for bids, bid."""
+        return self._negotiations
+
     def deal(self, deal: str) -> Deal:
         """A deal by its id; `Deal.show` asks the desk about it."""
         return self._trading.deal(deal)
@@ -234,6 +245,8 @@ class Agent(Talking):
         proved before it commits: ``win_win``, ``holdings``. The deal is under way when this returns: ``await
         deal.ended()`` says how it went.
         """
+        if to == self.id:
+            raise ValueError(f"{to} offers a deal to itself")
         expires = self._caller.bus.now_unix_ms() + int(expires_in_s * 1000)
         due = expires + int(due_in_s * 1000)
         membership = self._trading.memberships.get(book)
@@ -242,16 +255,17 @@ class Agent(Talking):
             intent = wire.IntentRef(agent=self.id, sequence=membership.sequence)
 
         def transfer(giver: str, taker: str, good: str, units: int, cited: wire.IntentRef | None) -> wire.Transfer:
+            good = token(good, "a good")
             return wire.Transfer(
                 from_=giver, to=taker, good=good, quantity=quantity(units), due_unix_ms=due, intent=cited
             )
 
         terms = wire.Terms(
-            book=book,
+            book=token(book, "a book"),
             parties=sorted({self.id, token(to, "an agent's id")}),
             transfers=[transfer(self.id, to, good, units, intent) for good, units in gives.items()]
             + [transfer(to, self.id, good, units, None) for good, units in takes.items()],
-            delivery=wire.Delivery(delivery),
+            delivery=one_of(wire.Delivery, delivery, "a delivery"),
             expires_unix_ms=expires,
         )
         return await self.open_deal(terms, requires=requires)
@@ -276,11 +290,11 @@ class Agent(Talking):
             move_id=move,
             deadline_unix_ms=terms.expires_unix_ms,
             book=terms.book,
-            profile=wire.Profile(profile),
+            profile=one_of(wire.Profile, profile, "a profile"),
             parties=terms.parties,
             expires_unix_ms=terms.expires_unix_ms,
             terms=body,
-            requires=[wire.ClaimKind(claim) for claim in requires],
+            requires=[one_of(wire.ClaimKind, claim, "a required claim") for claim in requires],
         )
         await deal.open(ask)
         self._trading.keep(deal)
@@ -362,6 +376,7 @@ class Agent(Talking):
             bus.link.on_reconnect.append(self._on_reconnect)
             await self._start_talking(crew)
             await self._tasks.start(crew)
+            await self._negotiations.start()
             inbox.start(registered.inbox_sequence)
             joining = list(self._trading.memberships.values())
             for membership in joining:
@@ -387,9 +402,11 @@ class Agent(Talking):
             if withdraw:
                 await self._quietly(*(m.leave() for m in self._trading.memberships.values() if m.is_standing))
             await self._tasks.stop()
-            await self._inbox.stop()
+            await self._negotiations.stop(within_s)
             await self._stop_talking(within_s)
-            await crew.finish(within_s)
+            await crew.finish(within_s)  # what is under way may wait for news, so that comes until here
+            await self._inbox.stop()
+            await crew.finish(0)  # an entry that had waited for a place
             await self._quietly(self._presence.leave())
         finally:
             self._inbox.close()
@@ -436,26 +453,40 @@ class Agent(Talking):
             elif isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _deliver(self, body: bytes) -> asyncio.Task[None]:
-        """Take up an entry of the inbox."""
-        assert self._crew is not None  # noqa: S101 # the inbox is read only while there is one
+    async def _deliver(self, body: bytes) -> asyncio.Task[None] | None:
+        """Take up an entry of the inbox.
+
+        Whoever waits for what it says hears it also while the agent is leaving, but then nothing is begun for it: None.
+        """
+        crew = self._crew
         try:
             entry = decode_contract(body)
             if isinstance(entry, wire.DealNote):
-                note = entry
-                deal = self._trading.hear(note)
-                return await self._crew.run(f"deal {deal.id}", lambda: self._trading.take(deal, note), line=deal.id)
-            if isinstance(entry, wire.TaskNote):
-                news = entry
-                self._tasks.hear(news)
-                return await self._crew.run(f"job {news.job}", lambda: self._tasks.take(news))
-            if isinstance(entry, wire.DirectMessage):
+                note, deal = entry, self._trading.hear(entry)
+                if crew is not None:
+                    what = f"what it does about deal {deal.id}"
+                    return await crew.run(what, lambda: self._take(deal, note), line=deal.id)
+            elif isinstance(entry, wire.TaskNote):
+                self._tasks.hear(entry)
+                if crew is not None:
+                    return await self._tasks.take_up(entry, crew)
+            elif isinstance(entry, wire.DirectMessage):
                 message = self._read(entry)
-                return await self._crew.run(f"a message from {entry.from_}", lambda: self._hear(message))
-            raise BadWire("type", f"{entry.TYPE} is nothing for an inbox")
+                if crew is not None:
+                    what = f"what it does about a message from {entry.from_}"
+                    return await crew.run(what, lambda: self._hear(message))
+            else:
+                raise BadWire("type", f"{entry.TYPE} is nothing for an inbox")
         except BadWire as error:
             _log.warning("%s: an entry of the inbox is not understood: %s", self.id, error)
-            return await self._crew.run("nothing", _nothing)
+            if crew is not None:
+                return await crew.run("nothing", _nothing)
+        return None
+
+    async def _take(self, deal: Deal, note: wire.DealNote) -> None:
+        """Do what news of a deal asks for."""
+        await self._negotiations.take(deal, note)
+        await self._trading.take(deal, note)
 
     def _read(self, entry: wire.DirectMessage) -> Message[Any]:
         """A direct message, its signature checked again. Raises `BadWire`."""
@@ -471,7 +502,10 @@ class Agent(Talking):
     async def _hear(self, message: Message[Any]) -> None:
         if isinstance(message.body, wire.Because) and message.body.left_out is not None:
             because = message.body
-            _log.info("%s got nothing in %s: %s", self.id, because.market, because.detail)
+            if because.left_out == wire.LeftOut.REFUSED:
+                _log.warning("%s: the market %s refuses its intent: %s", self.id, because.market, because.detail)
+            else:
+                _log.info("%s got nothing in %s: %s", self.id, because.market, because.detail)
         for hear in self._listeners:
             await awaited(hear(message))
 

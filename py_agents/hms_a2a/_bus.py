@@ -21,7 +21,8 @@ from hms_a2a._errors import BadWire, Busy, Disconnected, ErrorReply, HmsError, I
 from hms_a2a._mux import Mux
 
 if TYPE_CHECKING:
-    from hms_a2a._link import Incoming, Link
+    from hms_a2a._client import Incoming
+    from hms_a2a._link import Link
     from hms_a2a._signing import Clock, Nonce, Signer
 
 _log = logging.getLogger("hms_a2a")
@@ -47,7 +48,7 @@ class Bus:
         self.link = link
         self._clock = clock
         self._nonce = nonce
-        self._ahead_ms = 0
+        self._ahead_ms: int | None = None  # the registry's clock, of this machine's: as its greeting says
         self._keys: dict[str, tuple[str, float]] = {}
         self.account = ""
         #: Where answers come that are more than one.
@@ -80,37 +81,47 @@ class Bus:
             raise
         self.account = welcome.account
         # Signatures hold for half a minute around the registry's clock, so that is the clock to go by.
-        self._ahead_ms = welcome.now_unix_ms - (before + self._clock()) // 2
-        if abs(self._ahead_ms) > _CLOCKS_DIFFER_MS:
-            _log.warning("this machine's clock is %d ms behind the registry's; going by the registry's", self._ahead_ms)
+        ahead_ms = self._ahead_ms = welcome.now_unix_ms - (before + self._clock()) // 2
+        if abs(ahead_ms) > _CLOCKS_DIFFER_MS:
+            seen = f"{abs(ahead_ms)} ms {'behind' if ahead_ms > 0 else 'ahead of'}"
+            _log.warning("this machine's clock is %s the registry's; going by the registry's", seen)
+
+    @property
+    def knows_time(self) -> bool:
+        """Whether the registry has said what time it is."""
+        return self._ahead_ms is not None
 
     def now_unix_ms(self) -> int:
-        """The time by the registry's clock."""
-        return self._clock() + self._ahead_ms
+        """The time by the registry's clock; by this machine's until the registry has greeted."""
+        return self._clock() + (self._ahead_ms or 0)
 
-    async def holds(self, agent: str, key: str) -> bool:
-        """Whether this is the agent's key now, as the registry says; asked once a minute for each agent at most.
+    def known_key(self, agent: str) -> str | None:
+        """The agent's key, as the registry said within the last minute; None where it has to be asked."""
+        known = self._keys.get(agent)
+        return known[0] if known is not None and known[1] >= asyncio.get_running_loop().time() else None
 
-        An agent that the registry does not know, or a registry that does not answer, holds nothing.
+    async def key_of(self, agent: str) -> str:
+        """The agent's key now, as the registry says; asked once a minute for each agent at most.
+
+        Empty for an agent that the registry does not know, or where the registry does not answer.
         """
+        if (known := self.known_key(agent)) is not None:
+            return known
         try:
             subjects.agent_id(agent)
         except ValueError:
-            return False  # a name for people, as outsiders have them
-        now = asyncio.get_running_loop().time()
-        known = self._keys.get(agent)
-        if known is None or known[1] < now:
-            subject = subjects.endpoint("registry", "find")
-            try:
-                found = await Caller(self).insist(subject, wire.Find(agent=agent), wire.Found, patience_s=ATTEMPT_S)
-            except HmsError as error:
-                _log.warning("cannot ask for the key of %s: %s", agent, error)
-                return False
-            if len(self._keys) >= _MOST_KEYS:
-                self._keys.clear()
-            known = (found.agents[0].key if found.agents else "", now + _KEYS_AGE_S)
-            self._keys[agent] = known
-        return known[0] == key
+            return ""  # a name for people, as outsiders have them
+        subject = subjects.endpoint("registry", "find")
+        try:
+            found = await Caller(self).insist(subject, wire.Find(agent=agent), wire.Found, patience_s=ATTEMPT_S)
+        except HmsError as error:
+            _log.warning("cannot ask for the key of %s: %s", agent, error)
+            return ""
+        if len(self._keys) >= _MOST_KEYS:
+            self._keys.clear()
+        key = found.agents[0].key if found.agents else ""
+        self._keys[agent] = key, asyncio.get_running_loop().time() + _KEYS_AGE_S
+        return key
 
     def nonce(self) -> str:
         """A fresh nonce, which is also a fresh `move_id`."""
@@ -141,11 +152,13 @@ class Caller:
         """The bus's connection. Raises `Disconnected` before there is one."""
         return self.bus.link
 
-    def headers(self, subject: str, body: bytes, kind: str) -> dict[str, str]:
+    def headers(self, subject: str, body: bytes, kind: str, signed: bool = True) -> dict[str, str]:
         """The headers of a message of this type, freshly signed."""
         headers = headers_of(kind)
         headers[header.TRACEPARENT] = tracing.outgoing()
-        return headers | self.sender(subject, body)
+        if signed:
+            headers |= self.sender(subject, body)
+        return headers
 
     @property
     def signer(self) -> Signer | None:
@@ -156,7 +169,8 @@ class Caller:
         """The header that says who sends this, freshly signed; none where nobody signs."""
         if self._signer is None:
             return {}
-        return {header.SENDER: self._signer.sign(subject, body, self.bus.now_unix_ms(), self.bus.nonce())}
+        bus = self.bus
+        return {header.SENDER: self._signer.sign(subject, body, bus.now_unix_ms(), bus.nonce())}
 
     def deadline_unix_ms(self, timeout_s: float) -> int:
         """When somebody who waits this long stops waiting; whoever waits for *him* may stop earlier."""
@@ -164,20 +178,24 @@ class Caller:
         askers = tracing.deadline_unix_ms()
         return own if askers is None else min(own, askers)
 
-    async def ask(self, subject: str, body: bytes, kind: str, timeout_s: float, job: str | None = None) -> Incoming:
+    async def ask(
+        self, subject: str, body: bytes, kind: str, timeout_s: float, job: str | None = None, *, signed: bool = True
+    ) -> Incoming:
         """Ask once. An error reply is raised as what it says; a `job` is cancelled when this is."""
+        bus = self.bus
         with tracing.asking(subject):
-            headers = self.headers(subject, body, kind)
+            headers = self.headers(subject, body, kind, signed)
             deadline = self.deadline_unix_ms(timeout_s)
-            headers[header.DEADLINE] = str(deadline)
+            if bus.knows_time:  # by a clock that may be wrong, the registry's greeting would come too late
+                headers[header.DEADLINE] = str(deadline)
             if job is not None:
                 headers[header.JOB] = job
-            left_s = max(0.001, (deadline - self.bus.now_unix_ms()) / 1000)
+            left_s = max(0.001, (deadline - bus.now_unix_ms()) / 1000)
             try:
-                reply = await self.link.request(subject, body, headers, min(timeout_s, left_s))
+                reply = await bus.link.request(subject, body, headers, min(timeout_s, left_s))
             except asyncio.CancelledError:
                 if job is not None:
-                    self.bus.cancels.say(job)
+                    bus.cancels.say(job)
                 raise
             raise_error(reply)
             return reply

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hms_a2a import _check_genetic as genetic
 from hms_a2a import _check_graph as graph
+from hms_a2a import _check_import as imports
 from hms_a2a import _check_negotiation as negotiation
 from hms_a2a import _check_proof as proofs
 from hms_a2a import _check_task as tasks
@@ -24,6 +25,7 @@ from hms_a2a._limits import (
     MAX_CLAIMANTS,
     MAX_CLAIMS,
     MAX_COALITIONS,
+    MAX_DIGEST_ITEMS,
     MAX_EVALUATIONS,
     MAX_GAME_PLAYERS,
     MAX_GOODS,
@@ -267,6 +269,7 @@ def _market(market: wire.Market) -> None:
             raise BadWire("division", "state the rule by which the gains of evolved terms are divided")
         if not 1 <= market.evolve <= MAX_EVALUATIONS:
             raise BadWire("evolve", f"1 to {MAX_EVALUATIONS} evaluations")
+    imports.market(market)
 
 
 def _ring_length(max_ring: int) -> None:
@@ -379,6 +382,15 @@ def _snapshot(pointer: wire.SnapshotPointer) -> None:
         raise BadWire("chunks", f"at most {MAX_SNAPSHOT_CHUNKS} chunks")
 
 
+def _digest(digest: wire.Digest) -> None:
+    if digest.through < digest.after:
+        raise BadWire("through", "is not before after")
+    if len(digest.events) > MAX_DIGEST_ITEMS:
+        raise BadWire("events", f"at most {MAX_DIGEST_ITEMS} events")
+    if len(digest.offers) > MAX_DIGEST_ITEMS:
+        raise BadWire("offers", f"at most {MAX_DIGEST_ITEMS} offers")
+
+
 # --- by type ----------------------------------------------------------------------------------------------------------
 
 
@@ -397,12 +409,17 @@ _rule(wire.Withdraw, _reason)
 _rule(wire.Shown, _shown)
 _rule(wire.Alternating, negotiation.alternating)
 _rule(wire.ContractNet, negotiation.contract_net)
+_rule(wire.IteratedContractNet, negotiation.iterated_contract_net)
+_rule(wire.SingleText, negotiation.single_text)
 _rule(wire.TalkOffer, negotiation.outcome)
 _rule(wire.TalkEnd, negotiation.reason)
 _rule(wire.TalkCall, negotiation.call)
 _rule(wire.TalkBid, negotiation.outcome)
 _rule(wire.TalkDecline, negotiation.reason)
 _rule(wire.TalkAward, negotiation.award)
+_rule(wire.TalkRevise, negotiation.revise)
+_rule(wire.TalkText, negotiation.voted)
+_rule(wire.TalkResult, negotiation.voted)
 _rule(wire.ValueRequest, _valuations)
 _rule(wire.AnalyzeRequest, _analyze)
 _rule(wire.Divide, _divide)
@@ -425,6 +442,9 @@ _rule(wire.Prove, proofs.searched)
 _rule(wire.Refute, proofs.searched)
 _rule(wire.SearchProgress, lambda progress: _text(progress.nearest, "nearest"))
 _rule(wire.Declare, _declare)
+_rule(wire.Enact, imports.enact)
+_rule(wire.Revoke, imports.revoke)
+_rule(wire.CertificateEvent, imports.certificate)
 _rule(wire.TradeBalanceRequest, _balance)
 _rule(wire.SubmitJob, tasks.submit)
 _rule(wire.AddTasks, tasks.add)
@@ -442,3 +462,4 @@ _rule(wire.Found, _found)
 _rule(wire.Register, _register)
 _rule(wire.ReadInbox, _read_inbox)
 _rule(wire.SnapshotPointer, _snapshot)
+_rule(wire.Digest, _digest)

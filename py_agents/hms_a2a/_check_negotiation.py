@@ -9,6 +9,8 @@ from hms_a2a._errors import BadWire
 from hms_a2a._limits import MAX_CHOICES, MAX_ISSUES, MAX_PARTIES, MAX_ROUNDS, MAX_TRANSFERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hms_a2a import _wire as wire
 
 _MOST = 2**63 - 1
@@ -16,31 +18,41 @@ _MOST = 2**63 - 1
 
 def alternating(rules: wire.Alternating) -> None:
     """Every party on one seat, rounds within bounds, a sound domain."""
-    if not 2 <= len(rules.order) <= MAX_PARTIES:
-        raise BadWire("order", f"2 to {MAX_PARTIES} parties")
-    for index, party in enumerate(rules.order):
-        if party in rules.order[:index]:
-            raise BadWire(f"order[{index}]", "sits twice")
-    if not 1 <= rules.rounds <= MAX_ROUNDS:
-        raise BadWire("rounds", f"1 to {MAX_ROUNDS} rounds")
+    _seats(rules.order)
+    _rounds(rules.rounds)
     _domain(rules.domain, len(rules.order))
 
 
 def contract_net(rules: wire.ContractNet) -> None:
     """A score of issues that there are, and a domain of two seats."""
-    if len(rules.score) > MAX_ISSUES:
-        raise BadWire("score", f"at most {MAX_ISSUES} issues")
-    names = {issue.name for issue in rules.domain.issues}
-    for index, part in enumerate(rules.score):
-        if part.issue not in names:
-            raise BadWire(f"score[{index}].issue", f"there is no issue {part.issue}")
+    _score(rules)
     _domain(rules.domain, 2)
+
+
+def iterated_contract_net(rules: wire.IteratedContractNet) -> None:
+    """As a contract net, with rounds, an end that fits, and somebody to call again."""
+    _score(rules)
+    _rounds(rules.rounds)
+    later = rules.round_ms * (rules.rounds - 1)
+    if rules.round_ms < 1 or later > _MOST or rules.bids_until_unix_ms + later > _MOST:
+        raise BadWire("round_ms", "must be positive, and the last round's end must fit")
+    if not 1 <= rules.keep <= MAX_PARTIES:
+        raise BadWire("keep", f"1 to {MAX_PARTIES} bidders")
+    _domain(rules.domain, 2)
+
+
+def single_text(rules: wire.SingleText) -> None:
+    """Every party on one seat, a mediator who has none, rounds within bounds, a sound domain."""
+    _seats(rules.order)
+    if rules.mediator in rules.order:
+        raise BadWire("mediator", "takes part itself")
+    _rounds(rules.rounds)
+    _domain(rules.domain, len(rules.order))
 
 
 def outcome(word: wire.TalkOffer | wire.TalkBid) -> None:
     """Some choices, not too many."""
-    if not 1 <= len(word.outcome) <= MAX_ISSUES:
-        raise BadWire("outcome", f"1 to {MAX_ISSUES} choices")
+    _choices(word.outcome, "outcome")
 
 
 def reason(word: wire.TalkEnd | wire.TalkDecline) -> None:
@@ -54,11 +66,55 @@ def call(word: wire.TalkCall) -> None:
 
 
 def award(word: wire.TalkAward) -> None:
-    """Awarded to an answer that was heard."""
-    if len(word.heard) > MAX_PARTIES:
+    """Not too many answers."""
+    _heard(word.heard)
+
+
+def revise(word: wire.TalkRevise) -> None:
+    """Not too many answers, bidders in order, some choices."""
+    _heard(word.heard)
+    if not 1 <= len(word.called) <= MAX_PARTIES or list(word.called) != sorted(set(word.called)):
+        raise BadWire("called", f"1 to {MAX_PARTIES} bidders, sorted, each once")
+    _choices(word.best, "best")
+
+
+def voted(word: wire.TalkText | wire.TalkResult) -> None:
+    """Not too many votes, some choices."""
+    if len(word.votes) > MAX_PARTIES:
+        raise BadWire("votes", f"at most {MAX_PARTIES} votes")
+    _choices(word.outcome, "outcome")
+
+
+def _seats(order: Sequence[str]) -> None:
+    if not 2 <= len(order) <= MAX_PARTIES:
+        raise BadWire("order", f"2 to {MAX_PARTIES} parties")
+    for index, party in enumerate(order):
+        if party in order[:index]:
+            raise BadWire(f"order[{index}]", "sits twice")
+
+
+def _rounds(rounds: int) -> None:
+    if not 1 <= rounds <= MAX_ROUNDS:
+        raise BadWire("rounds", f"1 to {MAX_ROUNDS} rounds")
+
+
+def _score(rules: wire.ContractNet | wire.IteratedContractNet) -> None:
+    if len(rules.score) > MAX_ISSUES:
+        raise BadWire("score", f"at most {MAX_ISSUES} issues")
+    names = {issue.name for issue in rules.domain.issues}
+    for index, part in enumerate(rules.score):
+        if part.issue not in names:
+            raise BadWire(f"score[{index}].issue", f"there is no issue {part.issue}")
+
+
+def _heard(heard: Sequence[object]) -> None:
+    if len(heard) > MAX_PARTIES:
         raise BadWire("heard", f"at most {MAX_PARTIES} answers")
-    if word.bid is not None and word.bid not in word.heard:
-        raise BadWire("bid", "is none of those that were heard")
+
+
+def _choices(choices: Sequence[int], field: str) -> None:
+    if not 1 <= len(choices) <= MAX_ISSUES:
+        raise BadWire(field, f"1 to {MAX_ISSUES} choices")
 
 
 def _domain(domain: wire.Domain, seats: int) -> None:

@@ -19,6 +19,7 @@ from hms_a2a._limits import (
     MAX_TASKS,
     MAX_TEXT_BYTES,
     MIN_TASK_MS,
+    PPB,
     PPM,
 )
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def submit(message: wire.SubmitJob) -> None:
     """A job has tasks, or more to come; its crew is sorted, and its rules can be kept."""
     _tasks(message.tasks)
+    _pay(message.pay, message.tasks)
     if not message.tasks and not message.more:
         raise BadWire("tasks", "a job without tasks, and no more to come")
     _crew(message.verifiers, "verifiers")
@@ -81,6 +83,8 @@ def _rules(rules: wire.JobRules) -> None:
         raise BadWire("rules.attempts", f"1 to {MAX_ATTEMPTS}")
     if rules.price_ppm + rules.reputation_ppm + rules.skills_ppm != PPM:
         raise BadWire("rules.price_ppm", "the three weights must make a million")
+    if rules.least_reputation_ppb > PPB:
+        raise BadWire("rules.least_reputation_ppb", f"at most {PPB}")
 
 
 def _tasks(tasks: Sequence[wire.Task]) -> None:
@@ -89,6 +93,12 @@ def _tasks(tasks: Sequence[wire.Task]) -> None:
     unique((task.task for task in tasks), "tasks")
     for index, task in enumerate(tasks):
         _task(task, f"tasks[{index}]")
+
+
+def _pay(pay: wire.Pay | None, tasks: Sequence[wire.Task]) -> None:
+    for index, task in enumerate(tasks):
+        if pay is not None and task.skill == pay.good:
+            raise BadWire(f"tasks[{index}].skill", "is what the job pays with")
 
 
 def _task(task: wire.Task, place: str) -> None:

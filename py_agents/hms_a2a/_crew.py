@@ -67,8 +67,12 @@ class Crew:
         try:
             await work()
         except Exception:
-            self.failures += 1
-            _log.exception("%s: %s failed", self._name, what)
+            self.failed(what)
+
+    def failed(self, what: str) -> None:
+        """Log the exception at hand, which ended a piece of work."""
+        self.failures += 1
+        _log.exception("%s: %s failed", self._name, what)
 
     def _over(self, task: asyncio.Task[None], line: str | None) -> None:
         self._places.release()

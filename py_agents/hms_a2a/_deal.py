@@ -116,11 +116,14 @@ class Deal:
         self.opener, self.profile = self._agent, ask.profile
         return state
 
-    async def accept(self, *, holdings: Mapping[str, int] | None = None) -> wire.State:
+    async def accept(
+        self, *, holdings: Mapping[str, int] | None = None, transcript: wire.Transcript | None = None
+    ) -> wire.State:
         """Accept the terms on the table, stating what their goods are worth; asks until they expire.
 
         It also states how much the agent holds of what it gives, which a deal that requires the claim ``holdings``
-        needs: what is left of its offer in the deal's market, or `holdings`, in minor units of each good.
+        needs: what is left of its offer in the deal's market, or `holdings`, in minor units of each good. Terms that
+        come of a negotiation are accepted with its `transcript`, which `Agent.negotiations` does.
 
         Safe to call again, after a restart as well: the same acceptance has the same `move_id`. Raises `Conflict` when
         the deal is elsewhere by now, `Late` when it is too late, `TimedOut` when nobody knows.
@@ -133,6 +136,7 @@ class Deal:
             terms_hash=self.terms_hash,
             valuation=valuation,
             holdings=self._holdings(holdings),
+            transcript=transcript,
         )
         if self._membership is not None:
             self._membership.promise(self.id, self.terms)
@@ -149,8 +153,11 @@ class Deal:
             return [wire.Holding(good=good, quantity=units) for good, units in sorted(stated.items())]
         return self._membership.holdings(self.terms, self.id) if self._membership else []
 
-    async def reject(self, reason: str = "") -> wire.State:
-        """Say no; the deal ends. The other parties hear the reason (its first 1,024 bytes)."""
+    async def reject(self, reason: str = "", *, transcript: wire.Transcript | None = None) -> wire.State:
+        """Say no; the deal ends. The other parties hear the reason (its first 1,024 bytes).
+
+        A negotiation that came to nothing may end with its `transcript`.
+        """
         has_terms = self._terms is not None
         ask = wire.Reject(
             move_id=self._move_id("reject"),
@@ -158,23 +165,39 @@ class Deal:
             deal=self.id,
             terms_hash=self.terms_hash if has_terms else None,
             reason=_shortened(reason),
+            transcript=transcript,
         )
         return await self._move("reject", ask, ask.deadline_unix_ms)
 
-    async def withdraw(self, reason: str = "") -> wire.State:
-        """Take an own deal back; it ends."""
+    async def withdraw(self, reason: str = "", *, transcript: wire.Transcript | None = None) -> wire.State:
+        """Take an own deal back; it ends. A negotiation that came to nothing may end with its `transcript`."""
         ask = wire.Withdraw(
-            move_id=self._caller.bus.nonce(), deadline_unix_ms=self._soon(), deal=self.id, reason=_shortened(reason)
+            move_id=self._caller.bus.nonce(),
+            deadline_unix_ms=self._soon(),
+            deal=self.id,
+            reason=_shortened(reason),
+            transcript=transcript,
         )
         return await self._move("withdraw", ask, ask.deadline_unix_ms)
 
-    async def propose(self, terms: wire.Terms) -> wire.State:
-        """Put terms on the table of an own deal that was opened without any, and accept them where it is a party."""
+    async def propose(self, terms: wire.Terms, *, agreement: wire.Agreement | None = None) -> wire.State:
+        """Put terms on the table of a deal that was opened without any, and accept them where it is a party.
+
+        Terms that come of a negotiation are proposed with the `agreement`, which `Agent.negotiations` does.
+        """
         body = encode(terms)
-        ask = wire.Propose(move_id=self._caller.bus.nonce(), deadline_unix_ms=self._soon(), deal=self.id, terms=body)
+        ask = wire.Propose(
+            move_id=self._caller.bus.nonce() if agreement is None else self._move_id("propose"),
+            deadline_unix_ms=self._soon() if agreement is None else terms.expires_unix_ms,
+            deal=self.id,
+            terms=body,
+            agreement=agreement,
+        )
         state = await self._move("propose", ask, ask.deadline_unix_ms)
         self.on_table(body)
-        return await self.accept() if self._agent in terms.parties else state
+        if self._agent not in terms.parties:
+            return state
+        return await self.accept(transcript=None if agreement is None else agreement.transcript)
 
     async def confirm(self) -> wire.State:
         """Confirm that everything this agent was due has arrived; asks until the last due date."""

@@ -18,7 +18,8 @@ from hms_a2a import _subjects as subjects
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hms_a2a._link import Incoming, Link, Tap
+    from hms_a2a._client import Incoming
+    from hms_a2a._link import Link, Tap
 
 _VERBS = ("PING", "INFO", "STATS")
 

@@ -7,6 +7,9 @@
     ├── BadWire             a message that breaks the contract, coming or going; `field` says where
     ├── NoTerms             a deal that has no terms yet was asked about them
     ├── Refusal             what an author's handler raises, to answer no
+    ├── Declined            what a worker's handler raises, to give its task back
+    ├── JobFailed           a job that was awaited failed, by `rule`, or was cancelled
+    ├── WordRefused         a word of a negotiation that is not taken, by which `rule`
     ├── BusError            the question did not get an answer
     │   ├── Disconnected    no broker, or the agent was stopped
     │   ├── NoResponders    a broker, and nobody there who answers this
@@ -58,6 +61,20 @@ class NoTerms(HmsError):
     """A deal that has no terms yet was asked about them."""
 
 
+class WordRefused(HmsError):
+    """A word of a negotiation that is not taken; the talk goes on as if it had not been said.
+
+    `rule` is the rule that refuses it, a stable word: ``late``, ``out_of_turn``, ``duplicate``, ``foreign``,
+    ``broken_chain``, ``unknown_offer``, ``outside_domain``, ``over``, ``wrong_award``, ``wrong_call``, ``wrong_count``,
+    ``wrong_text`` or ``malformed``.
+    """
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"{rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+
 class Refusal(HmsError):
     """Raise it in a handler to answer whoever asked with an error of your own.
 
@@ -83,6 +100,19 @@ class Refusal(HmsError):
         self.rule = rule
         self.field = field
         self.retry_after_ms = retry_after_ms
+
+
+class Declined(HmsError):
+    """Raised by a worker's handler: it gives the task back, with this reason."""
+
+
+class JobFailed(HmsError):
+    """A job that was awaited failed or was cancelled."""
+
+    def __init__(self, job: str, rule: str | None) -> None:
+        super().__init__(f"job {job}: {rule or 'cancelled'}")
+        #: The rule that failed it, a stable word; None where its supervisor ended it.
+        self.rule = rule
 
 
 class BusError(HmsError):

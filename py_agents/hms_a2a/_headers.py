@@ -18,7 +18,8 @@ JOB: Final = "Hms-Job"
 """The name under which the requester watches and stops this request: see `crate::core::Job`."""
 ANSWERS: Final = "Hms-Answers"
 """How many answers the asker reads, where it is more than one: `each`, one of everybody who hears the question, or
-`stream`, any number of one answerer, after which an empty body without headers is the end. Such answers are signed.
+`stream`, any number of one answerer, after which an empty body without headers is the end. Such answers are
+signed.
 """
 TRACEPARENT: Final = "traceparent"
 """The W3C trace context."""

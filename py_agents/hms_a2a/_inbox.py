@@ -5,9 +5,9 @@ enough for as long as each entry names the one that was seen last; where it does
 that was away), what lies between is read from the registry. Subscribing comes first and reading second, so that
 nothing falls in between.
 
-An entry counts as done when the work that it caused has ended. What was not done when the process died comes again:
-*at least once* across restarts, exactly once within one. The low-water mark is kept in a file where there is a folder
-for it; without one, the inbox is read from its beginning.
+An entry counts as done when the work that it caused has ended. What was not done when the agent left, or died, comes
+again: *at least once* across restarts, exactly once within one. The low-water mark is kept in a file where there is a
+folder for it; without one, the inbox is read from its beginning.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import msgspec
 
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
+from hms_a2a import _tracing as tracing
 from hms_a2a import _wire as wire
 from hms_a2a._crew import ended
 from hms_a2a._errors import HmsError
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hms_a2a._bus import Caller
-    from hms_a2a._link import Incoming, Tap
+    from hms_a2a._client import Incoming
+    from hms_a2a._link import Tap
 
 _log = logging.getLogger("hms_a2a")
 
@@ -108,9 +110,13 @@ class Inbox:
     """Hands an agent's entries over in order."""
 
     def __init__(
-        self, caller: Caller, agent: str, cursor: Cursor, deliver: Callable[[bytes], Awaitable[asyncio.Task[None]]]
+        self,
+        caller: Caller,
+        agent: str,
+        cursor: Cursor,
+        deliver: Callable[[bytes], Awaitable[asyncio.Task[None] | None]],
     ) -> None:
-        """Entries go to `deliver`; the task that it returns ends when the entry is done."""
+        """Entries go to `deliver`; the task that it returns ends when the entry is done. Without one it is not done."""
         self._caller = caller
         self._agent = agent
         self._cursor = cursor
@@ -167,7 +173,9 @@ class Inbox:
             if before != self._cursor.seen:
                 await self._read_stored()
             if sequence > self._cursor.seen:
-                await self._take(sequence, entry.body)
+                # Of the trace of what it tells of, where the live copy says so: what is stored is handed over without.
+                with tracing.caused_by(entry.headers.get(header.TRACEPARENT)):
+                    await self._take(sequence, entry.body)
 
     async def _read_stored(self) -> None:
         """Read what is stored and was not seen; as often as it takes."""
@@ -189,7 +197,8 @@ class Inbox:
     async def _take(self, sequence: int, body: bytes) -> None:
         self._cursor.take(sequence)
         task = await self._deliver(body)
-        task.add_done_callback(lambda task: self._done(task, sequence))
+        if task is not None:
+            task.add_done_callback(lambda task: self._done(task, sequence))
 
     def _done(self, task: asyncio.Task[None], sequence: int) -> None:
         if task.cancelled():

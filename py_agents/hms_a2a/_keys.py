@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nkeys
 
+from hms_a2a._ed25519 import is_key, signer
 from hms_a2a._errors import BadSetting
 
 _log = logging.getLogger("hms_a2a")
@@ -37,9 +38,9 @@ class Key:
             prefix, whole = 0, False
         if prefix != nkeys.PREFIX_BYTE_USER or not whole:
             raise BadSetting("not the seed of an NKey of a user (SU…)")
-        self._pair = nkeys.from_seed(bytearray(raw))
+        self._sign = signer(bytes(secret))
         #: The public key, `U…`.
-        self.public: str = self._pair.public_key.decode()
+        self.public: str = nkeys.from_seed(bytearray(raw)).public_key.decode()
 
     @classmethod
     def generate(cls) -> Key:
@@ -65,8 +66,7 @@ class Key:
 
     def sign(self, message: bytes) -> bytes:
         """The Ed25519 signature of a message: 64 bytes."""
-        signature: bytes = self._pair.sign(message)
-        return signature
+        return self._sign(message)
 
     def __repr__(self) -> str:
         return f"Key({self.public})"
@@ -106,7 +106,7 @@ def _decode_public(key: str) -> tuple[int, bytes] | None:
         return None
     if nkeys.crc16(bytearray(raw[:-2])).to_bytes(2, "little") != raw[-2:]:
         return None
-    return raw[0], raw[1:-2]
+    return (raw[0], raw[1:-2]) if is_key(raw[1:-2]) else None
 
 
 def _make(path: Path) -> None:

@@ -43,8 +43,8 @@ MAX_FACTORS: Final = 64
 MAX_EXPANDED_BITS: Final = 65536
 """Most bits of a coefficient while a checker expands."""
 MAX_EXPANSION: Final = 20000000
-"""Most products of terms that a checker expands for one certificate, each counted as often as its coefficient has words
-of 64 bits.
+"""Most products of terms that a checker expands for one certificate, each counted as often as its coefficient has
+words of 64 bits.
 """
 MAX_CLAIM_CHARS: Final = 65536
 """Longest claim in infix form, in characters."""
@@ -90,6 +90,8 @@ MAX_PERIODS: Final = 10000
 """Most periods of a path of balances."""
 MAX_PATH_POINTS: Final = 250000
 """Most points of all paths in one answer: parties and pairs times periods."""
+MAX_LOTS: Final = 1024
+"""Most lots of import certificates that one certificate outlives."""
 MAX_TEXT_BYTES: Final = 1024
 """Longest free text (a reason, a memo), in bytes."""
 MAX_SENDER_BYTES: Final = 2048
@@ -148,3 +150,7 @@ MAX_BIDS: Final = 256
 """Most bids that one announcement takes."""
 PPB: Final = 1000000000
 """Parts in a billion: the whole."""
+MAX_DIGEST_ITEMS: Final = 1000
+"""Most events, and most offers, of one digest for onlookers."""
+DIGEST_EVERY_MS: Final = 500
+"""How often onlookers are told what happened meanwhile, in milliseconds."""

@@ -19,18 +19,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import nats.errors
-from nats.aio.client import Client
 
+from hms_a2a._alarms import Alarms
+from hms_a2a._client import Connection, Incoming, Taker
 from hms_a2a._crew import ended
 from hms_a2a._errors import BadSetting, BadWire, BusError, Disconnected, NoResponders, TimedOut
 
 if TYPE_CHECKING:
-    from nats.aio.msg import Msg
+    from collections.abc import Callable, Iterator
+
+    from nats.aio.client import Client
     from nats.aio.subscription import Subscription as NatsSubscription
 
     from hms_a2a._settings import Settings
@@ -40,20 +42,9 @@ _log = logging.getLogger("hms_a2a")
 _PING_EVERY_S = 15
 _RETRY_AFTER_S = 0.5
 _CONNECT_TIMEOUT_S = 5
+#: After so long whoever waits for the first connection is told why.
+_SILENT_S = 1.0
 _FLUSH_TIMEOUT_S = 5
-
-
-class Incoming(msgspec.Struct, frozen=True):
-    """A message as it came."""
-
-    subject: str
-    body: bytes
-    headers: dict[str, str]
-    reply: str | None
-
-
-#: What takes the messages of a tap. They come one after the other: whatever takes long belongs in a task.
-Taker = Callable[[Incoming], Awaitable[None]]
 
 
 class Tap:
@@ -66,11 +57,8 @@ class Tap:
         self._sub: NatsSubscription | None = None
         self.subject = subject
 
-    async def _open(self, client: Client) -> None:
-        async def hand_over(msg: Msg) -> None:
-            await self._take(_incoming(msg))
-
-        self._sub = await client.subscribe(self.subject, queue=self._group, cb=hand_over)
+    async def _open(self, client: Connection) -> None:
+        self._sub = await client.hear(self.subject, self._group, self._take)
 
     async def stop(self) -> None:
         """Ask for no more, and hand over what is here already."""
@@ -91,17 +79,19 @@ class Link:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._client: Client | None = None
+        self._client: Connection | None = None
         self._taps: set[Tap] = set()
         self._closing = False
         self._rebuilding: asyncio.Task[None] | None = None
         self._last_error: Exception | None = None
         self._refused = asyncio.Event()
+        #: What ends waiting, on this connection's event loop.
+        self.alarms = Alarms()
         #: Called after every reconnection.
         self.on_reconnect: list[Callable[[], None]] = []
 
     @property
-    def client(self) -> Client:
+    def client(self) -> Connection:
         """The connection itself, for what this package does not do. Another one after a rebuild: don't keep it.
 
         Raises `Disconnected` before it is opened.
@@ -127,10 +117,16 @@ class Link:
         Raises `Disconnected` when no broker answers `within_s`, or it refuses the login.
         """
         where = self._settings.shown()
-        client = Client()
+        client = Connection()
         connecting = asyncio.ensure_future(self._connect(client))
         refused = asyncio.ensure_future(self._refused.wait())
-        await asyncio.wait({connecting, refused}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        either = {connecting, refused}
+        silent_s = min(_SILENT_S, within_s)
+        done, _ = await asyncio.wait(either, timeout=silent_s, return_when=asyncio.FIRST_COMPLETED)
+        if not done and within_s > silent_s:
+            if self._last_error is not None:
+                _log.warning("no broker at %s yet (%s); trying for %g s", where, self._last_error, within_s)
+            await asyncio.wait(either, timeout=within_s - silent_s, return_when=asyncio.FIRST_COMPLETED)
         refused.cancel()
         if not connecting.done():
             await ended(connecting)
@@ -160,16 +156,32 @@ class Link:
 
         While the broker is away up to 2 MB wait for it; beyond that this raises `Disconnected`.
         """
-        with _our_errors(subject):
-            await self.client.publish(subject, body, reply=reply, headers=headers)
+        client = self.client
+        if not client.post(subject, body, headers, reply):
+            with _our_errors(subject):
+                await client.publish(subject, body, reply=reply, headers=headers)
 
     async def request(self, subject: str, body: bytes, headers: dict[str, str], timeout_s: float) -> Incoming:
         """Ask, and wait for the first answer.
 
         Raises `TimedOut`, `NoResponders` or `Disconnected`.
         """
-        with _our_errors(subject):
-            return _incoming(await self.client.request(subject, body, timeout=timeout_s, headers=headers))
+        client = self.client
+        inbox, coming = client.expect()
+        give_up = partial(_give_up, coming)
+        alarm = self.alarms.set(timeout_s, give_up)
+        try:
+            if not client.post(subject, body, headers, inbox):
+                await self.publish(subject, body, headers, inbox)
+            answer = await coming
+        finally:
+            self.alarms.drop(alarm, give_up)
+            client.forget(inbox)
+        if answer is None:
+            raise TimedOut(f"no answer from {subject} in time")
+        if answer.is_no_responders:
+            raise NoResponders(f"nobody answers {subject}")
+        return answer
 
     def inbox(self) -> str:
         """A subject for answers that nobody else has."""
@@ -202,7 +214,7 @@ class Link:
         await client.flush(timeout=_FLUSH_TIMEOUT_S)
         await client.flush(timeout=_FLUSH_TIMEOUT_S)
 
-    async def _connect(self, client: Client) -> None:
+    async def _connect(self, client: Connection) -> None:
         try:
             options: dict[str, Any] = {**self._settings.login()}
             if self._settings.inbox_prefix:
@@ -222,6 +234,7 @@ class Link:
                 tls_handshake_first=self._settings.tls_first,
                 **options,
             )
+            await client.hear_answers()
         except (nats.errors.Error, OSError, ValueError) as error:
             raise BadSetting(f"cannot connect to {self._settings.shown()}: {error}") from error
 
@@ -253,7 +266,7 @@ class Link:
     async def _rebuild(self) -> None:
         """Make the connection anew where nats-py has given it up."""
         while True:
-            client = Client()
+            client = Connection()
             try:
                 await self._connect(client)
                 for tap in list(self._taps):
@@ -271,8 +284,9 @@ class Link:
             return
 
 
-def _incoming(msg: Msg) -> Incoming:
-    return Incoming(msg.subject, msg.data, msg.headers or {}, msg.reply or None)
+def _give_up(coming: asyncio.Future[Incoming | None]) -> None:
+    if not coming.done():
+        coming.set_result(None)
 
 
 async def _drained(sub: NatsSubscription) -> None:

@@ -12,16 +12,15 @@ import itertools
 import logging
 from typing import TYPE_CHECKING
 
+from hms_a2a._client import Incoming
 from hms_a2a._crew import ended
 from hms_a2a._errors import BadWire, Disconnected, NoResponders, TimedOut
 from hms_a2a._limits import MAX_CLEARING_BODY_BYTES
-from hms_a2a._link import Incoming, Link, Tap
+from hms_a2a._link import Link, Tap
 from hms_a2a._settings import Settings
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
-
-    from hms_a2a._link import Taker
+    from hms_a2a._client import Connection, Taker
 
 _log = logging.getLogger("hms_a2a")
 
@@ -116,7 +115,7 @@ class MemoryLink(Link):
         self._here: set[MemoryTap] = set()
 
     @property
-    def client(self) -> Client:
+    def client(self) -> Connection:
         """There is none: what NATS can do besides is not in memory. Raises `Disconnected`."""
         raise Disconnected("there is no NATS connection on a bus in memory: test with a real one")
 
@@ -173,7 +172,7 @@ class MemoryLink(Link):
         finally:
             self._here.discard(tap)
             await tap.drop()
-        if not reply.body and reply.headers == _NO_RESPONDERS:
+        if reply.is_no_responders:
             raise NoResponders(f"nobody answers {subject}")
         return reply
 

@@ -21,7 +21,7 @@ from hms_a2a._limits import MAX_BODY_BYTES, MAX_CLEARING_BODY_BYTES
 from hms_a2a._signing import signed_by, system_clock
 
 if TYPE_CHECKING:
-    from hms_a2a._link import Incoming
+    from hms_a2a._client import Incoming
     from hms_a2a._memory import MemoryLink
     from hms_a2a._signing import Sender
 

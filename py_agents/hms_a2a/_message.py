@@ -10,11 +10,14 @@ from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
 from hms_a2a._bus import headers_of
-from hms_a2a._codec import decode, encode, scan
+from hms_a2a._closed import decoder_of_closed
+from hms_a2a._codec import decode, encode, refusal, scan
 from hms_a2a._errors import BadWire
-from hms_a2a._limits import MAX_BODY_BYTES
+from hms_a2a._limits import MAX_BODY_BYTES, MAX_ENTRIES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hms_a2a._bus import Caller
 
 B = TypeVar("B")
@@ -27,12 +30,11 @@ class Message(Generic[B]):
     """A message from another agent.
 
     `body` is what it says: a `wire` message where it is one, an object of the type that was asked for, else a dict (or
-    whatever stands at the root). `sender` is the agent whose key signed it, as the registry knows the key; None when
-    nobody signed it. `topic` is where it was said; None for a message that came to the inbox. `deadline_unix_ms` is
-    when whoever asks stops waiting, where that is said.
+    whatever stands at the root). `topic` is where it was said; None for a message that came to the inbox.
+    `deadline_unix_ms` is when whoever asks stops waiting, where that is said.
     """
 
-    __slots__ = ("_caller", "_reply", "_signs", "at_unix_ms", "body", "deadline_unix_ms", "raw", "sender", "topic")
+    __slots__ = ("_caller", "_reply", "_sender", "_signs", "at_unix_ms", "body", "deadline_unix_ms", "raw", "topic")
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class Message(Generic[B]):
         raw: bytes,
         *,
         topic: str | None = None,
-        sender: str | None = None,
+        sender: str | Callable[[], str | None] | None = None,
         at_unix_ms: int | None = None,
         deadline_unix_ms: int | None = None,
         reply: str | None = None,
@@ -50,12 +52,22 @@ class Message(Generic[B]):
         self.body = body
         self.raw = raw
         self.topic = topic
-        self.sender = sender
+        self._sender = sender
         self.at_unix_ms = at_unix_ms
         self.deadline_unix_ms = deadline_unix_ms
         self._reply = reply
         self._caller = caller
         self._signs = signs
+
+    @property
+    def sender(self) -> str | None:
+        """The agent whose key signed it, as the registry knew the key when it came; None when nobody signed it.
+
+        The signature is checked where this is first read: that costs more than all else about a message.
+        """
+        if callable(self._sender):
+            self._sender = self._sender()
+        return self._sender
 
     @property
     def wants_reply(self) -> bool:
@@ -117,11 +129,30 @@ def decode_any(raw: bytes, of: type[T] | None) -> T | Any:
         return None
     if len(raw) > MAX_BODY_BYTES:
         raise BadWire("", f"the body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are read")
-    kind = scan(raw, contract=False)
+    if (quick := _decode_closed(raw, of)) is not None:
+        return quick
+    try:
+        kind = scan(raw, contract=False)
+    except BadWire as error:
+        if raw[:1] in (b"{", b"["):  # what a body in MessagePack is least likely to begin with, a lone number
+            raise BadWire("", f"{error.reason}: it looks like JSON, and bodies are MessagePack") from error
+        raise
     try:
         if of is not None:
             return msgspec.msgpack.decode(raw, type=of)
         known = _KINDS.get(kind or "")
         return decode(raw, known) if known else msgspec.msgpack.decode(raw)
     except msgspec.MsgspecError as error:
-        raise BadWire("", str(error)) from error
+        raise refusal(str(error)) from error
+
+
+def _decode_closed(raw: bytes, of: Any) -> Any:
+    """A body of a closed type that is written as this package writes it; None for any other."""
+    decoder = decoder_of_closed(of) if isinstance(of, type) and len(raw) <= MAX_ENTRIES else None
+    if decoder is None:
+        return None
+    try:
+        body = decoder.decode(raw)
+        return body if msgspec.msgpack.encode(body) == raw else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

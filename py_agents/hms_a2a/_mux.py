@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hms_a2a._errors import Disconnected
 
 if TYPE_CHECKING:
-    from hms_a2a._link import Incoming, Link
+    from hms_a2a._client import Incoming
+    from hms_a2a._link import Link
 
 #: Answers that wait for an asker that is slow.
 _WAITING = 65_536

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hms_a2a._value import Outlook, Price, Range, quantity
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TOKEN = re.compile(r"[a-z0-9_-]{1,63}")
+
+K = TypeVar("K", bound=StrEnum)
 
 NOTHING: Mapping[str, int] = {}
 
@@ -26,6 +29,14 @@ def token(text: str, what: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise ValueError(f"{what} is 1 to 63 of a-z, 0-9, _ and -, not {text!r}")
     return text
+
+
+def one_of(kind: type[K], text: str, what: str) -> K:
+    """One of the words of the contract. Raises `ValueError` for any other."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{what} is one of {', '.join(kind)}, not {text!r}") from None
 
 
 class Give:

@@ -47,7 +47,9 @@ class Presence:
             await ended(self._renewing)
 
     async def leave(self) -> None:
-        """Tell the registry that the agent is gone."""
+        """Tell the registry that the agent is gone, if it was told that it is there."""
+        if self._renewing is None:
+            return
         subject = subjects.endpoint("registry", "leave")
         await self._caller.insist(subject, wire.Leave(agent=self._card.agent), wire.Done, patience_s=3.0)
 

@@ -26,7 +26,7 @@ ENDS: Final[frozenset[State]] = frozenset(
 )
 """The states that nothing can follow."""
 
-OPENER_IS_PARTY: Final[frozenset[Profile]] = frozenset((Profile.FIXED_1, Profile.SAO_1, Profile.CNP_1))
+OPENER_IS_PARTY: Final[frozenset[Profile]] = frozenset((Profile.FIXED_1, Profile.SAO_1, Profile.CNP_1, Profile.ICNP_1))
 """The profiles in which whoever opens must be a party."""
 
 TABLES: Final[dict[Profile, tuple[Row, ...]]] = {
@@ -110,6 +110,47 @@ TABLES: Final[dict[Profile, tuple[Row, ...]]] = {
     Profile.CNP_1: (
         Row(None, Mover.OPENER, Verb.OPEN, State.OPEN),
         Row(State.OPEN, Mover.OPENER, Verb.PROPOSE, State.NEGOTIATING),
+        Row(State.OPEN, Mover.OPENER, Verb.WITHDRAW, State.WITHDRAWN),
+        Row(State.OPEN, Mover.DESK, Verb.EXPIRE, State.EXPIRED),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT, State.NEGOTIATING),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT_LAST, State.AGREED),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.REJECT, State.REJECTED),
+        Row(State.NEGOTIATING, Mover.OPENER, Verb.WITHDRAW, State.WITHDRAWN),
+        Row(State.NEGOTIATING, Mover.DESK, Verb.EXPIRE, State.EXPIRED),
+        Row(State.AGREED, Mover.DESK, Verb.CERTIFY, State.CERTIFIED),
+        Row(State.AGREED, Mover.DESK, Verb.REFUSE, State.REFUSED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.COMMIT, State.COMMITTED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.COMMIT_IMMEDIATE, State.SETTLED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.REFUSE, State.REFUSED),
+        Row(State.COMMITTED, Mover.RECEIVER, Verb.CONFIRM, State.COMMITTED),
+        Row(State.COMMITTED, Mover.RECEIVER, Verb.CONFIRM_LAST, State.SETTLED),
+        Row(State.COMMITTED, Mover.DESK, Verb.FAIL, State.FAILED),
+        Row(State.FAILED, Mover.LEDGER, Verb.COMPENSATE, State.COMPENSATED),
+    ),
+    Profile.ICNP_1: (
+        Row(None, Mover.OPENER, Verb.OPEN, State.OPEN),
+        Row(State.OPEN, Mover.OPENER, Verb.PROPOSE, State.NEGOTIATING),
+        Row(State.OPEN, Mover.OPENER, Verb.WITHDRAW, State.WITHDRAWN),
+        Row(State.OPEN, Mover.DESK, Verb.EXPIRE, State.EXPIRED),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT, State.NEGOTIATING),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT_LAST, State.AGREED),
+        Row(State.NEGOTIATING, Mover.PARTY, Verb.REJECT, State.REJECTED),
+        Row(State.NEGOTIATING, Mover.OPENER, Verb.WITHDRAW, State.WITHDRAWN),
+        Row(State.NEGOTIATING, Mover.DESK, Verb.EXPIRE, State.EXPIRED),
+        Row(State.AGREED, Mover.DESK, Verb.CERTIFY, State.CERTIFIED),
+        Row(State.AGREED, Mover.DESK, Verb.REFUSE, State.REFUSED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.COMMIT, State.COMMITTED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.COMMIT_IMMEDIATE, State.SETTLED),
+        Row(State.CERTIFIED, Mover.LEDGER, Verb.REFUSE, State.REFUSED),
+        Row(State.COMMITTED, Mover.RECEIVER, Verb.CONFIRM, State.COMMITTED),
+        Row(State.COMMITTED, Mover.RECEIVER, Verb.CONFIRM_LAST, State.SETTLED),
+        Row(State.COMMITTED, Mover.DESK, Verb.FAIL, State.FAILED),
+        Row(State.FAILED, Mover.LEDGER, Verb.COMPENSATE, State.COMPENSATED),
+    ),
+    Profile.STX_1: (
+        Row(None, Mover.OPENER, Verb.OPEN, State.OPEN),
+        Row(State.OPEN, Mover.OPENER, Verb.PROPOSE, State.NEGOTIATING),
+        Row(State.OPEN, Mover.PARTY, Verb.REJECT, State.REJECTED),
         Row(State.OPEN, Mover.OPENER, Verb.WITHDRAW, State.WITHDRAWN),
         Row(State.OPEN, Mover.DESK, Verb.EXPIRE, State.EXPIRED),
         Row(State.NEGOTIATING, Mover.PARTY, Verb.ACCEPT, State.NEGOTIATING),

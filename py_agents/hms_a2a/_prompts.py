@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from hms_a2a._bus import Caller
+    from hms_a2a._client import Incoming
     from hms_a2a._crew import Crew
-    from hms_a2a._link import Incoming, Link, Tap
+    from hms_a2a._link import Link, Tap
 
 _log = logging.getLogger("hms_a2a")
 
@@ -179,15 +180,10 @@ class Prompts:
         began = time.perf_counter_ns()
         self._prompt.requests += 1
         link = self._caller.link
-        scope = asyncio.timeout(None)
-        cancels = self._caller.bus.cancels
+        work = tracing.at_work(f"prompt {self._agent}", incoming.headers.get(header.TRACEPARENT))
         try:
-            async with scope:
-                with (
-                    cancels.heeding(incoming.headers.get(header.JOB), scope),
-                    tracing.at_work(f"prompt {self._agent}", incoming.headers.get(header.TRACEPARENT)),
-                ):
-                    await self._answer(incoming, reply)
+            with self._caller.bus.cancels.scope(incoming.headers.get(header.JOB)), work:
+                await self._answer(incoming, reply)
         except Refusal as refusal:
             self._failed(refusal.message)
             await link.publish(reply, b"", _error(refusal.code, refusal.message))
@@ -195,8 +191,6 @@ class Prompts:
             await link.publish(reply, b"", _error(500, f"{self._agent} was stopped"))  # the answer is not whole
             raise
         except Exception as error:
-            if isinstance(error, TimeoutError) and scope.expired():
-                return  # whoever asked wants no answer any more
             self._failed(type(error).__name__)
             await link.publish(reply, b"", _error(500, f"{self._agent} failed to answer"))
             raise
@@ -237,7 +231,7 @@ class Prompts:
         now = bus.now_unix_ms()
         if sender is None or not sender.is_fresh(now) or not self._is_new((sender.user, sender.nonce), now):
             raise Refusal("sender rejected", code=401)
-        known = sender.name is not None and await bus.holds(sender.name, sender.user)
+        known = sender.name is not None and await bus.key_of(sender.name) == sender.user
         return sender.name if known else None, sender.user
 
     def _is_new(self, nonce: tuple[str, str], now_unix_ms: int) -> bool:

@@ -17,12 +17,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hms_a2a._bus import Bus
-    from hms_a2a._link import Incoming
+    from hms_a2a._client import Incoming
     from hms_a2a._mux import Box
-
-#: The broker's own word, in a header, for a question that nobody hears.
-_STATUS = "Status"
-_NO_RESPONDERS = "503"
 
 
 class Replies:
@@ -70,7 +66,7 @@ class Replies:
                 reply = await self._here.get()
         except TimeoutError as error:
             raise TimedOut(f"no answer from {self._subject} in time") from error
-        if not reply.body and reply.headers.get(_STATUS) == _NO_RESPONDERS:
+        if reply.is_no_responders:
             raise NoResponders(f"nobody answers {self._subject}")
         return reply
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import nacl.exceptions
-import nacl.signing
 
+from hms_a2a._ed25519 import verify
+from hms_a2a._fresh import fresh
 from hms_a2a._keys import is_public, public_bytes
 from hms_a2a._limits import MAX_SENDER_BYTES, REPLAY_WINDOW_MS
 
@@ -35,7 +35,8 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # 64 bytes leave four bits of the last character unused: they are nought, so that a signature has one spelling.
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{85}[AQgw]")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,64}|\$G")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+# What else ISO 8601 allows is read differently in other languages, as are leap seconds and midnight as 24:00.
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z", re.ASCII)
 
 
 def system_clock() -> int:
@@ -45,7 +46,7 @@ def system_clock() -> int:
 
 def random_nonce() -> str:
     """128 random bits."""
-    return secrets.token_urlsafe(16)
+    return base64.urlsafe_b64encode(fresh())[:22].decode()
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,13 +73,29 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return abs(now_unix_ms - at.timestamp() * 1000) <= REPLAY_WINDOW_MS + 1000
 
 
+class _Named(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+def claimed_name(header: str | None) -> str | None:
+    """Who an ``Agent-Sender`` header says it is, nothing checked; None where it does not say."""
+    if not header or len(header) > MAX_SENDER_BYTES:
+        return None
+    try:
+        return msgspec.json.decode(header, type=_Named).name
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return None
+
+
 class Signer:
     """Signs as one agent."""
 
     def __init__(self, key: Key, account: str, name: str) -> None:
         self._key = key
         self._account = account
-        self._name = name
+        # What is the same in every header and under every signature, up to the subject.
+        self._head = f'{{"v":1,"account":{_quoted(account)},"user":"{key.public}","name":{_quoted(name)},"sub":'
+        self._tag = f"AGENT-SENDER-V1\n{account}\n{key.public}\n"
 
     @property
     def account(self) -> str:
@@ -97,20 +114,11 @@ class Signer:
 
     def sign(self, subject: str, payload: bytes, now_unix_ms: int, nonce: str) -> str:
         """The header for `payload` on `subject`, signed at this time (whole seconds of it)."""
-        ts = datetime.fromtimestamp(now_unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        user = self._key.public
-        signature = self._key.sign(_to_sign(self._account, user, subject, ts, nonce, payload))
-        sender = Sender(
-            v=1,
-            account=self._account,
-            user=user,
-            name=self._name,
-            subject=subject,
-            ts=ts,
-            nonce=nonce,
-            sig=base64.urlsafe_b64encode(signature).rstrip(b"=").decode(),
-        )
-        return msgspec.json.encode(sender).decode()
+        ts = _second(now_unix_ms // 1000)
+        digest = hashlib.sha256(payload).hexdigest()
+        raw = self._key.sign(f"{self._tag}{subject}\n{ts}\n{nonce}\n{digest}\n".encode())
+        sig = base64.urlsafe_b64encode(raw)[:86].decode()
+        return f'{self._head}{_quoted(subject)},"ts":"{ts}","nonce":"{nonce}","sig":"{sig}"}}'
 
 
 def is_claim(header: str) -> bool:
@@ -145,11 +153,17 @@ def signed_by(header: str | None, subject: str, payload: bytes, *, any_account: 
     if not named and not (sender.account.startswith("A") and is_public(sender.account)):
         return None
     signed = _to_sign(sender.account, sender.user, subject, sender.ts, sender.nonce, payload)
-    try:
-        nacl.signing.VerifyKey(key).verify(signed, base64.urlsafe_b64decode(sender.sig + "=="))
-    except (nacl.exceptions.BadSignatureError, ValueError):
-        return None
-    return sender
+    return sender if verify(key, signed, base64.urlsafe_b64decode(sender.sig + "==")) else None
+
+
+@lru_cache(maxsize=1024)  # the same few subjects again and again
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+@lru_cache(maxsize=16)  # many messages are of the same second
+def _second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _is_time(ts: str) -> bool:

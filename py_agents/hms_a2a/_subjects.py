@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT: Final = "hms.v1"
 """The prefix of every subject, with the contract's major version."""
-RESERVED: Final = frozenset(("log", "inbox", "note", "live", "market", "topic", "timer", "dlq", "snapshot"))
+RESERVED: Final = frozenset(("log", "inbox", "note", "live", "market", "topic", "timer", "dlq", "snapshot", "office"))
 """Words that no core, service or endpoint may be named."""
 DEAL_VERBS: Final = ("open", "propose", "counter", "accept", "reject", "withdraw", "confirm", "show")
 """The endpoints of the desk that a party addresses."""
@@ -209,6 +209,13 @@ def limit_log(book: str, agent: str) -> str:
     return f"hms.v1.log.limit.{market_id(book)}.{agent_id(agent)}"
 
 
+def certificate_log(book: str) -> str:
+    """`hms.v1.log.certificate.<book>`: a book's import certificates: their rules, revocations, and deals whose
+    exports were verified.
+    """
+    return f"hms.v1.log.certificate.{market_id(book)}"
+
+
 def task_log(job: str) -> str:
     """`hms.v1.log.task.<job>`: what happened to a job and its tasks."""
     return f"hms.v1.log.task.{job_id(job)}"
@@ -285,6 +292,11 @@ def task_timer_due(job: str) -> str:
     return f"hms.v1.timer.due.task.{job_id(job)}"
 
 
+def office(core: str) -> str:
+    """`hms.v1.office.<core>`: the token of a core's office: whoever is handed it holds the office."""
+    return f"hms.v1.office.{_service(core)}"
+
+
 def dead_letter(core: str) -> str:
     """`hms.v1.dlq.<core>`: what a consumer gave up on; the headers say why."""
     return f"hms.v1.dlq.{_service(core)}"
@@ -300,14 +312,19 @@ def parse_live_deal_log(subject: str) -> str:
     return deal_id(_parts(subject, "hms.v1.live.log.deal.*", [5])[0])
 
 
-def live_ledger_log(book: str) -> str:
-    """`hms.v1.live.log.ledger.<book>`: a book's cursor as it moves."""
-    return f"hms.v1.live.log.ledger.{market_id(book)}"
+def live_ledger_log(market: str) -> str:
+    """`hms.v1.live.log.ledger.<market>`: a book's cursor as it moves."""
+    return f"hms.v1.live.log.ledger.{market_id(market)}"
 
 
-def live_limit_log(book: str, agent: str) -> str:
-    """`hms.v1.live.log.limit.<book>.<agent>`: limits as they are declared."""
-    return f"hms.v1.live.log.limit.{market_id(book)}.{agent_id(agent)}"
+def live_limit_log(market: str, agent: str) -> str:
+    """`hms.v1.live.log.limit.<market>.<agent>`: limits as they are declared."""
+    return f"hms.v1.live.log.limit.{market_id(market)}.{agent_id(agent)}"
+
+
+def live_certificate_log(market: str) -> str:
+    """`hms.v1.live.log.certificate.<market>`: a book's import certificates as they change."""
+    return f"hms.v1.live.log.certificate.{market_id(market)}"
 
 
 def live_key_log(agent: str) -> str:
@@ -354,6 +371,11 @@ def parse_live_intent(subject: str) -> tuple[str, str]:
 def clearing_topic(market: str) -> str:
     """`hms.v1.topic.clearing.<market>`: the market maker tells of each clearing."""
     return f"hms.v1.topic.clearing.{market_id(market)}"
+
+
+def digest_topic() -> str:
+    """`hms.v1.topic.digest`: onlookers are told in short what happens to deals."""
+    return "hms.v1.topic.digest"
 
 
 def job_progress(job: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
 from hms_a2a._message import encode_any
+from hms_a2a._offer import token
 from hms_a2a._peers import Conversation, Peer, find_peers
 from hms_a2a._prompts import HARNESS, OWNER, Prompts, Respond
 from hms_a2a._topics import Ear, Subscription, Topic, Topics
@@ -74,6 +75,9 @@ class Talking:
         there is no room is told at once that the agent is `Busy`; what is only said waits in the connection. A handler
         is stopped when its asker's time is up, or the asker says that it wants no answer any more.
         """
+
+        if callable(topic):  # the decorator without its parentheses, which would hear nothing
+            raise TypeError(f'say on which topic {topic!r} answers: @agent.on_topic("quotes")')
 
         def register(answer: Answer) -> Answer:
             pattern, kind = (topic, of) if isinstance(topic, str) else (topic.name, of or topic.of)
@@ -168,20 +172,29 @@ class Talking:
         return Subscription(self._topics, self._caller, topic, of)
 
     @overload
-    async def request(self, topic: Topic[B, A], body: B, *, timeout_s: float = 5.0) -> A: ...
+    async def request(self, topic: Topic[B, A], body: B, *, timeout_s: float = 5.0, signed: bool = True) -> A: ...
     @overload
-    async def request(self, topic: str, body: Any, *, timeout_s: float = 5.0) -> Any: ...
+    async def request(self, topic: str, body: Any, *, timeout_s: float = 5.0, signed: bool = True) -> Any: ...
     @overload
-    async def request(self, topic: str, body: Any, *, of: type[B], timeout_s: float = 5.0) -> B: ...
     async def request(
-        self, topic: str | Topic[Any, Any], body: Any, *, of: type[Any] | None = None, timeout_s: float = 5.0
+        self, topic: str, body: Any, *, of: type[B], timeout_s: float = 5.0, signed: bool = True
+    ) -> B: ...
+    async def request(
+        self,
+        topic: str | Topic[Any, Any],
+        body: Any,
+        *,
+        of: type[Any] | None = None,
+        timeout_s: float = 5.0,
+        signed: bool = True,
     ) -> Any:
         """Ask whoever listens on a topic; the first answer.
 
+        Whoever hears it knows who asked, unless it is not `signed`: signing is most of what a question costs.
         When this is cancelled, whoever works on the answer is told to stop. Inside a handler it waits no longer than
         the handler's own asker does. Raises `NoResponders`, `TimedOut`, or the `ErrorReply` that was answered.
         """
-        return await self._topics.request(topic, body, of, timeout_s)
+        return await self._topics.request(topic, body, of, timeout_s, signed)
 
     @overload
     async def ask_all(
@@ -241,7 +254,7 @@ class Talking:
     async def send(self, to: str, body: Any) -> None:
         """Leave a message in another agent's durable inbox, signed. Raises `NotFound` where there is no such agent."""
         raw, _ = encode_any(body)
-        ask = wire.Send(move_id=self._caller.bus.nonce(), to=to, body=raw)
+        ask = wire.Send(move_id=self._caller.bus.nonce(), to=token(to, "an agent's id"), body=raw)
         await self._caller.insist(subjects.endpoint("registry", "send"), ask, wire.Done)
 
     # --- prompts

@@ -6,6 +6,8 @@ supervisor submits a job, adds to it while it runs, and waits for its end.
 
 A worker bids for as many tasks as it can do at once, so that it is never awarded more. What it is awarded comes by its
 inbox: work that was under way when the process died comes again.
+
+Where the job pays, each award is a deal, which supervisor and worker make by themselves: see `_pay`.
 """
 
 from __future__ import annotations
@@ -24,15 +26,18 @@ from hms_a2a import _wire as wire
 from hms_a2a._bus import PATIENCE_S
 from hms_a2a._codec import decode
 from hms_a2a._crew import ended
-from hms_a2a._errors import BadWire, Conflict, ErrorReply, HmsError
+from hms_a2a._errors import BadWire, Conflict, Declined, ErrorReply, HmsError, JobFailed
 from hms_a2a._limits import DEFAULT_LEASE_MS, PPM
+from hms_a2a._pay import Pay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hms_a2a._bus import Caller
+    from hms_a2a._client import Incoming
     from hms_a2a._crew import Crew
-    from hms_a2a._link import Incoming, Tap
+    from hms_a2a._link import Tap
+    from hms_a2a._trading import Trading
 
 _log = logging.getLogger("hms_a2a")
 
@@ -43,20 +48,10 @@ _SIGNS_A_LEASE = 3
 #: Most bids that wait for their award, of all tasks.
 _MOST_BIDS = 64
 
+#: How long an agent that stops waits for what it is about to pay, in seconds.
+_CONFIRMED_WITHIN_S = 5.0
+
 _ENDS = (wire.TaskWord.FINISHED, wire.TaskWord.FAILED, wire.TaskWord.CANCELLED)
-
-
-class Declined(HmsError):
-    """Raised by a worker's handler: it gives the task back, with this reason."""
-
-
-class JobFailed(HmsError):
-    """A job that was awaited failed or was cancelled."""
-
-    def __init__(self, job: str, rule: str | None) -> None:
-        super().__init__(f"job {job}: {rule or 'cancelled'}")
-        #: The rule that failed it, a stable word; None where its supervisor ended it.
-        self.rule = rule
 
 
 class Work:
@@ -70,6 +65,8 @@ class Work:
         self.task = note.task or ""
         self.round = note.round or 0
         self.supervisor = note.supervisor
+        #: The deal that pays for it; None where the job does not pay.
+        self.deal = note.award.deal if note.award else None
         #: What is to be done.
         self.brief = note.brief or ""
         #: What the tasks brought that it needs, by their names.
@@ -156,6 +153,8 @@ class Job:
         self.state = wire.JobState.RUNNING
         #: The rule that failed it.
         self.rule: str | None = None
+        #: What is under way to pay for what is done.
+        self.paying: set[asyncio.Task[None]] = set()
 
     async def add(self, tasks: Sequence[wire.Task], *, part_of: str | None = None, more: bool = True) -> None:
         """Add tasks; with `part_of`, as parts of one that was not announced yet. `more=False` says that these are all.
@@ -185,8 +184,10 @@ class Job:
         return await self._caller.insist(subject, wire.ShowJob(job=self.id), wire.JobShown)
 
     async def ended(self) -> dict[str, bytes]:
-        """Wait for its end; the results, by task. Raises `JobFailed`."""
+        """Wait for its end, and until what is done is paid for; the results, by task. Raises `JobFailed`."""
         await self._ended.wait()
+        while self.paying:
+            await asyncio.wait(self.paying)
         if self.state != wire.JobState.FINISHED:
             raise JobFailed(self.id, self.rule)
         return dict(self.results)
@@ -209,9 +210,12 @@ class Job:
 class Tasks:
     """What an agent has to do with jobs: `Agent.tasks`."""
 
-    def __init__(self, caller: Caller, agent: str) -> None:
+    def __init__(self, caller: Caller, agent: str, trading: Trading) -> None:
         self._caller = caller
         self._agent = agent
+        self._pay = Pay(caller, agent, trading)
+        self._paying: set[asyncio.Task[None]] = set()
+        self._confirming: set[asyncio.Task[None]] = set()
         self._crew: Crew | None = None
         self._taps: list[Tap] = []
         self._workers: dict[str, _Worker] = {}
@@ -228,9 +232,9 @@ class Tasks:
     ) -> Callable[[Do], Do]:
         """Do tasks that are called under this skill.
 
-        `price` is what it asks, in minor units of account, at most a task's budget, or names one for each task;
-        `skills` are what it says it can do. The handler returns the result; it may raise `Declined` to give the task
-        back, and gives it back too where it fails.
+        `price` is what it asks, in minor units of what the job pays in or of account, at most a task's budget, or names
+        one for each task; `skills` are what it says it can do. The handler returns the result; it may raise `Declined`
+        to give the task back, and gives it back too where it fails.
         """
         named = subjects.skill_id(skill)
 
@@ -262,11 +266,14 @@ class Tasks:
         rules: wire.JobRules | None = None,
         expires_in_s: float = 3_600.0,
         more: bool = False,
+        pay: wire.Pay | None = None,
         move_id: str | None = None,
     ) -> Job:
         """Submit a job; it is under way when this returns. With a `move_id` of one's own, again is the same job.
 
-        Raises `Refused` where it could not run.
+        With `pay`, a ledger's book and a good, each award is a deal that this agent opens, and confirms when the task
+        is done; what it may give there it must have declared (`Agent.declare`). Raises `Refused` where it could not
+        run.
         """
         chosen = move_id or self._caller.bus.nonce()
         job = Job(self._caller, self._agent, job_id(self._agent, chosen))
@@ -281,6 +288,7 @@ class Tasks:
             rules=rules or wire.JobRules(),
             expires_unix_ms=now + int(expires_in_s * 1000),
             more=more,
+            pay=pay,
         )
         try:
             await move(self._caller, self._agent, "submit", job.id, ask)
@@ -304,6 +312,9 @@ class Tasks:
         self._crew = None
         taps, self._taps = self._taps, []
         await asyncio.gather(*(tap.stop() for tap in taps))
+        if self._confirming:
+            await asyncio.wait(self._confirming, timeout=_CONFIRMED_WITHIN_S)
+        await ended(*self._paying)
 
     async def _listen(self, skill: str) -> None:
         async def take(incoming: Incoming) -> None:
@@ -323,6 +334,8 @@ class Tasks:
             price = worker.price_of(task)
             if price is None or price > task.budget_minor:
                 continue
+            if call.pay is not None:
+                await self._pay.declare(call.pay, skill)
             place = (call.job, task.task, task.round)
             worker.bids[place] = call.until_unix_ms + _HEARD_WITHIN_MS
             self._skill_of[place] = skill
@@ -358,14 +371,54 @@ class Tasks:
             if at_work is not None:
                 at_work.cancel()
 
-    async def take(self, note: wire.TaskNote) -> None:
-        """Do what news asks for."""
+    async def take_up(self, note: wire.TaskNote, crew: Crew) -> asyncio.Task[None]:
+        """Do what news asks for.
+
+        What waits for a deal is not done by the crew: whoever waits there would keep out the deal's own news.
+        """
+        if note.award is None:
+            return await crew.run(f"job {note.job}", lambda: self._take(note))
+        paying = asyncio.ensure_future(self._settle(note, note.award, crew))
+        sets = [self._paying]
+        if note.supervisor == self._agent:
+            sets.append(self._confirming)
+        if note.job in self._jobs:
+            sets.append(self._jobs[note.job].paying)
+        for under_way in sets:
+            under_way.add(paying)
+            paying.add_done_callback(under_way.discard)
+        return paying
+
+    async def _settle(self, note: wire.TaskNote, award: wire.AwardDeal, crew: Crew) -> None:
+        """Do what a paid award asks for: of its supervisor a deal, of its worker the work."""
+        try:
+            if note.supervisor == self._agent:
+                if note.event == wire.TaskWord.AWARDED:
+                    await self._pay.open(note, award)
+                elif note.event == wire.TaskWord.DONE:
+                    await self._pay.confirm(award)
+            elif note.event == wire.TaskWord.AWARDED and note.agent == self._agent:
+                work = Work(self._caller, self._agent, note)
+                alive = asyncio.ensure_future(work.stay_alive())
+                try:
+                    why_not = await self._pay.paid(award)
+                finally:
+                    await ended(alive)
+                if why_not is not None:
+                    self._lost((work.job, work.task, work.round))
+                    await self._try(work, "decline", self._decline(work, why_not))
+                    return
+                await asyncio.wait({await crew.run(f"job {note.job}", lambda: self._take(note))})
+        except HmsError as error:
+            _log.warning("%s: the deal of %s came to nothing: %s", self._agent, note.task, error)
+
+    async def _take(self, note: wire.TaskNote) -> None:
         if note.event == wire.TaskWord.AWARDED:
             await self._awarded(note)
         elif note.event == wire.TaskWord.DELIVERED:
-            await self._judged(note)
+            await self._judged(note, "judge", self._verify)
         elif note.event == wire.TaskWord.GATED:
-            await self._gated(note)
+            await self._judged(note, "answer", self._answer)
 
     async def _awarded(self, note: wire.TaskNote) -> None:
         place = (note.job, note.task or "", note.round or 0)
@@ -413,6 +466,7 @@ class Tasks:
             task=work.task,
             round=work.round,
             reason=reason[:256],
+            deal=work.deal,
         )
         await move(self._caller, self._agent, "decline", work.job, ask)
 
@@ -427,43 +481,25 @@ class Tasks:
         )
         await move(self._caller, self._agent, "deliver", work.job, ask)
 
-    async def _judged(self, note: wire.TaskNote) -> None:
+    async def _judged(self, note: wire.TaskNote, verb: str, judge: Judge | None) -> None:
+        """Say whether a result is right, or may count."""
         result = Result(note)
-        if self._verify is None or result.until_unix_ms <= self._caller.bus.now_unix_ms():
+        if judge is None or result.until_unix_ms <= self._caller.bus.now_unix_ms():
             return
-        verdict = await _awaited(self._verify, result)
+        verdict = await _awaited(judge, result)
         if verdict is None:
             return
-        ask = wire.JudgeTask(
-            move_id=_once("judge", result.job, result.task, result.hash.hex()),
-            deadline_unix_ms=result.until_unix_ms,
-            job=result.job,
-            task=result.task,
-            result_hash=result.hash,
-            right=verdict is True,
-            reason=verdict if isinstance(verdict, str) else "",
-        )
-        await self._try(result, "judge", move(self._caller, self._agent, "judge", result.job, ask))
-
-    async def _gated(self, note: wire.TaskNote) -> None:
-        result = Result(note)
-        if self._answer is None or result.until_unix_ms <= self._caller.bus.now_unix_ms():
-            return
-        verdict = await _awaited(self._answer, result)
-        if verdict is not None:
-            await self._try(result, "answer", self._say(result, verdict))
-
-    async def _say(self, result: Result, verdict: bool | str) -> None:
-        ask = wire.AnswerGate(
-            move_id=_once("answer", result.job, result.task, result.hash.hex()),
-            deadline_unix_ms=result.until_unix_ms,
-            job=result.job,
-            task=result.task,
-            result_hash=result.hash,
-            approve=verdict is True,
-            reason=verdict if isinstance(verdict, str) else "",
-        )
-        await move(self._caller, self._agent, "answer", result.job, ask)
+        yes = verdict is True
+        said: dict[str, Any] = {
+            "move_id": _once(verb, result.job, result.task, result.hash.hex()),
+            "deadline_unix_ms": result.until_unix_ms,
+            "job": result.job,
+            "task": result.task,
+            "result_hash": result.hash,
+            "reason": verdict if isinstance(verdict, str) else "",
+        }
+        ask = wire.JudgeTask(right=yes, **said) if verb == "judge" else wire.AnswerGate(approve=yes, **said)
+        await self._try(result, verb, move(self._caller, self._agent, verb, result.job, ask))
 
     async def _try(self, about: Work | Result, verb: str, said: Awaitable[object]) -> None:
         """Make a move. That the task has gone elsewhere meanwhile is no failure of the agent's."""

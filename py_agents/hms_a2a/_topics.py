@@ -7,18 +7,18 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin
 
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _tracing as tracing
 from hms_a2a import _wire as wire
-from hms_a2a._bus import headers_of
 from hms_a2a._cancels import new_job
 from hms_a2a._errors import BadWire, ErrorReply, NoResponders, Refusal, TimedOut
 from hms_a2a._message import Message, decode_any, encode_any
 from hms_a2a._replies import Replies, is_end
-from hms_a2a._signing import signed_by
+from hms_a2a._signing import claimed_name, signed_by
 from hms_a2a._trading import awaited
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hms_a2a._bus import Caller
+    from hms_a2a._client import Incoming
     from hms_a2a._crew import Crew
-    from hms_a2a._link import Incoming, Tap
+    from hms_a2a._link import Tap
 
 _log = logging.getLogger("hms_a2a")
 
@@ -40,6 +41,8 @@ Answer = Callable[[Message[Any]], Any]
 _WAITING = 1024
 _RETRY_AFTER_MS = 200
 _EACH, _STREAM = "each", "stream"
+_ON_TOPIC = subjects.topic("x")[:-1]
+_LATE = wire.ErrorReply(code=410, message="its deadline has passed", retryable=False, field=header.DEADLINE)
 
 
 class Topic(Generic[B, A]):
@@ -61,7 +64,7 @@ class Topic(Generic[B, A]):
     def check(self, body: object) -> None:
         """Raise `TypeError` for a body that is not said here."""
         if not isinstance(body, get_origin(self.of) or self.of):
-            raise TypeError(f"on {self.name} a {self.of.__name__} is said, and no {type(body).__name__}")
+            raise TypeError(f"what is said on {self.name} is of type {self.of.__name__}, not {type(body).__name__}")
 
     def __repr__(self) -> str:
         return f"Topic({self.name!r})"
@@ -80,6 +83,8 @@ class Ear:
         self.of = of
         self.answer = answer
         self.group = group
+        #: Whether it is a function that does not wait, as far as is known: it needs no task of its own.
+        self.is_plain = not (inspect.iscoroutinefunction(answer) or inspect.isasyncgenfunction(answer))
         self._places = asyncio.Semaphore(at_once) if at_once is not None else None
         self._room = asyncio.Semaphore(at_once + waiting) if at_once is not None else None
         self.working: set[asyncio.Task[None]] = set()
@@ -154,16 +159,15 @@ class Topics:
         """Say something. Raises `ValueError` for what is no topic."""
         subject = _subject(topic, body)
         raw, kind = encode_any(body)
-        headers = self._caller.headers(subject, raw, kind) if signed else headers_of(kind)
-        if not signed:
-            headers[header.TRACEPARENT] = tracing.outgoing()
-        await self._caller.link.publish(subject, raw, headers)
+        await self._caller.link.publish(subject, raw, self._caller.headers(subject, raw, kind, signed))
 
-    async def request(self, topic: str | Topic[Any, Any], body: Any, of: type[B] | None, timeout_s: float) -> B | Any:
-        """Ask whoever listens, signed; the first answer."""
+    async def request(
+        self, topic: str | Topic[Any, Any], body: Any, of: type[B] | None, timeout_s: float, signed: bool
+    ) -> B | Any:
+        """Ask whoever listens; the first answer."""
         raw, kind = encode_any(body)
-        reply = await self._caller.ask(_subject(topic, body), raw, kind, timeout_s, new_job())
-        return decode_any(reply.body, of if of is not None or isinstance(topic, str) else topic.answer)
+        reply = await self._caller.ask(_subject(topic, body), raw, kind, timeout_s, new_job(), signed=signed)
+        return _answer(reply, topic, of if of is not None or isinstance(topic, str) else topic.answer)
 
     async def ask_all(
         self, topic: str | Topic[Any, Any], body: Any, of: type[B] | None, timeout_s: float, enough: int | None
@@ -193,7 +197,7 @@ class Topics:
         async with self._asking(topic, body, _STREAM, within_s) as (replies, left_s):
             end = loop.time() + left_s
             while not is_end(reply := await replies.next(min(timeout_s, max(0.0, end - loop.time())))):
-                yield decode_any(reply.body, kind_of)
+                yield _answer(reply, topic, kind_of)
             replies.ended = True
 
     @contextlib.asynccontextmanager
@@ -217,33 +221,37 @@ class Topics:
 
     async def message(self, incoming: Incoming, of: type[B] | None) -> Message[B]:
         """What came, read. Raises `BadWire`."""
-        on_topic = incoming.subject.startswith(subjects.topic("x")[:-1])
+        name = claimed_name(incoming.headers.get(header.SENDER))
+        key = await self._caller.bus.key_of(name) if name is not None else None
+        return self._message(incoming, of, name, key, _deadline(incoming))
+
+    def _message(
+        self, incoming: Incoming, of: type[B] | None, name: str | None, key: str | None, deadline: int | None
+    ) -> Message[B]:
+        """What came, read, from who says that he is `name` and holds this `key` now. Raises `BadWire`."""
+        sender = partial(_sender, incoming, name, key, self._caller.bus.now_unix_ms()) if name and key else None
         return Message(
             decode_any(incoming.body, of),
             incoming.body,
-            topic=subjects.parse_topic(incoming.subject) if on_topic else None,
-            sender=await self._sender(incoming),
-            deadline_unix_ms=_deadline(incoming),
+            topic=incoming.subject.removeprefix(_ON_TOPIC) if incoming.subject.startswith(_ON_TOPIC) else None,
+            sender=sender,
+            deadline_unix_ms=deadline,
             reply=incoming.reply,
             caller=self._caller,
             signs=header.ANSWERS in incoming.headers,
         )
 
-    async def _sender(self, incoming: Incoming) -> str | None:
-        sender = signed_by(incoming.headers.get(header.SENDER), incoming.subject, incoming.body)
-        if sender is None or sender.name is None:
-            return None
-        bus = self._caller.bus
-        if not sender.is_fresh(bus.now_unix_ms()):
-            return None
-        return sender.name if await bus.holds(sender.name, sender.user) else None
-
     async def _listen(self, crew: Crew, ear: Ear) -> None:
         async def take(incoming: Incoming) -> None:
             if ear.is_full and incoming.reply is not None:
                 await self._unread(incoming).refuse(_busy(self._agent))
+                return
+            name = claimed_name(incoming.headers.get(header.SENDER)) if ear.is_plain else None
+            key = self._caller.bus.known_key(name) if name is not None else None
+            if ear.is_plain and (name is None or key is not None):
+                await self._hear_here(crew, incoming, ear, name, key)
             else:
-                await ear.take(crew, f"what it does on {incoming.subject}", lambda: self._hear(incoming, ear))
+                await ear.take(crew, _what(incoming), lambda: self._hear(incoming, ear, ear.answer))
 
         await self._caller.bus.cancels.listen()
         self._taps.append(await self._caller.link.tap(ear.subject, take, ear.group))
@@ -251,63 +259,98 @@ class Topics:
     def _unread(self, incoming: Incoming) -> Message[None]:
         return Message(None, incoming.body, reply=incoming.reply, caller=self._caller)
 
-    async def _hear(self, incoming: Incoming, ear: Ear) -> None:
+    async def _hear_here(self, crew: Crew, incoming: Incoming, ear: Ear, name: str | None, key: str | None) -> None:
+        """Have a plain function hear a message and answer it: nothing could stop it half-way, so it needs no task."""
+        deadline = _deadline(incoming)
+        bus = self._caller.bus
+        if deadline is not None and deadline <= bus.now_unix_ms():
+            await self._unread(incoming).refuse(_LATE)
+            return
+        if bus.cancels.came_first(incoming.headers.get(header.JOB)):
+            return
+        with _at_work(incoming, deadline):
+            try:
+                message = self._message(incoming, ear.of, name, key, deadline)
+            except BadWire as error:
+                await self._misread(incoming, error)
+                return
+            try:
+                said = _called(ear.answer, message)
+                if hasattr(said, "__await__") or hasattr(said, "__anext__"):
+                    ear.is_plain = False
+                    await ear.take(crew, _what(incoming), lambda: self._hear(incoming, ear, lambda _: said))
+                else:
+                    await _say_once(message, said, incoming.headers.get(header.ANSWERS) == _STREAM)
+            except Exception as error:
+                if not await self._refused(message, error):
+                    crew.failed(_what(incoming))
+
+    async def _hear(self, incoming: Incoming, ear: Ear, answer: Answer) -> None:
         """Have a message heard and answered, for as long as whoever asks waits and has not said that he does not."""
         deadline = _deadline(incoming)
         bus = self._caller.bus
         left_s = None if deadline is None else (deadline - bus.now_unix_ms()) / 1000
         if left_s is not None and left_s <= 0:
-            late = wire.ErrorReply(code=410, message="its deadline has passed", retryable=False, field=header.DEADLINE)
-            await self._unread(incoming).refuse(late)
+            await self._unread(incoming).refuse(_LATE)
             return
-        traceparent = incoming.headers.get(header.TRACEPARENT)
-        scope = asyncio.timeout(left_s)
-        try:
-            async with scope:
-                with (
-                    bus.cancels.heeding(incoming.headers.get(header.JOB), scope),
-                    tracing.at_work(f"on {incoming.subject}", traceparent, deadline),
-                ):
-                    await self._answer(incoming, ear)
-        except TimeoutError:
-            if not scope.expired():
-                raise
+        scope = bus.cancels.scope(incoming.headers.get(header.JOB), left_s)
+        with scope, _at_work(incoming, deadline):
+            try:
+                message = await self.message(incoming, ear.of)
+            except BadWire as error:
+                await self._misread(incoming, error)
+                return
+            try:
+                await _say(message, answer(message), incoming.headers.get(header.ANSWERS) == _STREAM)
+            except Exception as error:
+                if not await self._refused(message, error):
+                    raise
+        if scope.stopped:
             _log.debug("%s: nobody waits any more for what was asked on %s", self._agent, incoming.subject)
 
-    async def _answer(self, incoming: Incoming, ear: Ear) -> None:
-        try:
-            message = await self.message(incoming, ear.of)
-        except BadWire as error:
-            _log.warning("%s: not understood on %s: %s", self._agent, incoming.subject, error)
-            bad = wire.ErrorReply(code=400, message=error.reason, retryable=False, field=error.field or None)
-            await self._unread(incoming).refuse(bad)
-            return
-        streams = incoming.headers.get(header.ANSWERS) == _STREAM
-        try:
-            await _say(message, ear.answer(message), streams)
-        except Refusal as refusal:
-            await message.refuse(_refused(refusal))
-        except Exception:
-            # What went wrong stands in this agent's log; the asker learns that it was not the question.
-            await message.refuse(wire.ErrorReply(code=500, message=f"{self._agent} failed to answer", retryable=True))
-            raise
-        # A stream that was stopped, by its deadline or with the agent, has no end: it is not whole.
-        if streams:
-            await message.end()
+    async def _refused(self, message: Message[Any], error: Exception) -> bool:
+        """Tell whoever asked that there is no answer; whether the author meant that."""
+        if isinstance(error, Refusal):
+            await message.refuse(_reply(error))
+            return True
+        # What went wrong stands in this agent's log; the asker learns that it was not the question.
+        await message.refuse(wire.ErrorReply(code=500, message=f"{self._agent} failed to answer", retryable=True))
+        return False
+
+    async def _misread(self, incoming: Incoming, error: BadWire) -> None:
+        _log.warning("%s: not understood on %s: %s", self._agent, incoming.subject, error)
+        bad = wire.ErrorReply(code=400, message=error.reason, retryable=False, field=error.field or None)
+        await self._unread(incoming).refuse(bad)
+
+
+def _called(answer: Answer, message: Message[Any]) -> Any:
+    """What a plain function returns. That something else was cancelled is its failure: nobody cancels it."""
+    try:
+        return answer(message)
+    except asyncio.CancelledError as error:
+        raise RuntimeError("it waited for what was cancelled") from error
 
 
 async def _say(message: Message[Any], said: Any, streams: bool) -> None:
     """Answer with what a handler returned or yields; whoever asked for one answer gets the first."""
     if not inspect.isasyncgen(said):
-        answer = await awaited(said)
-        if answer is not None:
-            await message.reply(answer)
+        await _say_once(message, await awaited(said), streams)
         return
     async with contextlib.aclosing(said) as answers:
         async for answer in answers:
             await message.reply(answer)
             if not streams and message.wants_reply:
                 return
+    # A stream that was stopped, by its deadline or with the agent, has no end: it is not whole.
+    if streams:
+        await message.end()
+
+
+async def _say_once(message: Message[Any], answer: Any, streams: bool) -> None:
+    if answer is not None:
+        await message.reply(answer)
+    if streams:
+        await message.end()
 
 
 class Subscription(Generic[B]):
@@ -373,24 +416,52 @@ class Subscription(Generic[B]):
         raise StopAsyncIteration
 
 
+#: The same few topics are spoken on again and again.
+_on_topic = lru_cache(maxsize=1024)(subjects.topic)
+
+
 def _subject(topic: str | Topic[Any, Any], body: object) -> str:
     """Where a body is said. Raises `ValueError` or `TypeError`."""
     if isinstance(topic, str):
-        return subjects.topic(topic)
+        return _on_topic(topic)
     topic.check(body)
-    return subjects.topic(topic.name)
+    return _on_topic(topic.name)
+
+
+def _answer(reply: Incoming, topic: str | Topic[Any, Any], of: type[B] | None) -> B | Any:
+    """What was answered on a topic. Raises `BadWire`."""
+    try:
+        return decode_any(reply.body, of)
+    except BadWire as error:
+        on = topic if isinstance(topic, str) else topic.name
+        raise BadWire(error.field, f"{error.reason}, in an answer on {on}") from error
+
+
+def _sender(incoming: Incoming, name: str, key: str, came_unix_ms: int) -> str | None:
+    """Who sent this, if it is who it says: signed with this key, and not long before it came."""
+    sender = signed_by(incoming.headers.get(header.SENDER), incoming.subject, incoming.body)
+    holds = sender is not None and (sender.name, sender.user) == (name, key) and sender.is_fresh(came_unix_ms)
+    return name if holds else None
 
 
 def _deadline(incoming: Incoming) -> int | None:
     said = incoming.headers.get(header.DEADLINE, "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+    return int(said) if said and said.isascii() and said.isdigit() and len(said) < 19 else None
+
+
+def _what(incoming: Incoming) -> str:
+    return f"what it does on {incoming.subject}"
+
+
+def _at_work(incoming: Incoming, deadline: int | None) -> contextlib.AbstractContextManager[None]:
+    return tracing.at_work(f"on {incoming.subject}", incoming.headers.get(header.TRACEPARENT), deadline)
 
 
 def _busy(agent: str) -> wire.ErrorReply:
     return wire.ErrorReply(code=429, message=f"{agent} is busy", retryable=True, retry_after_ms=_RETRY_AFTER_MS)
 
 
-def _refused(refusal: Refusal) -> wire.ErrorReply:
+def _reply(refusal: Refusal) -> wire.ErrorReply:
     return wire.ErrorReply(
         code=refusal.code,
         message=refusal.message,

@@ -11,8 +11,8 @@ agent starts.
 from __future__ import annotations
 
 import contextlib
+import random
 import re
-import secrets
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 1.0
 _PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
 
-_traceparent: ContextVar[str | None] = ContextVar("hms_a2a_traceparent", default=None)
-_deadline: ContextVar[int | None] = ContextVar("hms_a2a_deadline", default=None)
+#: Ids of traces must differ, and need not be hard to guess.
+_ids = random.Random()  # noqa: S311
+
+_work: ContextVar[_Work | None] = ContextVar("hms_a2a_work", default=None)
 
 
 class _OpenTelemetry:
@@ -53,13 +55,15 @@ class _OpenTelemetry:
         return self._api if self._records else None
 
 
+_NOTHING = contextlib.nullcontext()
 _open_telemetry = _OpenTelemetry()
 find = _open_telemetry.find
 
 
 def deadline_unix_ms() -> int | None:
     """Until when whoever asked for the work at hand waits; None where nobody said."""
-    return _deadline.get()
+    work = _work.get()
+    return work.deadline if work is not None else None
 
 
 def outgoing() -> str:
@@ -69,51 +73,86 @@ def outgoing() -> str:
         here = _written(trace.get_current_span().get_span_context())
         if here is not None:
             return here
-    return _child(_traceparent.get())
+    work = _work.get()
+    if work is not None and not _PARENT.fullmatch(work.traceparent or ""):
+        work.traceparent = _child(None)  # what else goes out for this work is of the same trace
+    return _child(work.traceparent if work is not None else None)
 
 
 @contextlib.contextmanager
-def at_work(name: str, traceparent: str | None = None, deadline: int | None = None) -> Iterator[None]:
-    """Do a piece of work that a message asked for: of its trace, and for as long as its asker waits."""
-    with _span(name, "CONSUMER" if deadline is None else "SERVER", traceparent) as here:
-        tokens = _traceparent.set(here), _deadline.set(deadline)
-        try:
-            yield
-        finally:
-            _traceparent.reset(tokens[0])
-            _deadline.reset(tokens[1])
-
-
-@contextlib.contextmanager
-def asking(name: str) -> Iterator[None]:
-    """Ask somebody, and wait for the answer."""
-    if _open_telemetry.trace is None:
+def caused_by(traceparent: str | None) -> Iterator[None]:
+    """Have what is begun here be of this trace, where it is one."""
+    if _PARENT.fullmatch(traceparent or "") is None:
         yield
         return
-    with _span(name, "CLIENT", None):
-        yield
+    trace = _open_telemetry.trace
+    token = _work.set(_Work("caused", traceparent, deadline_unix_ms()))
+    try:
+        with _NOTHING if trace is None else trace.use_span(_remote(trace, traceparent)):
+            yield
+    finally:
+        _work.reset(token)
+
+
+def at_work(name: str, traceparent: str | None = None, deadline: int | None = None, *, answers: bool = False) -> _Work:
+    """Do a piece of work that a message asked for: of its trace, and for as long as its asker waits.
+
+    Somebody waits where there is a deadline, and where it `answers`.
+    """
+    return _Work(name, traceparent, deadline, answers=answers)
+
+
+class _Work:
+    """A piece of work, for ``with``. No generator: every message that is heard goes through it."""
+
+    __slots__ = ("_kind", "_name", "_span", "_token", "deadline", "traceparent")
+
+    def __init__(self, name: str, traceparent: str | None, deadline: int | None, *, answers: bool = False) -> None:
+        self._name = name
+        self._kind = "SERVER" if answers or deadline is not None else "CONSUMER"
+        self.deadline = deadline
+        #: What its messages go below: its own span or, where nobody records that, what asked for it.
+        self.traceparent = traceparent
+        self._span: contextlib.AbstractContextManager[str] | None = None
+
+    def __enter__(self) -> None:
+        if _open_telemetry.trace is not None:
+            self._span = _span(self._name, self._kind, self.traceparent)
+            self.traceparent = self._span.__enter__()
+        elif self.traceparent is None and (above := _work.get()) is not None:
+            self.traceparent = above.traceparent
+        self._token = _work.set(self)
+
+    def __exit__(self, *error: Any) -> None:
+        _work.reset(self._token)
+        if self._span is not None:
+            self._span.__exit__(*error)
+
+
+def asking(name: str) -> contextlib.AbstractContextManager[object]:
+    """Ask somebody, and wait for the answer."""
+    return _NOTHING if _open_telemetry.trace is None else _span(name, "CLIENT", None)
 
 
 @contextlib.contextmanager
 def _span(name: str, kind: str, parent: str | None) -> Iterator[str]:
     """A span, and its `traceparent`. What has no parent of its own goes below what is current here."""
     trace = _open_telemetry.trace
-    if trace is None:
-        yield _child(parent)
-        return
-    context = _remote(trace, parent)
+    remote = _remote(trace, parent)
+    context = None if remote is None else trace.set_span_in_context(remote)
     with trace.get_tracer("hms_a2a").start_as_current_span(name, context=context, kind=trace.SpanKind[kind]) as span:
         yield _written(span.get_span_context()) or _child(parent)
 
 
 def _remote(trace: Any, parent: str | None) -> Any:
+    """The span that a header names, somebody else's; None where it names none."""
     found = _PARENT.fullmatch(parent or "")
     if found is None:
         return None
     remote = trace.SpanContext(
         int(found[1], 16), int(found[2], 16), is_remote=True, trace_flags=trace.TraceFlags(int(found[3], 16))
     )
-    return trace.set_span_in_context(trace.NonRecordingSpan(remote))
+    return trace.NonRecordingSpan(remote)
 
 
 def _written(context: Any) -> str | None:
@@ -124,6 +163,7 @@ def _written(context: Any) -> str | None:
 
 def _child(parent: str | None) -> str:
     """A new span of the parent's trace, or of a new one."""
-    found = _PARENT.fullmatch(parent or "")
-    of, flags = (found[1], found[3]) if found else (secrets.token_hex(16), "01")
-    return f"00-{of}-{secrets.token_hex(8)}-{flags}"
+    found = _PARENT.fullmatch(parent) if parent else None
+    if found:
+        return f"00-{found[1]}-{_ids.randbytes(8).hex()}-{found[3]}"
+    return f"00-{_ids.randbytes(16).hex()}-{_ids.randbytes(8).hex()}-01"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hms_a2a")
 
+#: The profiles whose terms come of a talk, which `Agent.negotiations` holds.
+NEGOTIATED = frozenset({wire.Profile.SAO_1, wire.Profile.CNP_1, wire.Profile.ICNP_1, wire.Profile.STX_1})
+
 T = TypeVar("T")
 
 #: Decides on terms. True accepts, False rejects, a text rejects with this reason; None leaves the deal alone.
@@ -93,6 +96,10 @@ class Trading:
     async def _consider(self, deal: Deal) -> None:
         if deal.state != wire.State.NEGOTIATING or self._agent not in deal.terms.parties:
             return
+        if deal.terms.award is not None:
+            return  # it pays for an award: see `_pay`
+        if deal.profile in NEGOTIATED:
+            return  # whoever took part in the talk knows whether these are the terms that it came to
         if deal.terms.expires_unix_ms <= self._caller.bus.now_unix_ms():
             return  # old news, read again
         verdict: bool | str | None
@@ -103,14 +110,18 @@ class Trading:
             verdict = objection.reason if objection else True
         if verdict is None:
             return
+        if not isinstance(verdict, bool | str):
+            raise TypeError(f"a decision is True, False, a text that rejects, or None, not {verdict!r}")
         if verdict is True:
             await self._try(deal, "accept", deal.accept())
         else:
             await self._try(deal, "reject", deal.reject(verdict or f"not good for {self._agent}"))
 
     async def _receive(self, deal: Deal) -> None:
-        if not deal.receives:
+        if not deal.receives or deal.terms.award is not None:
             return
+        if deal.terms.delivery == wire.Delivery.IMMEDIATE:
+            return  # there is nothing to wait for: it is settled as it is committed
         if self.deliver is None or await awaited(self.deliver(deal)) is True:
             await self._try(deal, "confirm", deal.confirm())
 

@@ -106,6 +106,24 @@ class Delivery(enum.StrEnum):
     """When every receiver has confirmed."""
 
 
+JobId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""1 to 64 of A-Z, a-z, 0-9, _ and -."""
+
+TaskId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
+"""1 to 63 of a-z, 0-9, _ and -."""
+
+
+class Award(Record, frozen=True, kw_only=True):
+    """What was awarded to somebody: a task of a job, in one of its rounds."""
+
+    job: JobId
+    """The job."""
+    task: TaskId
+    """The task."""
+    round: UInt32
+    """Which announcement of it; the first is 1."""
+
+
 class Terms(Message, frozen=True, kw_only=True, tag="terms"):
     """What the parties accept. Named by the SHA-256 of its exact bytes."""
 
@@ -120,6 +138,8 @@ class Terms(Message, frozen=True, kw_only=True, tag="terms"):
     """When it counts as settled."""
     expires_unix_ms: Int64
     """Until when it can be accepted, in Unix milliseconds."""
+    award: Award | None = None
+    """The award that they pay for, if they do."""
 
 
 MoveId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
@@ -139,6 +159,12 @@ class Profile(enum.StrEnum):
     """Stacked alternating offers, party to party: what all have accepted, any of them proposes."""
     CNP_1 = "cnp/1"
     """A contract net: the manager, who opens, calls for bids and proposes what it has awarded."""
+    ICNP_1 = "icnp/1"
+    """An iterated contract net: as `cnp/1`, in several rounds of bids."""
+    STX_1 = "stx/1"
+    """Mediated single text: a neutral, who opens, keeps one text, changes it by a seed, and proposes what all voted
+    for.
+    """
 
 
 class ClaimKind(enum.StrEnum):
@@ -387,6 +413,8 @@ class Withdraw(Message, frozen=True, kw_only=True, tag="deal.withdraw"):
     """The deal."""
     reason: str
     """Why, for the parties."""
+    transcript: Transcript | None = None
+    """What was said, where a negotiation has come to nothing."""
 
 
 class Confirm(Message, frozen=True, kw_only=True, tag="deal.confirm"):
@@ -433,8 +461,8 @@ class State(enum.StrEnum):
 
 
 class Moved(Message, frozen=True, kw_only=True, tag="deal.moved"):
-    """The answer to a move: what the log holds of it. The same id with the same body gets the same answer, whenever it
-    is asked.
+    """The answer to a move: what the log holds of it. The same id with the same body gets the same answer, whenever
+    it is asked.
     """
 
     TYPE: ClassVar[str] = "deal.moved"
@@ -508,8 +536,8 @@ class Issue(Record, frozen=True, kw_only=True):
 
 
 class Pattern(Record, frozen=True, kw_only=True):
-    """A transfer that an outcome makes: its quantity is `factor` times the numbers of the issues in `times`. Where that
-    is 0, there is no transfer.
+    """A transfer that an outcome makes: its quantity is `factor` times the numbers of the issues in `times`. Where
+    that is 0, there is no transfer.
     """
 
     from_: UInt32 = msgspec.field(name="from")
@@ -542,8 +570,8 @@ class Domain(Record, frozen=True, kw_only=True):
 
 
 class Alternating(Message, frozen=True, kw_only=True, tag="rules.sao"):
-    """The rules of `sao/1`, stacked alternating offers: the parties move in turn, each accepting what is on the table
-    or putting something else there; what all others have accepted is agreed.
+    """The rules of `sao/1`, stacked alternating offers: the parties move in turn, each accepting what is on the
+    table or putting something else there; what all others have accepted is agreed.
     """
 
     TYPE: ClassVar[str] = "rules.sao"
@@ -578,10 +606,62 @@ class ContractNet(Message, frozen=True, kw_only=True, tag="rules.cnp"):
     manager: AgentId
     """Who calls; all other parties are contractors."""
     bids_until_unix_ms: Int64
-    """Until when bids are heard, in Unix milliseconds; when all contractors have answered, the award may come sooner.
+    """Until when bids are heard, in Unix milliseconds; when all contractors have answered, the award may come
+    sooner.
     """
     score: list[ScoreWeight]
     """The award's rule: the sum of weights times numbers."""
+
+
+class IteratedContractNet(Message, frozen=True, kw_only=True, tag="rules.icnp"):
+    """The rules of `icnp/1`, the iterated contract net (FIPA SC00030): as `cnp/1`, but after a round of bids the
+    manager tells the best of them and calls again for better ones. It does so while there are rounds left,
+    somebody bid, and the round's best bid scores at least `least_gain` more than the best of the rounds before. A
+    bid stands until the award, which goes to the best of all rounds, between equals to the earlier, then to the
+    bidder whose id comes first.
+    """
+
+    TYPE: ClassVar[str] = "rules.icnp"
+    domain: Domain
+    """What is bid on."""
+    manager: AgentId
+    """Who calls; all other parties are contractors."""
+    bids_until_unix_ms: Int64
+    """Until when the bids of the first round are heard, in Unix milliseconds; when all who are called have answered,
+    a round may be over sooner.
+    """
+    round_ms: Int64
+    """How much later those of each round after it are heard, in milliseconds."""
+    rounds: UInt32
+    """How many rounds of bids there are at most."""
+    least_gain: Quantity
+    """By how much the best score must grow in a round for there to be another."""
+    keep: UInt32
+    """How many are called again at most: of those who bid in the round, the ones whose bids are best."""
+    score: list[ScoreWeight]
+    """The award's rule: the sum of weights times numbers."""
+
+
+class SingleText(Message, frozen=True, kw_only=True, tag="rules.stx"):
+    """The rules of `stx/1`, mediated single text (Klein, Faratin, Sayama & Bar-Yam 2003): a mediator, who is no
+    party, keeps one text, drawn from the seed. In each round it changes one issue of it, as the seed says, and
+    the parties vote on that; what all accept is the text from then on. What is the text after the last round is
+    what is proposed. What a seed draws is said in the crate `negotiation`.
+    """
+
+    TYPE: ClassVar[str] = "rules.stx"
+    domain: Domain
+    """What is negotiated."""
+    order: list[AgentId]
+    """The parties: every one once. A party's place is its seat, and its vote's place."""
+    mediator: AgentId
+    """Who keeps the text: the deal's opener, who is no party."""
+    seed: UInt64
+    """What the text and all changes are drawn from."""
+    rounds: UInt32
+    """How many changes are voted on."""
+    talk_until_unix_ms: Int64
+    """Until when anything can be said, in Unix milliseconds."""
 
 
 class TalkOffer(Message, frozen=True, kw_only=True, tag="talk.offer"):
@@ -687,7 +767,84 @@ class TalkAward(Message, frozen=True, kw_only=True, tag="talk.award"):
     heard: list[Hash]
     """SHA-256 of the exact bytes of every answer that was heard, in the order in which they came."""
     bid: Hash | None = None
-    """Which of them is awarded; none where nobody bid."""
+    """Which bid is awarded, of these or of those that a revised call named; none where nobody bid."""
+
+
+class TalkRevise(Message, frozen=True, kw_only=True, tag="talk.revise"):
+    """Calls again for bids, better than the best so far."""
+
+    TYPE: ClassVar[str] = "talk.revise"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """The manager."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the call before."""
+    heard: list[Hash]
+    """SHA-256 of the exact bytes of every answer to it that was heard, in the order in which they came."""
+    called: list[AgentId]
+    """Who may bid again, sorted; everybody else is out, though bids stand."""
+    bid: Hash
+    """Which bid is best so far: its bidder knows it by the SHA-256 of its exact bytes."""
+    best: list[UInt32]
+    """What it bids: one choice for each issue, counted from 0."""
+
+
+class CountedVote(Record, frozen=True, kw_only=True):
+    """A vote, as the mediator counted it: whose it is sees that it was not turned."""
+
+    hash: Hash
+    """SHA-256 of the vote's exact bytes."""
+    accepts: bool
+    """Whether it accepts."""
+
+
+class TalkText(Message, frozen=True, kw_only=True, tag="talk.text"):
+    """Puts a changed text to the vote."""
+
+    TYPE: ClassVar[str] = "talk.text"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """The mediator."""
+    round: UInt32
+    """The round, counted from 0."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the text before; of the rules, for the first."""
+    votes: list[CountedVote] = msgspec.field(default_factory=list)
+    """The votes on the text before, in the order of the seats."""
+    outcome: list[UInt32]
+    """What is voted on: one choice for each issue, counted from 0."""
+
+
+class TalkVote(Message, frozen=True, kw_only=True, tag="talk.vote"):
+    """Votes on a text."""
+
+    TYPE: ClassVar[str] = "talk.vote"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """Who says it."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the text."""
+    accepts: bool
+    """Whether the text may stand."""
+
+
+class TalkResult(Message, frozen=True, kw_only=True, tag="talk.result"):
+    """Says what the text is after the last vote."""
+
+    TYPE: ClassVar[str] = "talk.result"
+    deal: DealId
+    """The deal."""
+    by: AgentId
+    """The mediator."""
+    prev: Hash
+    """SHA-256 of the exact bytes of the last text that was voted on."""
+    votes: list[CountedVote]
+    """The votes on it, in the order of the seats."""
+    outcome: list[UInt32]
+    """The text: one choice for each issue, counted from 0."""
 
 
 class Signed(Record, frozen=True, kw_only=True):
@@ -826,6 +983,8 @@ class DealRefused(Record, frozen=True, kw_only=True, tag_field="type", tag="refu
     """Why, for people."""
     evidence: Evidence | None = None
     """The counterexample to a claim that the deal required, where that is why."""
+    party: AgentId | None = None
+    """The party that would have given more than it may, where that is why."""
 
 
 class DealFailed(Record, frozen=True, kw_only=True, tag_field="type", tag="failed"):
@@ -912,6 +1071,81 @@ class DealNote(Message, frozen=True, kw_only=True, tag="note.deal"):
     """Why, when it ended badly."""
     rules: bytes | None = None
     """The exact bytes of the rules of a negotiation, when the event is their opening."""
+    expires_unix_ms: Int64 | None = None
+    """When the deal lapses without agreement, in Unix milliseconds, when the event is the opening of a negotiation:
+    what an outcome's terms expire at.
+    """
+
+
+class Handed(Record, frozen=True, kw_only=True):
+    """One arrow of an exchange, in short."""
+
+    from_: AgentId = msgspec.field(name="from")
+    """Who gives."""
+    to: AgentId
+    """Who receives."""
+    good: Good
+    """What."""
+    quantity: Quantity
+    """How many minor units of it."""
+
+
+class Glimpse(Record, frozen=True, kw_only=True):
+    """An event of a deal's log, in short. What earlier events of the deal say is not said again."""
+
+    sequence: UInt64
+    """Its sequence in the log."""
+    at_unix_ms: Int64
+    """When it was written, in Unix milliseconds."""
+    deal: DealId
+    """The deal."""
+    turn: UInt32
+    """Its number in the deal's log; the first is 0."""
+    event: str
+    """What happened, as the log's event names it: `opened`, `committed`, …"""
+    state: State
+    """Where the deal stands after it."""
+    by: AgentId | None = None
+    """The party that moved, when one did."""
+    market: MarketId | None = None
+    """The deal's book, where the event says it."""
+    parties: list[AgentId] = msgspec.field(default_factory=list)
+    """All parties, of an event that opens a deal."""
+    transfers: list[Handed] = msgspec.field(default_factory=list)
+    """What would change hands, of an event that puts terms on the table; or what does, of one that commits them."""
+    reason: str | None = None
+    """Why, of a bad end."""
+
+
+class Offered(Record, frozen=True, kw_only=True):
+    """An agent's offer in a market, in short; one that gives and wants nothing was taken back."""
+
+    at_unix_ms: Int64
+    """Since when it stands, in Unix milliseconds."""
+    market: MarketId
+    """The market."""
+    agent: AgentId
+    """Whose it is."""
+    gives: list[Good] = msgspec.field(default_factory=list)
+    """What it gives."""
+    wants: list[Good] = msgspec.field(default_factory=list)
+    """What it wants; alternatives side by side."""
+
+
+class Digest(Message, frozen=True, kw_only=True, tag="digest"):
+    """A part of the log of deals, in short."""
+
+    TYPE: ClassVar[str] = "digest"
+    after: UInt64
+    """It tells of what stands in the log behind this sequence."""
+    through: UInt64
+    """It tells of everything to this sequence, which it includes."""
+    head: UInt64
+    """Where the log ended when this was told."""
+    events: list[Glimpse]
+    """What happened to deals, in the order of the log."""
+    offers: list[Offered] = msgspec.field(default_factory=list)
+    """Offers that stand now, or were taken back; only the last of each agent in each market is told of."""
 
 
 class PartyValuation(Record, frozen=True, kw_only=True):
@@ -1002,8 +1236,8 @@ class AnalyzeRequest(Message, frozen=True, kw_only=True, tag="trade_balance.anal
     valuations: list[PartyValuation]
     """Each party's valuation."""
     room: Room | None = None
-    """What may be moved so that every party is satisfied; left out, each quantity from one unit to a hundred times what
-    it is, and no payments.
+    """What may be moved so that every party is satisfied; left out, each quantity from one unit to a hundred times
+    what it is, and no payments.
     """
 
 
@@ -1063,8 +1297,8 @@ class Multiplier(Record, frozen=True, kw_only=True):
     party: AgentId
     """The party."""
     weight: Ratio
-    """What its slack (worth received at its lowest values, less the cost given at its highest with its margin on top)
-    is multiplied by, at least 0. They sum to 1.
+    """What its slack (worth received at its lowest values, less the cost given at its highest with its margin on
+    top) is multiplied by, at least 0. They sum to 1.
     """
 
 
@@ -1080,16 +1314,16 @@ class Mend(Record, frozen=True, kw_only=True):
     payments: list[Transfer] = msgspec.field(default_factory=list)
     """What is paid besides."""
     change_minor: Int64 | None = None
-    """What the change of these terms counts, rounded up: each unit changed or paid counts the mean of what it is worth
-    to its receiver and costs its giver at central values, and 1 where that is 0.
+    """What the change of these terms counts, rounded up: each unit changed or paid counts the mean of what it is
+    worth to its receiver and costs its giver at central values, and 1 where that is 0.
     """
     bound_minor: Int64 | None = None
     """The least that any change counts, fractions of minor units allowed, rounded up."""
     multipliers: list[Multiplier] = msgspec.field(default_factory=list)
     """Farkas' certificate: with these weights the parties' slacks sum to less than 0 wherever in the room."""
     balance: Ratio | None = None
-    """Where parties may pay: what a unit counts besides, added where it is paid and taken where it is received, which
-    sums to 0 since payments balance.
+    """Where parties may pay: what a unit counts besides, added where it is paid and taken where it is received,
+    which sums to 0 since payments balance.
     """
     most: Ratio | None = None
     """The most that the weighted sum reaches in the room: negative."""
@@ -1188,8 +1422,8 @@ class GameKind(enum.StrEnum):
     VOTING = "voting"
     """`numbers` are votes: a coalition with at least `total` of them is worth `worth_minor`."""
     LARGEST = "largest"
-    """`numbers` are needs: a coalition costs the largest of them (the runway that all its planes can use). Shares are
-    then costs.
+    """`numbers` are needs: a coalition costs the largest of them (the runway that all its planes can use). Shares
+    are then costs.
     """
     ESTATE = "estate"
     """`numbers` are claims on an estate of `total`: a coalition is worth what the claims of the others leave."""
@@ -1242,8 +1476,8 @@ class Divide(Message, frozen=True, kw_only=True, tag="trade_balance.divide"):
     samples: UInt32 | None = None
     """How many orders are sampled where a game has too many players for all of them; 10,000 when left out."""
     confidence_ppm: Int64 | None = None
-    """How often the confidence interval of a sampled value holds the true one, in parts per million; 950,000 when left
-    out.
+    """How often the confidence interval of a sampled value holds the true one, in parts per million; 950,000 when
+    left out.
     """
 
 
@@ -1276,15 +1510,15 @@ class Balancing(Record, frozen=True, kw_only=True):
 
 
 class CoreFinding(Record, frozen=True, kw_only=True):
-    """What is known of the core: the shares are `stable`; or a coalition is `blocking` them; or neither is known, and
-    `bound_minor` says by how much they could be blocked at most.
+    """What is known of the core: the shares are `stable`; or a coalition is `blocking` them; or neither is known,
+    and `bound_minor` says by how much they could be blocked at most.
     """
 
     stable: bool
     """Whether the shares are in the core, proved: no coalition could do better alone, and nothing is left over."""
     blocking: Coalition | None = None
-    """A coalition that could do better alone: the one with the largest excess that is known, the smallest of several;
-    of up to 16 players, the first of those in the order of sets as binary numbers.
+    """A coalition that could do better alone: the one with the largest excess that is known, the smallest of
+    several; of up to 16 players, the first of those in the order of sets as binary numbers.
     """
     excess_minor: Int64
     """Its worth less what its members get; without one, the largest such excess that is known of any coalition."""
@@ -1321,8 +1555,8 @@ class Divided(Message, frozen=True, kw_only=True, tag="trade_balance.divided"):
     terms: Terms | None = None
     """The terms that bring these gains, payments at the end."""
     epsilon_ppm: Int64 | None = None
-    """For `nash` of a bargain: by how much at most the product's geometric mean could be larger, in parts per million,
-    proved by linear programme: Σ y/x ≤ n(1 + ε) for all gains y within reach.
+    """For `nash` of a bargain: by how much at most the product's geometric mean could be larger, in parts per
+    million, proved by linear programme: Σ y/x ≤ n(1 + ε) for all gains y within reach.
     """
     samples: UInt32 | None = None
     """How many orders were sampled; left out where the value is exact."""
@@ -1467,16 +1701,17 @@ class CertificatePrice(Message, frozen=True, kw_only=True, tag="trade_balance.pr
 
     TYPE: ClassVar[str] = "trade_balance.priced"
     price: Rational | None = None
-    """The price that all pay and take: of those at which most certificates change hands, the one with the least excess
-    demand either way; of several, the highest where buyers are left, else the lowest. Left out where none change
-    hands.
+    """The price that all pay and take: of those at which most certificates change hands, the one with the least
+    excess demand either way; of several, the highest where buyers are left, else the lowest. Left out where none
+    change hands.
     """
     level: Int64
-    """The level: how many certificates change hands, which is how much the buyers may import beyond what they exported.
+    """The level: how many certificates change hands, which is how much the buyers may import beyond what they
+    exported.
     """
     fills: list[Fill]
-    """What each order gets, where it gets anything: best limits first; at the price itself in proportion to quantities,
-    rounded by largest remainder, ties by index.
+    """What each order gets, where it gets anything: best limits first; at the price itself in proportion to
+    quantities, rounded by largest remainder, ties by index.
     """
     curve: list[ExcessDemand]
     """Excess demand at each limit that an order names, by rising price."""
@@ -1536,9 +1771,37 @@ class GoodSpec(Record, frozen=True, kw_only=True):
     lot: Quantity | None = None
     """The lot that it comes in, in minor units; left out for a good that any number of minor units may be had of."""
     reference_price: Rational | None = None
-    """Minor units of account for one minor unit; left out where there is no reference price, and then the band does not
-    apply.
+    """Minor units of account for one minor unit; left out where there is no reference price, and then the band does
+    not apply.
     """
+
+
+class CountedGood(Record, frozen=True, kw_only=True):
+    """A good whose transfers count as exports and imports."""
+
+    good: Good
+    """The good."""
+    price: Rational
+    """Certificates for one minor unit of it, which are minor units of account."""
+
+
+class ImportRules(Record, frozen=True, kw_only=True):
+    """How a book keeps import certificates."""
+
+    good: Good
+    """The good that certificates are, in deals."""
+    authority: AgentId
+    """Who signs these rules, and may revoke certificates."""
+    goods: list[CountedGood]
+    """What counts, and at which prices."""
+    life_ms: Int64
+    """How long a certificate is good at least, in milliseconds from the entry of the log that issues it."""
+    lot_ms: Int64
+    """Lots end at multiples of this time, in milliseconds: the end of a certificate is the first that leaves it its
+    life.
+    """
+    required_from_unix_ms: Int64
+    """From this time on, in Unix milliseconds, imports need certificates. Exports earn them before."""
 
 
 class Market(Message, frozen=True, kw_only=True, tag="market"):
@@ -1552,8 +1815,8 @@ class Market(Message, frozen=True, kw_only=True, tag="market"):
     goods: list[GoodSpec]
     """The goods."""
     band: Bounds
-    """Unit values and costs must lie within [lo, hi] times the reference price. The mechanism is not strategy-proof: an
-    exaggerated value would eat everyone's gains.
+    """Unit values and costs must lie within [lo, hi] times the reference price. The mechanism is not strategy-proof:
+    an exaggerated value would eat everyone's gains.
     """
     margin_ppm: Int64
     """The margin that every party gets at least, in parts per million."""
@@ -1576,8 +1839,12 @@ class Market(Message, frozen=True, kw_only=True, tag="market"):
     (equal). Left out, rings are proposed as the clearing found them, for the most welfare.
     """
     evolve: UInt32 | None = None
-    """How many terms are evaluated to find exchanges of other shapes among those whom a clearing left out, each time.
-    Left out, none.
+    """How many terms are evaluated to find exchanges of other shapes among those whom a clearing left out, each
+    time. Left out, none.
+    """
+    import_certificates: ImportRules | None = None
+    """The rules of its book's import certificates, which hold once their authority has enacted them
+    (`ledger.enact`). Left out, none.
     """
 
 
@@ -1835,8 +2102,8 @@ class Chain(Record, frozen=True, kw_only=True):
 
 
 class GoodPrice(Record, frozen=True, kw_only=True):
-    """What a good is worth at the margin, were rings of any length allowed: who gives it for less and who takes it for
-    more has a trade, the purses of its partners permitting.
+    """What a good is worth at the margin, were rings of any length allowed: who gives it for less and who takes it
+    for more has a trade, the purses of its partners permitting.
     """
 
     good: Good
@@ -1847,8 +2114,8 @@ class GoodPrice(Record, frozen=True, kw_only=True):
 
 class LimitPrice(Record, frozen=True, kw_only=True):
     """What is in the way of the objective: by so much it would grow, at most and for each part, with a larger limit.
-    With every limit at its price no ring brings more than it uses up; so no set of rings brings more than all prices
-    sum to, and that is the bound of the relaxation.
+    With every limit at its price no ring brings more than it uses up; so no set of rings brings more than all
+    prices sum to, and that is the bound of the relaxation.
     """
 
     agent: AgentId
@@ -1897,14 +2164,14 @@ class Evenness(Record, frozen=True, kw_only=True):
     gini_ppm: Int64
     """Σ over the deals of Gini's coefficient of their parties' gains, in parts per million."""
     least_ppm: Int64
-    """Σ over the deals of the least satisfied party's gain, as a part of the most that it could gain in this deal, in
-    parts per million.
+    """Σ over the deals of the least satisfied party's gain, as a part of the most that it could gain in this deal,
+    in parts per million.
     """
 
 
 class Refined(Record, frozen=True, kw_only=True):
-    """What was made of a clearing's answer: its rings with their gains divided by the market's rule, and exchanges of
-    other shapes that were evolved among those whom it left out.
+    """What was made of a clearing's answer: its rings with their gains divided by the market's rule, and exchanges
+    of other shapes that were evolved among those whom it left out.
     """
 
     before: Evenness
@@ -1932,8 +2199,8 @@ class Clearing(Message, frozen=True, kw_only=True, tag="maker.clearing"):
     result: Cleared
     """What was answered."""
     deals: list[DealId]
-    """The deals that were proposed, in the order of the rings, then of evolved terms. A ring of which a party changed
-    its intent meanwhile, or which promises more than was offered, has none.
+    """The deals that were proposed, in the order of the rings, then of evolved terms. A ring of which a party
+    changed its intent meanwhile, or which promises more than was offered, has none.
     """
     refined: Refined | None = None
     """What was made of the answer before it was proposed, in a market that divides gains or evolves terms."""
@@ -1962,8 +2229,8 @@ class Counterparties(enum.StrEnum):
 
 
 class Net(Message, frozen=True, kw_only=True, tag="graph.net"):
-    """Asks `graph.net` to settle obligations with less moving: everyone's net position in every good stays, the sum of
-    all transfers is least, and where that leaves a choice, there are few of them.
+    """Asks `graph.net` to settle obligations with less moving: everyone's net position in every good stays, the sum
+    of all transfers is least, and where that leaves a choice, there are few of them.
     """
 
     TYPE: ClassVar[str] = "graph.net"
@@ -1994,8 +2261,8 @@ class NettedGood(Record, frozen=True, kw_only=True):
     gross_before: Int64
     """What was owed in all, in minor units."""
     gross_after: Int64
-    """What moves now. No set of transfers between the allowed counterparties keeps all positions and moves less, unless
-    time ran out.
+    """What moves now. No set of transfers between the allowed counterparties keeps all positions and moves less,
+    unless time ran out.
     """
     gross_bound: Int64
     """No set of transfers that keeps all positions moves less."""
@@ -2075,20 +2342,20 @@ class NetworkNode(Record, frozen=True, kw_only=True):
     component: UInt32
     """Its component, links taken in either direction: 0 is the largest."""
     strong_component: UInt32
-    """Its strong component, in which every agent reaches every other along the links: 0 is the largest. Only within one
-    can there be rings.
+    """Its strong component, in which every agent reaches every other along the links: 0 is the largest. Only within
+    one can there be rings.
     """
     betweenness_ppm: Int64
-    """Its share of shortest ways between other agents (Freeman 1977), along the links, of all pairs of others, in parts
-    per million.
+    """Its share of shortest ways between other agents (Freeman 1977), along the links, of all pairs of others, in
+    parts per million.
     """
     closeness_ppm: Int64 | None = None
-    """How near it is to those whom it reaches (Wasserman and Faust 1994): the share of others that it reaches over the
-    mean length of the way there, in parts per million. Left out where time ran out before.
+    """How near it is to those whom it reaches (Wasserman and Faust 1994): the share of others that it reaches over
+    the mean length of the way there, in parts per million. Left out where time ran out before.
     """
     rank_ppm: Int64
-    """Its share of a walk that follows links by weight and starts anew with probability 15 % (Brin and Page 1998), in
-    parts per million.
+    """Its share of a walk that follows links by weight and starts anew with probability 15 % (Brin and Page 1998),
+    in parts per million.
     """
     is_broker: bool
     """Whether it is a broker: without it, others fall apart."""
@@ -2307,7 +2574,8 @@ class PolyTerm(Record, frozen=True, kw_only=True):
     coef: Ratio
     """The coefficient, never nought."""
     powers: list[Annotated[list[UInt8], Meta(min_length=2, max_length=2)]] = msgspec.field(default_factory=list)
-    """The powers as `[variable, exponent]`, sorted by variable, each once, exponents from 1; left out for a constant.
+    """The powers as `[variable, exponent]`, sorted by variable, each once, exponents from 1; left out for a
+    constant.
     """
 
 
@@ -2331,8 +2599,8 @@ class Claim(Message, frozen=True, kw_only=True, tag="claim"):
     goal: Constraint
     """What follows from it."""
     witness: list[Ratio] = msgspec.field(default_factory=list)
-    """A point at which every hypothesis holds, a coordinate for each variable: it shows that the claim says something.
-    The claims of deals have one.
+    """A point at which every hypothesis holds, a coordinate for each variable: it shows that the claim says
+    something. The claims of deals have one.
     """
 
 
@@ -2617,12 +2885,14 @@ class Evolve(Message, frozen=True, kw_only=True, tag="genetic.evolve"):
     seed: UInt64 = msgspec.field(default_factory=lambda: 0)
     """The seed of all its chance."""
     evaluations: UInt64 = msgspec.field(default_factory=lambda: 40000)
-    """How many terms are evaluated, over all islands. Rounded down to whole generations, at least one on each island.
+    """How many terms are evaluated, over all islands. Rounded down to whole generations, at least one on each
+    island.
     """
     population: UInt32 = msgspec.field(default_factory=lambda: 100)
     """Terms in an island's population."""
     islands: UInt32 = msgspec.field(default_factory=lambda: 1)
-    """Populations that evolve apart, each on its own processor where there are as many, and send each other migrants.
+    """Populations that evolve apart, each on its own processor where there are as many, and send each other
+    migrants.
     """
     epoch_generations: UInt32 = msgspec.field(default_factory=lambda: 25)
     """Generations from one migration to the next."""
@@ -2686,8 +2956,8 @@ class Evolved(Message, frozen=True, kw_only=True, tag="genetic.evolved"):
 
     TYPE: ClassVar[str] = "genetic.evolved"
     front: list[Candidate]
-    """Terms with which every party is satisfied, and of which none is better for everybody than another: in the order
-    of falling welfare. Empty where none were found.
+    """Terms with which every party is satisfied, and of which none is better for everybody than another: in the
+    order of falling welfare. Empty where none were found.
     """
     hypervolume_ppm: Int64
     """The front's hypervolume, as in `IslandReport::hypervolume_ppm`."""
@@ -2700,8 +2970,8 @@ class Evolved(Message, frozen=True, kw_only=True, tag="genetic.evolved"):
     cut: Cut | None = None
     """Why it ended before its budget was spent; then, and only then, the same request may have another answer."""
     kept: Kept | None = None
-    """Where the whole answer is kept, when it is too large for a message: then `front` holds only its first ones, and
-    `islands` nothing.
+    """Where the whole answer is kept, when it is too large for a message: then `front` holds only its first ones,
+    and `islands` nothing.
     """
 
 
@@ -2721,10 +2991,6 @@ class EvolutionProgress(Message, frozen=True, kw_only=True, tag="genetic.progres
     """Its front: what each party gains, in the order of the terms' parties, in minor units of account, about."""
 
 
-JobId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
-"""1 to 64 of A-Z, a-z, 0-9, _ and -."""
-
-
 class ShowResult(Message, frozen=True, kw_only=True, tag="genetic.result"):
     """Asks `genetic.result` for the answer of a job: of a search that carried `Hms-Job`."""
 
@@ -2734,8 +3000,8 @@ class ShowResult(Message, frozen=True, kw_only=True, tag="genetic.result"):
 
 
 class Epoch(Message, frozen=True, kw_only=True, tag="genetic.epoch"):
-    """Asks `genetic.epoch` for one epoch of one island. All that the epoch depends on is here, so that whoever repeats
-    it repeats it exactly.
+    """Asks `genetic.epoch` for one epoch of one island. All that the epoch depends on is here, so that whoever
+    repeats it repeats it exactly.
     """
 
     TYPE: ClassVar[str] = "genetic.epoch"
@@ -2779,6 +3045,128 @@ class Checkpoint(Message, frozen=True, kw_only=True, tag="genetic.checkpoint"):
     """Where the island stands after it; left out where the island was dropped."""
 
 
+class Enact(Message, frozen=True, kw_only=True, tag="ledger.enact"):
+    """Turns a book's import certificates on, or changes their rules: a signed move of the authority to
+    `ledger.enact`. The market's declaration must state the same rules.
+    """
+
+    TYPE: ClassVar[str] = "ledger.enact"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    book: MarketId
+    """The book."""
+    rules: ImportRules
+    """The rules."""
+
+
+class Revoke(Message, frozen=True, kw_only=True, tag="ledger.revoke"):
+    """Revokes certificates that somebody holds: a signed move of the authority to `ledger.revoke`. What is spent,
+    expired or on its way in a deal can't be revoked.
+    """
+
+    TYPE: ClassVar[str] = "ledger.revoke"
+    move_id: MoveId
+    """Makes asking again safe."""
+    deadline_unix_ms: Int64
+    """Not to be decided after this time, in Unix milliseconds."""
+    book: MarketId
+    """The book."""
+    party: AgentId
+    """Whose certificates."""
+    quantity: Quantity
+    """How many."""
+    lot_unix_ms: Int64 | None = None
+    """Only of the lot that ends at this time, in Unix milliseconds; left out, those that end first."""
+    reason: str
+    """Why, for people."""
+
+
+class Recorded(Message, frozen=True, kw_only=True, tag="ledger.recorded"):
+    """The answer to `Enact` and `Revoke`: the move is in the book's log."""
+
+    TYPE: ClassVar[str] = "ledger.recorded"
+    book: MarketId
+    """The book."""
+    move_id: MoveId
+    """The move."""
+
+
+class CertificateEvent(Message, frozen=True, kw_only=True, tag="ledger.certificate"):
+    """An entry of a book's log of certificates: a move of the authority, or a deal that was delivered. Commits and
+    compensations stand in the deals' logs, and change certificates too.
+    """
+
+    TYPE: ClassVar[str] = "ledger.certificate"
+    book: MarketId
+    """The book."""
+    turn: UInt32
+    """The entry's number; the first is 0."""
+    prev: Hash
+    """SHA-256 of the exact body of the entry before; zeros for the first."""
+    at_unix_ms: Int64
+    """When, in Unix milliseconds."""
+    cause: Signed | None = None
+    """The signed move, when a move is why."""
+    deal: DealId | None = None
+    """The deal whose delivery was confirmed, when that is why: its exports are verified."""
+
+
+class CertificatesRequest(Message, frozen=True, kw_only=True, tag="ledger.certificates"):
+    """Asks `ledger.certificates`."""
+
+    TYPE: ClassVar[str] = "ledger.certificates"
+    book: MarketId
+    """The book."""
+    party: AgentId | None = None
+    """What one party holds only."""
+
+
+class LotLine(Record, frozen=True, kw_only=True):
+    """One lot: issued = outstanding + spent + expired + revoked, each at least 0."""
+
+    expires_unix_ms: Int64
+    """When it ends, in Unix milliseconds."""
+    issued: Int64
+    """For verified exports."""
+    outstanding: Int64
+    """Held, or on its way in a deal."""
+    spent: Int64
+    """On imports."""
+    expired: Int64
+    """Neither spent nor revoked when it ended."""
+    revoked: Int64
+    """By the authority."""
+
+
+class HoldingLine(Record, frozen=True, kw_only=True):
+    """What a party holds of a lot and may spend, in minor units of account."""
+
+    party: AgentId
+    """The party."""
+    expires_unix_ms: Int64
+    """The lot."""
+    quantity: Int64
+    """How much."""
+
+
+class Lots(Message, frozen=True, kw_only=True, tag="ledger.lots"):
+    """The answer of `ledger.certificates`."""
+
+    TYPE: ClassVar[str] = "ledger.lots"
+    book: MarketId
+    """The book."""
+    rules: ImportRules | None = None
+    """Its rules; left out where it keeps no certificates."""
+    at_unix_ms: Int64
+    """The time of the book's log, in Unix milliseconds: what has ended is decided by it."""
+    lots: list[LotLine]
+    """Every lot, by its end."""
+    holdings: list[HoldingLine]
+    """Who holds what, by party and lot."""
+
+
 class Limit(Record, frozen=True, kw_only=True):
     """How much of a good a party may give in a book, all told."""
 
@@ -2789,8 +3177,8 @@ class Limit(Record, frozen=True, kw_only=True):
 
 
 class Declare(Message, frozen=True, kw_only=True, tag="ledger.declare"):
-    """Declares limits: a signed move to `ledger.declare`. It replaces the limits of the goods that it names and leaves
-    the others. Undeclared goods have limit 0.
+    """Declares limits: a signed move to `ledger.declare`. It replaces the limits of the goods that it names and
+    leaves the others. Undeclared goods have limit 0.
     """
 
     TYPE: ClassVar[str] = "ledger.declare"
@@ -2835,8 +3223,8 @@ class LimitEvent(Message, frozen=True, kw_only=True, tag="ledger.limit"):
 
 
 class Cursor(Message, frozen=True, kw_only=True, tag="ledger.cursor"):
-    """How far a book has been written. Every batch of the ledger carries it under compare-and-set: that is the fence,
-    and a writer that lost its place fails there.
+    """How far a book has been written. Every batch of the ledger carries it under compare-and-set: that is the
+    fence, and a writer that lost its place fails there.
     """
 
     TYPE: ClassVar[str] = "ledger.cursor"
@@ -2933,9 +3321,6 @@ class TradeBalanceReply(Message, frozen=True, kw_only=True, tag="trade_balance.b
     """Party by party and good by good."""
 
 
-TaskId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
-"""1 to 63 of a-z, 0-9, _ and -."""
-
 Skill: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}\Z")]
 """1 to 63 of a-z, 0-9, _ and -."""
 
@@ -2963,7 +3348,7 @@ class Task(Record, frozen=True, kw_only=True):
     brief: str
     """What is to be done, in whatever words doer and verifiers understand."""
     budget_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """The most that it may cost, in minor units of account."""
+    """The most that it may cost, in minor units of what the job pays in, or of account."""
     panel: Panel | None = None
     """Who judges the result; nobody does where this is left out."""
     gate: bool = msgspec.field(default_factory=lambda: False)
@@ -2993,6 +3378,21 @@ class JobRules(Record, frozen=True, kw_only=True):
     """What the bidder's reputation counts."""
     skills_ppm: UInt32 = msgspec.field(default_factory=lambda: 200000)
     """What the share of wanted skills counts."""
+    least_reputation_ppb: UInt32 = msgspec.field(default_factory=lambda: 250000000)
+    """The least reputation to bid with, in parts per billion. A newcomer has a half, and loses an eighth of what it
+    has with each promise that it breaks: so many come to nothing until it gets no more.
+    """
+
+
+class Pay(Record, frozen=True, kw_only=True):
+    """In what a job pays: each award is a deal then."""
+
+    book: MarketId
+    """The ledger's book."""
+    good: Good
+    """The good that prices are in, in its minor units. No task is called under a skill of this name: what a worker
+    gives in return is, in the book, one unit of its skill.
+    """
 
 
 class SubmitJob(Message, frozen=True, kw_only=True, tag="task.submit"):
@@ -3015,6 +3415,8 @@ class SubmitJob(Message, frozen=True, kw_only=True, tag="task.submit"):
     """When the job fails that is not finished, in Unix milliseconds."""
     more: bool = msgspec.field(default_factory=lambda: False)
     """Whether tasks may still be added; a job without more ends when all its tasks are done."""
+    pay: Pay | None = None
+    """In what it pays; without it, an award is a promise and nothing is posted."""
 
 
 class AddTasks(Message, frozen=True, kw_only=True, tag="task.add"):
@@ -3050,7 +3452,7 @@ class BidTask(Message, frozen=True, kw_only=True, tag="task.bid"):
     round: UInt32
     """Which announcement it answers; the first is 1."""
     price_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """For how much, in minor units of account."""
+    """For how much, in minor units of what the job pays in, or of account."""
     skills: list[Skill] = msgspec.field(default_factory=list)
     """What the bidder says it can do."""
 
@@ -3071,6 +3473,8 @@ class DeclineTask(Message, frozen=True, kw_only=True, tag="task.decline"):
     """Which announcement."""
     reason: str
     """Why."""
+    deal: DealId | None = None
+    """The deal that was to pay for it, where that came to nothing."""
 
 
 class ReportProgress(Message, frozen=True, kw_only=True, tag="task.progress"):
@@ -3243,6 +3647,8 @@ class TaskLine(Record, frozen=True, kw_only=True):
     """Who does it, or did."""
     done_ppm: UInt32 | None = None
     """How far it is, in parts per million."""
+    deal: DealId | None = None
+    """The deal that pays for it."""
 
 
 class JobShown(Message, frozen=True, kw_only=True, tag="task.shown"):
@@ -3338,6 +3744,12 @@ class TaskEvent(Message, frozen=True, kw_only=True, tag="task.event"):
     """
     rule: str | None = None
     """The rule that decided, a stable word."""
+    deal: DealId | None = None
+    """Of an award and of a task's end: the deal that pays for it."""
+    deal_turns: UInt32 | None = None
+    """Of a task that was given back because no deal had paid for it, or so it was said: how many entries that deal's
+    log had.
+    """
     cause: Signed | None = None
     """The signed move that caused it, when a move did."""
     trace: str | None = None
@@ -3353,6 +3765,17 @@ class TaskInput(Record, frozen=True, kw_only=True):
     """Its result."""
     kept: KeptResult | None = None
     """Where it is kept, if it is large."""
+
+
+class AwardDeal(Record, frozen=True, kw_only=True):
+    """The deal that an award determines: whoever supervises the job opens it with this move and these terms."""
+
+    deal: DealId
+    """The deal."""
+    move_id: MoveId
+    """The id of the move that opens it."""
+    terms: bytes
+    """The exact bytes of its terms."""
 
 
 class TaskNote(Message, frozen=True, kw_only=True, tag="note.task"):
@@ -3387,6 +3810,8 @@ class TaskNote(Message, frozen=True, kw_only=True, tag="note.task"):
     """Until when the receiver has time, in Unix milliseconds."""
     rule: str | None = None
     """The rule that decided, a stable word."""
+    award: AwardDeal | None = None
+    """Of an award and of a task that is done: the deal that pays for it."""
 
 
 class CalledTask(Record, frozen=True, kw_only=True):
@@ -3401,7 +3826,7 @@ class CalledTask(Record, frozen=True, kw_only=True):
     brief: str
     """What is to be done."""
     budget_minor: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """The most that it may cost, in minor units of account."""
+    """The most that it may cost, in minor units of what the job pays in, or of account."""
 
 
 class TaskCall(Message, frozen=True, kw_only=True, tag="task.call"):
@@ -3418,22 +3843,30 @@ class TaskCall(Message, frozen=True, kw_only=True, tag="task.call"):
     """Until when bids are taken, in Unix milliseconds."""
     tasks: list[CalledTask]
     """The tasks."""
+    pay: Pay | None = None
+    """In what the job pays, if it does."""
 
 
 class Reputation(Message, frozen=True, kw_only=True, tag="reputation"):
-    """An agent's standing as the bucket `HMS_REPUTATION` shows it, in JSON: the fold of all jobs' logs."""
+    """An agent's standing as the bucket `HMS_REPUTATION` shows it, in JSON: the fold of the logs of jobs and of
+    deals.
+    """
 
     TYPE: ClassVar[str] = "reputation"
     agent: AgentId
     """The agent."""
     reputation_ppb: UInt32
-    """The decaying average of what came of its promises, in parts per billion."""
+    """What came of its promises in jobs and in deals, in parts per billion: a half for a newcomer."""
     kept: UInt64
-    """Promises kept: tasks done, verdicts that came out so."""
+    """Promises kept: tasks done, verdicts that came out so, deliveries confirmed."""
     broken: UInt64
-    """Promises broken: results found wrong, leases run out, tasks given back, verdicts mistaken or missing."""
+    """Promises broken: results found wrong, leases run out, tasks given back, verdicts mistaken or missing,
+    deliveries that never came.
+    """
     sequence: UInt64
-    """The last entry of `HMS_TASKS` that counts in it."""
+    """The last entry of `HMS_TASKS` that counts in it; 0 for none."""
+    deal_sequence: UInt64 = msgspec.field(default_factory=lambda: 0)
+    """The last entry of `HMS_DEALS` that counts in it; 0 for none."""
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="registry.hello"):
@@ -3461,8 +3894,8 @@ class Welcome(Message, frozen=True, kw_only=True, tag="registry.welcome"):
 
 
 class Register(Message, frozen=True, kw_only=True, tag="registry.register"):
-    """Registers an agent, or renews its lease: a signed request to `registry.register`. The first to come holds the id;
-    a new key must be signed for by the old one.
+    """Registers an agent, or renews its lease: a signed request to `registry.register`. The first to come holds the
+    id; a new key must be signed for by the old one.
     """
 
     TYPE: ClassVar[str] = "registry.register"
@@ -3559,8 +3992,8 @@ class KeyEvent(Message, frozen=True, kw_only=True, tag="key.event"):
     key: PublicKey
     """The key from now on."""
     cause: Signed | None = None
-    """The signed request: by the key itself for the first, by the one before for the others. Left out for a core's own
-    key, where the entry is signed by the key itself.
+    """The signed request: by the key itself for the first, by the one before for the others. Left out for a core's
+    own key, where the entry is signed by the key itself.
     """
 
 
@@ -3720,6 +4153,8 @@ MESSAGES: tuple[type[Message], ...] = (
     Shown,
     Alternating,
     ContractNet,
+    IteratedContractNet,
+    SingleText,
     TalkOffer,
     TalkAccept,
     TalkEnd,
@@ -3727,8 +4162,13 @@ MESSAGES: tuple[type[Message], ...] = (
     TalkBid,
     TalkDecline,
     TalkAward,
+    TalkRevise,
+    TalkText,
+    TalkVote,
+    TalkResult,
     DealEvent,
     DealNote,
+    Digest,
     ValueRequest,
     ValueReply,
     AnalyzeRequest,
@@ -3774,6 +4214,12 @@ MESSAGES: tuple[type[Message], ...] = (
     Epoch,
     EpochDone,
     Checkpoint,
+    Enact,
+    Revoke,
+    Recorded,
+    CertificateEvent,
+    CertificatesRequest,
+    Lots,
     Declare,
     Declared,
     LimitEvent,

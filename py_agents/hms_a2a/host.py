@@ -7,14 +7,17 @@ the first line of standard input, as JSON, or the file that ``--config`` names (
                  "gives": [{"good": "wheat", "limit": 100, "cost": {"lo": 19, "hi": 21}}],
                  "wants": [{"any_of": [{"good": "coffee", "limit": 50, "value": {"lo": "89", "hi": "181/2"}}]}]}]}
 
+Agents under ``bargain`` negotiate instead: they hold the meetings that stand there, by strategies of this package.
+
 The module ``_config`` says all that may stand in it; unknown keys are refused. Rationals are integers or strings,
 never floats. Each agent joins and leaves its market by its schedule, accepts what is good for it at the worst corner of
 its bounds (with its stated margin *and* its private reservation), and confirms what it was due. When it comes back it
 states what is left.
 
 Standard output has one JSON object a line: ``ready`` ``joined`` ``left`` ``told`` ``proposed`` ``accepted``
-``rejected`` ``committed`` ``confirmed`` ``ended`` ``error``, and at last ``drained``; each with `event`, `at_unix_ms`
-and, where one is meant, `agent`. An agent that rejects is not told of the end that it made: its ``rejected`` says it.
+``rejected`` ``committed`` ``confirmed`` ``ended`` ``words`` ``error``, and at last ``drained``; each with `event`,
+`at_unix_ms` and, where one is meant, `agent`. An agent that rejects is not told of the end that it made: its
+``rejected`` says it.
 
 The end of standard input (unless there is a ``--config``), SIGTERM and SIGINT stop it: what is under way is finished,
 within ten seconds. Exit codes: 0 stopped; 2 a bad configuration; 64 wrong usage; 69 no bus.
@@ -37,16 +40,18 @@ import msgspec
 
 from hms_a2a import _wire as wire
 from hms_a2a._agent import Agent, stop_signal
+from hms_a2a._bargaining import Bargaining
 from hms_a2a._config import Config, Player
 from hms_a2a._crew import ended
 from hms_a2a._errors import BadSetting, BusError, Conflict, HmsError, Late
+from hms_a2a._exporting import exported
 from hms_a2a._host import Host, loop_factory
 from hms_a2a._keys import new_seed
 from hms_a2a._settings import Settings
 from hms_a2a._signing import system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from hms_a2a._deal import Deal
     from hms_a2a._membership import Membership
@@ -185,18 +190,21 @@ async def play(config: Config, stopped: asyncio.Future[None], events: Events) ->
     settings = Settings.discover(config.nats.servers, config.nats.context)
     if config.nats.creds:
         settings = msgspec.structs.replace(settings, creds=Path(config.nats.creds))
+    playing = [Playing(player, config, events) for player in config.agents]
+    bargaining = _bargaining(config, events)
     host = Host(config.name, settings=settings, connect_within_s=config.connect_within_ms / 1000)
     await host.start()
     events.clock = host.bus.now_unix_ms
-    playing = [Playing(player, config, events) for player in config.agents]
     schedules: list[asyncio.Future[None]] = []
     try:
         places = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(_add(host, one, events, places) for one in playing))
+        await asyncio.gather(*(_add(host, one.agent, events, places) for one in playing))
+        await asyncio.gather(*(_add(host, one.agent, events, places, one.declare) for one in bargaining))
         here = {agent.id for agent in host.agents}
         events.say("ready", agents=len(here))
         start = config.start_unix_ms if config.start_unix_ms is not None else host.bus.now_unix_ms()
         schedules = [asyncio.ensure_future(one.follow(start)) for one in playing if one.agent.id in here]
+        schedules += [asyncio.ensure_future(one.hold()) for one in bargaining if one.agent.id in here]
         await stopped
     finally:
         await ended(*schedules)
@@ -216,12 +224,26 @@ async def play(config: Config, stopped: asyncio.Future[None], events: Events) ->
         )
 
 
-async def _add(host: Host, one: Playing, events: Events, places: asyncio.Semaphore) -> None:
+async def _add(
+    host: Host,
+    agent: Agent,
+    events: Events,
+    places: asyncio.Semaphore,
+    then: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     async with places:
         try:
-            await host.add(one.agent)
+            await host.add(agent)
+            if then is not None:
+                await then()
         except HmsError as error:
-            events.say("error", one.agent.id, what="register", message=str(error))
+            events.say("error", agent.id, what="register", message=str(error))
+
+
+def _bargaining(config: Config, events: Events) -> list[Bargaining]:
+    """Those that negotiate."""
+    bargain = config.bargain
+    return [] if bargain is None else [Bargaining(one, bargain, events.say) for one in bargain.agents]
 
 
 class _Usage(argparse.ArgumentParser):
@@ -239,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with exported("hms-host"), asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_main(options.config))
     except KeyboardInterrupt:
         return 0

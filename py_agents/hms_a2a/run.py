@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hms_a2a._agent import Agent, stop_signal
 from hms_a2a._errors import BadSetting, BusError, HmsError
+from hms_a2a._exporting import exported
 from hms_a2a._host import Host, loop_factory
 from hms_a2a._subjects import agent_id
 
@@ -53,7 +54,7 @@ def find(target: str) -> Any:
     """What ``module:name`` names. Raises `BadSetting`."""
     module, _, name = target.partition(":")
     if not module or not name:
-        raise BadSetting(f"{target!r} is not module:name")
+        raise BadSetting(f"{target!r} is not module:name, as kenya:agent is for `agent` in kenya.py")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -61,13 +62,17 @@ def find(target: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module is there, and lacks another
-        raise BadSetting(f"there is no module {module!r} here or on Python's path") from error
+        without = f"; it is named without .py: {module[:-3]}:{name}" if module.endswith(".py") else ""
+        raise BadSetting(f"there is no module {module!r} here or on Python's path{without}") from error
+    one = found
     try:
         for part in name.split("."):
-            found = getattr(found, part)
+            one = getattr(one, part)
     except AttributeError as error:
-        raise BadSetting(f"{module} has no {name!r}") from error
-    return found
+        agents = [each for each, what in vars(found).items() if isinstance(what, Agent)]
+        has = f"; its agents: {', '.join(agents)}" if agents else ""
+        raise BadSetting(f"{module} has no {name!r}{has}") from error
+    return one
 
 
 def make(target: str, name: str | None, count: int | None) -> list[Agent]:
@@ -97,6 +102,8 @@ def _takes_an_id(maker: Callable[..., Any]) -> bool:
 
 
 def _agents(target: str, made: object) -> list[Agent]:
+    if inspect.iscoroutine(made):
+        made.close()  # a handler, by mistake: nobody awaits it
     agents = list(made) if isinstance(made, Iterable) else [made]
     for one in agents:
         if not isinstance(one, Agent):
@@ -105,7 +112,7 @@ def _agents(target: str, made: object) -> list[Agent]:
 
 
 async def carry(agents: Sequence[Agent], host: Host, *, withdraw: bool = True) -> int:
-    """Carry agents until it is time to stop; the exit code. Raises `HmsError` where none can be started."""
+    """Carry agents until it is time to stop; the exit code. Raises `HmsError` where there is no bus."""
     began = time.monotonic()
     stopping = asyncio.ensure_future(stop_signal())
     await host.start()
@@ -117,8 +124,9 @@ async def carry(agents: Sequence[Agent], host: Host, *, withdraw: bool = True) -
             if error is not None:
                 _log.error("%s is not here: %s", agent.id, error)
         if failures and not host.agents:
-            raise failures[0]
-        _log.info("%d agents are here after %.1f s", len(host.agents), time.monotonic() - began)
+            return NO_BUS if isinstance(failures[0], BusError) else BAD_INPUT
+        are = "agent is" if len(host.agents) == 1 else "agents are"
+        _log.info("%d %s here after %.1f s", len(host.agents), are, time.monotonic() - began)
         await stopping
     finally:
         stopping.cancel()
@@ -159,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.loaded is not None:
             _tell_what_is_loaded(options.loaded)
         host = Host(options.host, servers=options.servers, context=options.context)
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with exported(options.host), asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(carry(agents, host, withdraw=not options.stay))
     except BusError as error:
         _log.error("no bus: %s", error)
@@ -206,8 +214,12 @@ def watch(told: Sequence[str]) -> int:
             seen = _state()
             command = [sys.executable, "-m", "hms_a2a.run", *told, "--stay", "--loaded", str(loaded)]
             process = subprocess.Popen(command)  # noqa: S603 # ourselves
+            has_ended = False
             while not _changed(seen, _state(), loaded) and not stopped:
                 time.sleep(_LOOK_EVERY_S)
+                if not has_ended and process.poll() is not None:
+                    has_ended = True
+                    _log.info("it has ended; it starts anew when a file changes")
             if process.poll() is None:
                 process.terminate()
             code = process.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from hms_a2a import _subjects as subjects
 from hms_a2a._codec import decode_any
 from hms_a2a._keys import new_seed
 from hms_a2a._membership import Membership
+from hms_a2a._signing import system_clock
 from hms_a2a._value import KINDS
 
 if TYPE_CHECKING:
@@ -37,6 +39,17 @@ async def test_who_is_here(bus: Bus) -> None:
         assert (found.key, found.kind, found.lease_until_unix_ms > a.now_unix_ms) == (a.key, "ngo", True)
     async with Agent("here-c", servers=bus.url, seed=new_seed()) as c:
         assert await c.find(capability="weaving") == []
+
+
+@pytest.mark.parametrize(("off_ms", "seen"), [(-3_600_000, "behind"), (3_600_000, "ahead of")])
+async def test_an_agent_whose_clock_is_wrong_goes_by_the_registrys(
+    bus: Bus, caplog: pytest.LogCaptureFixture, off_ms: int, seen: str
+) -> None:
+    name = f"clock-{seen.split()[0]}"
+    async with Agent(name, servers=bus.url, seed=new_seed(), clock=lambda: system_clock() + off_ms) as agent:
+        assert [record.agent for record in await agent.find(name)] == [name]
+    (said,) = [record.getMessage() for record in caplog.records if "this machine's clock" in record.getMessage()]
+    assert re.search(rf"clock is 3[56]\d{{5}} ms {seen} the registry's", said), said
 
 
 async def test_a_message_waits_for_an_agent_that_is_away(bus: Bus, eventually: Eventually, tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ WORDS = {
     "actors/terms/src/error.rs": re.compile(r'=> Some\("([a-z_]+)"\)'),
     "actors/deal/src/negotiated.rs": re.compile(r'(?:refuse\(|\{ )"([a-z_]+)"'),
     "actors/mac/src/moves.rs": re.compile(r'(?:conflict\([a-z.]+, |late\(|forbidden\()"([a-z_]+)"'),
-    "actors/mac/src/decide.rs": re.compile(r'forbidden\("([a-z_]+)"'),
     "actors/mac/src/tasks.rs": re.compile(r'refused\("([a-z_]+)"'),
     "actors/deal/src/gate.rs": re.compile(r'Self::\w+ => "([a-z_]+)"'),
     "actors/proof/src/refused.rs": re.compile(r'Self::\w+ => "([a-z_]+)"'),
-    "actors/trade_balance/src/ledger/decide.rs": re.compile(r'\(\(?"([a-z_]+)", '),
+    "actors/trade_balance/src/ledger/authority.rs": re.compile(r'Err\(\("([a-z_]+)", '),
+    "actors/trade_balance/src/ledger/decide.rs": re.compile(r'(?:\(\(?|\{ rule: )"([a-z_]+)", '),
 }
 #: Called with something else than a literal: the words come from the tables above.
 INDIRECT = {
@@ -37,6 +37,7 @@ INDIRECT = {
     "actors/mac/src/tasks.rs",
     "actors/proof/src/core.rs",
     "actors/terms/src/error.rs",
+    "actors/trade_balance/src/ledger/authority.rs",
     "schemas/src/error.rs",
 }
 

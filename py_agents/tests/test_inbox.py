@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 from typing import TYPE_CHECKING, Any
 
-from hms_a2a import Agent, Message, wire
+from hms_a2a import Agent, Deal, Message, wire
 from hms_a2a import _subjects as subjects
 from hms_a2a._inbox import Cursor
 from hms_a2a._keys import new_seed
+from hms_a2a._limits import MAX_INBOX_PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +122,49 @@ async def test_the_cursor_outlives_the_process(
     async with second:
         await eventually(lambda: heard == [3])
     assert (tmp_path / "agents" / "kenya.json").exists()
+
+
+def news(event: str, state: wire.State) -> wire.DealNote:
+    return wire.DealNote(
+        deal="a" * 26, event=event, state=state, turn=0, at_unix_ms=0, book="b", opener="c", profile=wire.Profile.RING_1
+    )
+
+
+async def test_while_an_agent_leaves_news_is_heard_by_whoever_waits_and_comes_again(
+    cores: Cores, make_agent: MakeAgent, eventually: Eventually, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ghana, seed = cores.voice(), new_seed()
+    first = make_agent("kenya", seed=seed, home=tmp_path)
+    heard = listen(first)
+    began = asyncio.Event()
+    ended: list[wire.State] = []
+
+    @first.on_deal
+    async def wait(deal: Deal) -> None:
+        began.set()
+        ended.append(await deal.ended())
+
+    async with first:
+        await cores.tell("kenya", 1, news("opened", wire.State.NEGOTIATING))
+        await began.wait()
+        leaving = asyncio.ensure_future(first.stop())
+        await asyncio.sleep(0)
+        await cores.tell("kenya", 2, ghana.message(2))
+        await cores.tell("kenya", 3, news("refused", wire.State.REFUSED))
+        await leaving
+    assert ended == [wire.State.REFUSED]
+    assert heard == []
+    gc.collect()  # a task that nobody asked how it ended says so now
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    second = make_agent("kenya", seed=seed, home=tmp_path)
+    heard = listen(second)
+    events: list[str] = []
+    second.on_deal(lambda deal: events.append(deal.event))
+    async with second:
+        await eventually(lambda: heard == [2] and events == ["refused"])
+    asked = [asked.body for asked in cores.of("registry.inbox")]
+    assert asked == [wire.ReadInbox(agent="kenya", after_sequence=1, limit=MAX_INBOX_PAGE)]
 
 
 async def test_an_inbox_that_became_shorter_is_another_and_read_from_its_beginning(

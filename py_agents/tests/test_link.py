@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hms_a2a import BadSetting, BadWire, Disconnected, NoResponders, TimedOut
-from hms_a2a._link import Incoming, Link
+from hms_a2a._client import Incoming
+from hms_a2a._link import Link
 from hms_a2a._settings import Settings
 
 if TYPE_CHECKING:
@@ -96,11 +97,12 @@ async def test_a_connection_that_the_broker_ends_for_good_is_made_anew(broker: B
     await link.close()
 
 
-async def test_no_broker_is_an_error_in_bounded_time() -> None:
+async def test_no_broker_is_an_error_in_bounded_time(caplog: pytest.LogCaptureFixture) -> None:
     link = Link(Settings(servers=("nats://127.0.0.1:1",)), "test")
     began = time.monotonic()
     with pytest.raises(Disconnected, match=r"no broker at nats://127\.0\.0\.1:1"):
-        await link.open(1.0)
+        await link.open(1.5)
+    assert "no broker at nats://127.0.0.1:1 yet" in caplog.text
     assert time.monotonic() - began < 3
 
 

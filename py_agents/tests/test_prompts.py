@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,7 @@ import nats
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synadia_ai.agent_service import AgentService, PromptStream
 from synadia_ai.agents import (
-    Agents,
     AttachmentsNotSupportedError,
     DiscoverFilter,
     Envelope,
@@ -27,7 +24,6 @@ from synadia_ai.agents import (
     Query,
     ResponseChunk,
     SenderSignatureRequiredError,
-    StatusChunk,
     signer_from_seed,
 )
 
@@ -49,12 +45,13 @@ from hms_a2a import _subjects as subjects
 from hms_a2a._envelope import read_chunk, read_prompt, read_size, size_in_words
 from hms_a2a._keys import Key, new_seed
 from hms_a2a._signing import Signer
+from outsiders import oracle, outsiders, said_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from nats.aio.client import Client
-    from synadia_ai.agents import Agent as Outsider
+    from synadia_ai.agent_service import AgentService
 
     from conftest import Cores, MakeAgent
     from hms_a2a import Agent
@@ -106,23 +103,6 @@ async def client(broker: Broker) -> AsyncIterator[Client]:
     connection = await nats.connect(broker.url)
     yield connection
     await connection.close()
-
-
-@asynccontextmanager
-async def outsiders(client: Client, identity: Identity | None = None) -> AsyncIterator[Agents]:
-    """The outsiders' client, for as long as it is needed."""
-    agents = Agents(nc=client, identity=identity)
-    try:
-        yield agents
-    finally:
-        await agents.close()
-
-
-async def said_to(outsider: Outsider, text: str) -> str:
-    chunks = [chunk async for chunk in outsider.prompt(text)]
-    assert isinstance(chunks[0], StatusChunk)
-    assert chunks[0].status == "ack"
-    return "".join(chunk.text for chunk in chunks if isinstance(chunk, ResponseChunk))
 
 
 # --- outsiders prompt our agents
@@ -348,32 +328,14 @@ async def test_the_bare_command_line_prompts_our_agent(kenya: Agent, broker: Bro
 
 
 @pytest.fixture
-async def oracle(client: Client) -> AsyncIterator[AgentService]:
+async def pythia(client: Client) -> AsyncIterator[AgentService]:
     """An agent that outsiders host."""
-    service = AgentService(agent="oracle", owner="delphi", session_name="pythia", nc=client, description="Knows all")
-
-    async def respond(envelope: Envelope, stream: PromptStream) -> None:
-        if envelope.prompt == "ask":
-            answer = await stream.ask("Who are you?", timeout=5)
-            await stream.send(f"Hello {answer.prompt}")
-        elif envelope.prompt == "refuse":
-            raise ProtocolError("not understood")
-        elif envelope.prompt == "who":
-            await stream.send(f"{stream.sender and stream.sender.trust} {stream.sender and stream.sender.name}")
-        elif envelope.attachments:
-            await stream.send(ResponseChunk(text="Thank you", attachments=envelope.attachments))
-        else:
-            for word in envelope.prompt.split():
-                await stream.send(f"{word}! ")
-
-    service.on_prompt(respond)
-    await service.start()
-    yield service
-    await service.stop()
+    async with oracle(client, "pythia") as hosted:
+        yield hosted
 
 
 async def test_our_agent_finds_and_prompts_an_outsider(
-    oracle: AgentService, cores: Cores, make_agent: MakeAgent
+    pythia: AgentService, cores: Cores, make_agent: MakeAgent
 ) -> None:
     async with make_agent("kenya") as kenya:
         (found,) = await kenya.peers()

@@ -17,9 +17,10 @@ from hms_a2a import Busy, Disconnected, Internal, Late, Message, NoResponders, R
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
 from hms_a2a import _tracing as tracing
+from hms_a2a._alarms import Alarms
 from hms_a2a._cancels import _MOST_EARLY, Cancels
+from hms_a2a._client import Incoming
 from hms_a2a._codec import decode_any
-from hms_a2a._link import Incoming
 from hms_a2a._memory import Broker as Memory
 from hms_a2a._memory import MemoryLink
 from hms_a2a._mux import _WAITING, Box
@@ -63,7 +64,7 @@ async def test_a_topic_has_types(cores: Cores, make_agent: MakeAgent) -> None:
         assert answer.body == Quote(120)
         async with aclosing(ghana.stream(QUOTES, Ask(7))) as quotes:
             assert [one async for one in quotes] == [Quote(140)]
-        with pytest.raises(TypeError, match="a Ask is said, and no dict"):
+        with pytest.raises(TypeError, match="is of type Ask, not dict"):
             await ghana.publish(QUOTES, {"kilograms": 5})  # type: ignore[misc]
     with pytest.raises(ValueError, match="not a pattern"):
         Topic("a..b", Ask)
@@ -273,18 +274,71 @@ async def test_a_cancellation_that_comes_first_counts_for_a_while(eventually: Ev
         cancels.say(f"job-{number}")
     await eventually(lambda: f"job-{_MOST_EARLY + 9}" in cancels._early)
     assert len(cancels._early) == _MOST_EARLY, "what is remembered has a bound"
-    stopped = False
-    try:
-        async with asyncio.timeout(60) as scope:
-            with cancels.heeding(f"job-{_MOST_EARLY + 9}", scope):
-                await asyncio.sleep(60)
-    except TimeoutError:
-        stopped = True
-    assert stopped
-    async with asyncio.timeout(60) as scope:
-        with cancels.heeding("job-0", scope):
-            await asyncio.sleep(0)
+    scope = cancels.scope(f"job-{_MOST_EARLY + 9}", 60)
+    with scope:
+        await asyncio.sleep(60)
+    assert scope.stopped
+    with (scope := cancels.scope("job-0", 60)):
+        await asyncio.sleep(0)
+    assert not scope.stopped
     await link.close()
+
+
+async def test_what_is_stopped_goes_on_behind_it_unless_it_shall_end_altogether() -> None:
+    link = MemoryLink(Memory(), "test")
+    cancels = Cancels(link)
+    went_on: list[str] = []
+
+    async def work(within_s: float) -> None:
+        with (scope := cancels.scope("job", within_s)):
+            await asyncio.sleep(60)
+        assert scope.stopped
+        await asyncio.sleep(0)
+        went_on.append("job")
+
+    await work(0.01)
+    assert went_on == ["job"]
+    both = asyncio.ensure_future(work(60))
+    await asyncio.sleep(0)
+    cancels._scopes["job"].stop()
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await both
+
+    async def fail() -> None:
+        with cancels.scope("job", 0.01):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                raise KeyError("what it says in the end")
+
+    with pytest.raises(KeyError):
+        await fail()
+    assert went_on == ["job"]
+    assert not cancels._scopes
+
+
+async def test_an_alarm_rings_once_unless_it_is_dropped() -> None:
+    alarms = Alarms()
+    rung: list[float] = []
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    def ring() -> None:
+        rung.append(loop.time() - began)
+
+    def never() -> None:
+        raise AssertionError("it was dropped")
+
+    for after_s in (-1.0, 0.0, 0.03, 0.05):
+        alarms.set(after_s, ring)
+        alarms.drop(alarms.set(after_s, never), never)
+    await asyncio.sleep(0.1)
+    assert len(rung) == 4
+    assert rung[2] >= 0.03
+    assert rung[3] >= 0.05
+    assert not alarms._due
+    alarms.drop(1, ring)
 
 
 async def test_a_handler_takes_on_so_much_and_no_more(

@@ -27,5 +27,5 @@ def test_whatever_is_exported_is_in_the_reference(tmp_path: Path) -> None:
         assert name == "wire" or f'id="{name}"' in page, name
     assert 'id="Talking.on_prompt"' in page
     assert "::\n" not in page
-    for module in ("cores", "testing", "gtp", "host", "run"):
+    for module in ("negotiation", "cores", "testing", "gtp", "host", "run"):
         assert (tmp_path / "hms_a2a" / f"{module}.html").exists()

@@ -52,6 +52,10 @@ def one(agent_id):
 
 def wrong():
     return "an agent"
+
+
+async def handler(message):
+    return message.body
 '''
 
 
@@ -83,7 +87,8 @@ def test_what_is_an_agent(module: str) -> None:
     [
         ("nothing", None, "is no agent, but a int"),
         ("wrong", None, "is no agent, but a str"),
-        ("missing", None, "has no 'missing'"),
+        ("missing", None, "has no 'missing'; its agents: agent"),
+        ("handler", None, "is no agent, but a coroutine"),
         ("agent", "mali", "is made already"),
         ("Echo", "Not An Id", "makes no agent"),
     ],
@@ -99,6 +104,8 @@ def test_what_is_no_target(module: str, tmp_path: Path) -> None:
             find(target)
     with pytest.raises(BadSetting, match="no module 'nowhere'"):
         find("nowhere:agent")
+    with pytest.raises(BadSetting, match=f"named without .py: {module}:agent"):
+        find(f"{module}.py:agent")
     (tmp_path / "lacking_x.py").write_text("import not_installed_anywhere")
     with pytest.raises(ModuleNotFoundError, match="not_installed_anywhere"):
         find("lacking_x:agent")
@@ -168,26 +175,31 @@ async def test_what_it_says_where_there_is_no_bus(broker: Broker, module: str) -
         assert b"no broker at" in await process.stderr.read()
 
 
+async def test_it_says_that_it_waits_for_a_change_where_it_cannot_go_on(broker: Broker, module: str) -> None:
+    async with running(broker, f"{module}:missing", "--reload") as process:
+        assert "has no 'missing'" in await read_until("starts anew when a file changes", process)
+
+
 async def test_it_starts_anew_when_a_file_changes(
     broker: Broker, cores: Cores, make_agent: MakeAgent, module: str
 ) -> None:
     file = Path(f"{module}.py")
     async with make_agent("asker") as asker, running(broker, f"{module}:one", "--reload") as process:
-        await read_until("1 agents are here", process)
+        await read_until("1 agent is here", process)
         assert await asker.request("echo.one", 1) == "one: 1"
         write(Path("unrelated.py"), "")
         await asyncio.sleep(1)
         came = [card.body for card in cores.of("registry.register") if card.body.agent == "one"]  # type: ignore[attr-defined]
         assert len(came) == 1, "a file that it did not read changes nothing"
         write(file, AGENTS.replace("{self.id}: ", "{self.id} says "))
-        await read_until("1 agents are here", process)
+        await read_until("1 agent is here", process)
         assert await asker.request("echo.one", 1) == "one says 1"
         write(file, "a mistake")
         await read_until("SyntaxError", process)
         with pytest.raises((NoResponders, TimedOut, Busy)):
             await asker.request("echo.one", 1, timeout_s=1)
         write(file, AGENTS)
-        await read_until("1 agents are here", process)
+        await read_until("1 agent is here", process)
         assert await asker.request("echo.one", 1) == "one: 1"
         process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), WITHIN_S) == 0

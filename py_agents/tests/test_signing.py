@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import nacl.signing
 import nkeys
 import pytest
 
 from hms_a2a import BadSetting
 from hms_a2a._keys import Key, find_home, find_key, is_public, new_seed, public_bytes
-from hms_a2a._signing import Signer, random_nonce, signed_by
+from hms_a2a._signing import Sender, Signer, random_nonce, signed_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +69,49 @@ def test_another_spelling_of_the_same_header_is_refused() -> None:
     assert signed_by(json.dumps(json.loads(header)), "a.b", b"body") is None
 
 
+def forged(**said: str) -> str:
+    """A header whose signature holds, whatever its fields say."""
+    key = Key(SEED)
+    fields = {"account": ACCOUNT, "user": key.public, "ts": "2023-11-14T22:13:20Z"} | said
+    text = f"{fields['account']}\n{fields['user']}\na.b\n{fields['ts']}\nn1\n{hashlib.sha256(b'body').hexdigest()}"
+    sig = base64.urlsafe_b64encode(key.sign(f"AGENT-SENDER-V1\n{text}\n".encode())).decode().rstrip("=")
+    sender = Sender(v=1, name="kenya", subject="a.b", nonce="n1", sig=sig, **fields)
+    return msgspec.json.encode(sender).decode()
+
+
+@pytest.mark.parametrize("ts", ["2023-11-14T22:13:20Z", "2023-11-14T22:13:20.123456789Z", "0001-01-01T00:00:00Z"])
+def test_a_time_is_utc_to_the_second_or_finer(ts: str) -> None:
+    assert signed_by(forged(ts=ts), "a.b", b"body") is not None
+
+
+@pytest.mark.parametrize(
+    "ts",
+    [
+        *("2023-11-14t22:13:20Z", "2023-11-14T22:13:20z", "2023-11-14 22:13:20Z", "2023-11-14T22:13Z", ""),
+        *("2023-11-14T22:13:20.1234567891Z", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20,5Z"),
+        *("2023-11-14T22:13:20+00:00", "2023-11-14T22:13:20", "2023-11-14T22:13:20Z[UTC]", "2023-11-14T22:13:20Z\n"),
+        *("2016-12-31T23:59:60Z", "2023-11-14T24:00:00Z", "2023-02-29T00:00:00Z", "0000-01-01T00:00:00Z"),
+        *("20231114T221320Z", "2023-W46-2T22:13:20Z", "+002023-11-14T22:13:20Z", "２023-11-14T22:13:20Z"),
+    ],
+)
+def test_no_other_spelling_of_a_time_counts(ts: str) -> None:
+    assert signed_by(forged(ts=ts), "a.b", b"body") is None
+
+
+def spelt(point: bytes, prefix: int) -> str:
+    text = bytearray([prefix, *point])
+    return base64.b32encode(text + nkeys.crc16(text).to_bytes(2, "little")).decode()
+
+
+@pytest.mark.parametrize("point", [(2).to_bytes(32, "little"), (1).to_bytes(32, "little")], ids=["no point", "weak"])
+def test_an_account_or_a_user_that_is_no_key_is_nobody(point: bytes) -> None:
+    account, user = spelt(point, nkeys.PREFIX_BYTE_ACCOUNT), spelt(point, nkeys.PREFIX_BYTE_USER)
+    assert not is_public(account)
+    assert public_bytes(user) is None
+    assert signed_by(forged(account=account), "a.b", b"body") is None
+    assert signed_by(forged(user=user), "a.b", b"body") is None
+
+
 def test_a_signature_ages() -> None:
     sender = signed_by(Signer(Key(SEED), ACCOUNT, "kenya").sign("a", b"", NOW, "n"), "a", b"")
     assert sender is not None
@@ -73,6 +119,21 @@ def test_a_signature_ages() -> None:
     assert sender.is_fresh(NOW + 30_000)
     assert not sender.is_fresh(NOW + 31_000)
     assert not sender.is_fresh(NOW - 33_000)
+
+
+FORKS = """
+import os
+from hms_a2a._signing import random_nonce
+random_nonce()  # others are kept for later now
+if child := os.fork():
+    os.waitpid(child, 0)
+print(random_nonce())
+"""
+
+
+def test_a_process_that_forks_and_its_child_have_other_nonces() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True, timeout=60)
+    assert len(set(ran.stdout.split())) == 2
 
 
 def test_nonces_are_of_the_allowed_alphabet_and_never_the_same() -> None:

@@ -9,9 +9,23 @@ import msgspec
 import nats
 import pytest
 
-from hms_a2a import Agent, BadMessage, BadWire, Disconnected, Internal, Message, NoResponders, NotFound, TimedOut, wire
+from hms_a2a import (
+    Agent,
+    BadMessage,
+    BadWire,
+    Disconnected,
+    Internal,
+    Message,
+    NoResponders,
+    NotFound,
+    Refusal,
+    Refused,
+    TimedOut,
+    wire,
+)
 from hms_a2a import _subjects as subjects
 from hms_a2a._message import decode_any, encode_any
+from hms_a2a._signing import Signer
 
 if TYPE_CHECKING:
     from conftest import Cores, MakeAgent
@@ -97,8 +111,15 @@ async def test_a_question_gets_the_handlers_answer(cores: Cores, make_agent: Mak
     async with kenya, make_agent("ghana") as ghana:
         assert await ghana.request("quote.kenya", Price("tea", 1), of=Price) == Price("tea", 2)
         assert await ghana.request("quote.kenya", Price("tea", 1)) == {"type": "price", "good": "tea", "cents": 2}
-        with pytest.raises(BadMessage):
-            await ghana.request("quote.kenya", {"type": "price"})
+        for body, field in (
+            ({"type": "price"}, "good"),
+            ({"type": "price", "good": "tea", "cents": "two"}, "cents"),
+            (b'{"good": "tea"}', None),
+        ):
+            with pytest.raises(BadMessage) as bad:
+                await ghana.request("quote.kenya", body)
+            assert bad.value.field == field
+        assert "looks like JSON" in str(bad.value)
         with pytest.raises(Internal) as failed:
             await ghana.request("fails", {})
         assert "secret" not in str(failed.value)
@@ -196,3 +217,103 @@ async def test_calling_a_core(cores: Cores, make_agent: MakeAgent) -> None:
         for bad in ("find", "a.b.c", "registry.*"):
             with pytest.raises(ValueError, match=r"a service|an endpoint"):
                 await kenya.call(bad, wire.Find())
+
+
+async def test_a_plain_function_may_give_back_what_waits(
+    cores: Cores, make_agent: MakeAgent, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    kenya, ghana = make_agent("kenya"), make_agent("ghana")
+    stopped: list[int] = []
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    async def wait(number: int) -> int:
+        try:
+            await asyncio.sleep(60 if number == 1 else 0)
+        finally:
+            stopped.append(number)
+        return number
+
+    @kenya.on_topic("either")
+    def either(message: Message[Any]) -> Any:
+        return wait(message.body) if message.body else "at once"
+
+    @kenya.on_topic("cancelled")
+    def cancelled(message: Message[Any]) -> None:
+        gone.result()
+
+    async with kenya, ghana:
+        assert await ghana.request("either", 0) == "at once"
+        slow = asyncio.ensure_future(ghana.request("either", 1, timeout_s=1))
+        assert await ghana.request("either", 2) == 2, "what waits holds up nothing"
+        assert await ghana.request("either", 0) == "at once"
+        with pytest.raises(TimedOut):
+            await slow
+        await eventually(lambda: stopped == [2, 1])
+        for _ in range(2):
+            with pytest.raises(Internal, match="kenya failed to answer"):
+                await ghana.request("cancelled", None)
+    assert caplog.text.count("kenya: what it does on hms.v1.topic.cancelled failed") == 2
+
+
+async def test_whoever_asks_may_go_unnamed(cores: Cores, make_agent: MakeAgent) -> None:
+    kenya, ghana = make_agent("kenya"), make_agent("ghana")
+
+    @kenya.on_topic("who")
+    def who(message: Message[Any]) -> list[str | None]:
+        return [message.sender, message.sender]
+
+    @kenya.on_topic("who-later")
+    async def who_later(message: Message[Any]) -> list[str | None]:
+        return [message.sender]
+
+    async with kenya, ghana:
+        assert await ghana.request("who", 1) == ["ghana", "ghana"]
+        assert await ghana.request("who", 1, signed=False) == [None, None]
+        assert await ghana.request("who-later", 1) == ["ghana"]
+        assert await ghana.request("who-later", 1, signed=False) == [None]
+        bus = ghana._caller.bus
+        ghana._caller.connect(bus, Signer(ghana._own_key(), bus.account, "kenya"))
+        assert await ghana.request("who", 1) == [None, None], "it is not kenya's key"
+
+
+async def test_what_is_cancelled_before_is_not_begun(
+    cores: Cores, make_agent: MakeAgent, broker: Broker, eventually: Eventually
+) -> None:
+    kenya = make_agent("kenya")
+    heard: list[int] = []
+    kenya.on_topic("a")(lambda message: heard.append(message.body))
+    client = await nats.connect(broker.url)
+    async with kenya:
+        await client.publish(subjects.job_cancel("unwanted"))
+        await client.flush()
+        await eventually(lambda: "unwanted" in kenya._caller.bus.cancels._early)
+        await client.publish(subjects.topic("a"), b"\x01", headers={"Hms-Job": "unwanted"})
+        await client.publish(subjects.topic("a"), b"\x02", headers={"Hms-Job": "wanted"})
+        await eventually(lambda: heard)
+    await client.close()
+    assert heard == [2]
+
+
+async def test_a_plain_function_that_fails_or_refuses_stops_nothing(
+    cores: Cores, make_agent: MakeAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    kenya, ghana = make_agent("kenya"), make_agent("ghana")
+
+    @kenya.on_topic("fuss")
+    def fuss(message: Message[Any]) -> str:
+        if message.body == "refuse":
+            raise Refusal("not today")
+        if message.body == "fail":
+            raise KeyError("a secret")
+        return "done"
+
+    async with kenya, ghana:
+        for _ in range(2):
+            with pytest.raises(Refused, match="not today"):
+                await ghana.request("fuss", "refuse")
+            with pytest.raises(Internal, match="kenya failed to answer"):
+                await ghana.request("fuss", "fail")
+            assert await ghana.request("fuss", "work", signed=False) == "done"
+    assert "taken" not in caplog.text
+    assert caplog.text.count("failed") == 2

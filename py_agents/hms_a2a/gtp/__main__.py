@@ -16,6 +16,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from hms_a2a._errors import BadSetting, BusError
+from hms_a2a._exporting import exported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             asyncio.run(answer_lines(options.jobs or min(2, os.cpu_count() or 1)))
         else:
-            asyncio.run(_serve(options))
+            with exported("hms-prover"):
+                asyncio.run(_serve(options))
     except BadSetting as error:
         print(f"bad configuration: {error}", file=sys.stderr)
         return BAD_INPUT

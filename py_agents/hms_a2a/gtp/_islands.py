@@ -30,7 +30,8 @@ from hms_a2a.gtp._workers import Route
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from hms_a2a._link import Incoming, Link, Tap
+    from hms_a2a._client import Incoming
+    from hms_a2a._link import Link, Tap
     from hms_a2a.gtp._workers import Workers
 
 _log = logging.getLogger("hms_a2a.gtp")

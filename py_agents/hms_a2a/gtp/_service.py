@@ -21,6 +21,7 @@ from nats.js.errors import Error as JetStreamError
 
 from hms_a2a import _headers as header
 from hms_a2a import _subjects as subjects
+from hms_a2a import _tracing as tracing
 from hms_a2a import _wire as wire
 from hms_a2a._bus import headers_of
 from hms_a2a._codec import decode, encode
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from nats.micro.request import Request
     from nats.micro.service import Service
 
-    from hms_a2a._link import Incoming, Link
+    from hms_a2a._client import Incoming
+    from hms_a2a._link import Link
     from hms_a2a.gtp._prove import Outcome
     from hms_a2a.gtp._worker import Running
     from hms_a2a.gtp._workers import Workers
@@ -122,10 +124,12 @@ class Prover:
         if not subjects.may_reply_to(reply_to):
             _log.warning("an answer was not given: %r is no reply inbox", reply_to[:256])
             return
+        verb = request.subject.rpartition(".")[2]
         try:
             if len(self._under_way) > ADMISSION:
                 raise _Refusal(429, "too many searches are under way", retry_after_ms=_RETRY_AFTER_MS)
-            reply = await self._reply(request)
+            with tracing.at_work(f"gtp {verb}", (request.headers or {}).get(header.TRACEPARENT), answers=True):
+                reply = await self._reply(request, verb)
             await request.respond(encode(reply), headers_of(reply.TYPE))
         except _Refusal as refusal:
             await self._refuse(request, refusal.reply)
@@ -143,8 +147,7 @@ class Prover:
         except (nats.errors.Error, ValueError) as failure:
             _log.warning("a refusal could not be sent: %s", failure)
 
-    async def _reply(self, request: Request) -> wire.Message:
-        verb = request.subject.rpartition(".")[2]
+    async def _reply(self, request: Request, verb: str) -> wire.Message:
         if verb == "status":
             decode(request.data, wire.ProverStatus)
             return self._status()

@@ -7,6 +7,8 @@
 //! is translated field by field, and one more core is one more line in [`cores`]. The interpreter's lock is released
 //! while a core computes. Exceptions are made in Python, from the reply's body.
 //!
+//! Signatures are made and checked here as everywhere else, which is quicker than by libsodium.
+//!
 //! One attempt at proving is here too, since the prover makes it for nearly every claim of a deal: `terms` writes the
 //! certificate down, and the kernel checks it.
 //!
@@ -14,6 +16,7 @@
 //!
 //! Names that are no core's; all else the core itself refuses, in its error reply.
 
+mod key;
 mod table;
 
 use std::panic::catch_unwind;
@@ -81,6 +84,8 @@ fn prove_by_bounds(python: Python<'_>, claim: Vec<u8>) -> Option<Vec<u8>> {
 #[pymodule]
 #[pyo3(name = "_native")]
 mod module {
+    #[pymodule_export]
+    use super::key::{Signer, verify};
     #[pymodule_export]
     use super::{call, kinds, prove_by_bounds};
 }
