@@ -54,6 +54,27 @@ $(STAMPS)/libclang: $(STAMPS)/requirements
 	  $(VENV)/libclang
 	@touch $@
 
+# NegMAS is AGPL, a peer and an oracle in tests only: it has an environment and processes of its own, and nothing of it is
+# handed out. Without what it needs for tables and learning only, it takes 0.2 GB and not 0.8.
+.PHONY: negmas
+negmas: $(STAMPS)/negmas ## Have NegMAS in .venv/negmas, for the tests that negotiate with it. Half a minute, once.
+
+$(STAMPS)/negmas: tests/negotiation/requirements.txt $(STAMPS)/requirements
+	@[ -x $(VENV)/negmas/bin/pip ] || $(PYTHON) -m venv $(VENV)/negmas
+	$(VENV)/negmas/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps \
+	  -r tests/negotiation/requirements.txt
+	@touch $@
+
+# What the SDK is measured against, in processes and an environment of its own: neither package nor tests need it.
+.PHONY: frameworks
+frameworks: $(STAMPS)/frameworks ## Have FastStream and AutoGen Core in .venv/frameworks, for the bench that compares with them.
+
+$(STAMPS)/frameworks: tests/bench/peers/requirements.txt $(STAMPS)/requirements
+	@[ -x $(VENV)/frameworks/bin/pip ] || $(PYTHON) -m venv $(VENV)/frameworks
+	$(VENV)/frameworks/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+	  -r tests/bench/peers/requirements.txt
+	@touch $@
+
 .PHONY: tools
 tools: setup ## Have the NATS tools `nats` and `nats-top` in .venv/bin (built with Go where they are missing).
 	@nats/install-tools nats nats-top
@@ -64,6 +85,12 @@ lock: setup ## Resolve py_agents/pyproject.toml anew into py_agents/requirements
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" \
 	  --extra gtp --group py_agents/pyproject.toml:dev --output-file py_agents/requirements.txt py_agents/pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" \
+	  --output-file tests/negotiation/requirements.txt tests/negotiation/requirements.in
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" \
+	  --output-file tests/bench/peers/requirements.txt tests/bench/peers/requirements.in
 
 # --- build and run ----------------------------------------------------------------------------------------------
 
@@ -78,11 +105,12 @@ demo: build ## A dozen countries, half of them in Python, trade five goods over 
 	@$(IN_VENV) target/release/hms swarm run scenarios/dozen-countries.toml
 
 .PHONY: bench
-bench: build ## Measure, against a baseline in the same run: ratios as JSON in target/bench, tables on the screen.
+bench: build negmas frameworks ## Measure, against a baseline in the same run: ratios as JSON in target/bench, tables on the screen.
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench core
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals -- --sync-always
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench negotiation
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench agents
 	$(CARGO) build --workspace $(PROFILE) --example problems
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench ledger
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench proof
@@ -116,21 +144,24 @@ docs: build ## Write the reference of the Python package, from its docstrings, t
 # --- check ------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: build ## Everything that must pass: Rust, Python and whole-system tests.
+test: build negmas ## Everything that must pass: Rust, Python and whole-system tests.
 	$(IN_VENV) $(CARGO) test --workspace $(PROFILE)
 	$(IN_VENV) $(BIN)/python -m pytest
 
 MINUTES ?= 5
 SEED ?= $(shell echo $$RANDOM)
+KILLS ?= 0
+REPLICAS ?= 1
 
 .PHONY: test-faults
-test-faults: build ## Pass the fault programme's own tests: the checker, its sabotages, and a short run. Some minutes.
+test-faults: build ## Pass the fault programme's own tests alone: the checker, its sabotages, short runs. Some minutes.
 	$(IN_VENV) $(BIN)/python -m pytest tests/faults
 
 .PHONY: faults
-faults: build ## Break a real bus at random for MINUTES=n (SEED=k), and check that nothing is lost or doubled.
+faults: build ## Break a real bus at random for MINUTES=n (SEED=k), or KILLS=n times each kind; REPLICAS=3 for a cluster.
 	@mkdir -p target/faults
-	$(IN_VENV) $(BIN)/python -m tests.faults --minutes $(MINUTES) --seed $(SEED) --json target/faults/report.json
+	$(IN_VENV) $(BIN)/python -m tests.faults --minutes $(MINUTES) --seed $(SEED) --kills $(KILLS) \
+	  --replicas $(REPLICAS) --json target/faults/report-$(REPLICAS).json
 
 SEEDS ?= 10000
 
@@ -138,19 +169,20 @@ SEEDS ?= 10000
 sim: build ## Simulate cores and agents in bad weather, SEEDS=n seeds; a failing one is made small and told.
 	target/release/hms sim --seeds $(SEEDS)
 
-SECONDS ?= 60
-NIGHTLY ?= +nightly
-
 .PHONY: fuzz
-fuzz: setup ## Fuzz the kernel and the reader of claims, SECONDS=n each; needs a nightly compiler.
-	@command -v cargo-fuzz > /dev/null || $(CARGO) install cargo-fuzz --version 0.13.2 --locked
-	$(BIN)/python actors/proof/fuzz/seeds.py
-	cd actors/proof && cargo $(NIGHTLY) fuzz run check -- -max_total_time=$(SECONDS) -max_len=8192
-	cd actors/proof && cargo $(NIGHTLY) fuzz run infix -- -max_total_time=$(SECONDS) -max_len=512
+fuzz: setup ## Fuzz readers, desk, negotiation, jobs and kernel for MINUTES=n in all (KEEP=1 keeps what is found).
+	$(BIN)/python tests/fuzz/run.py --minutes $(MINUTES) $(if $(KEEP),--keep)
+
+MUTATIONS ?= 10000
+
+.PHONY: mutations
+mutations: build ## Send MUTATIONS=n mutations of good bodies to every endpoint.
+	$(IN_VENV) MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest -s tests/e2e/test_mutations.py
 
 .PHONY: lint
 lint: setup ## Formatting and lints, warnings being errors: rustfmt, clippy, ruff, mypy.
 	$(CARGO) fmt --all --check
+	cd tests/fuzz && $(CARGO) fmt --check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy py_agents

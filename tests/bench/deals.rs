@@ -8,11 +8,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // a bench that cannot go on has failed
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use e2e::Bus;
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use runtime::nats::ConnectSpec;
@@ -22,49 +21,22 @@ use schemas::event::{DealEvent, Happening};
 use schemas::ledger::{Declare, Declared, Limit};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::profile::Profile;
-use schemas::registry::{Hello, Register, Registered, Welcome};
 use schemas::signature::Signer;
 use schemas::subject::{self, DealVerb};
-use schemas::value::{Bounds, PartyKind, UnitCost, UnitValue, Valuation};
+use schemas::value::{Bounds, UnitCost, UnitValue, Valuation};
 use schemas::{AgentId, DealId, Good, Hash, MoveId, Quantity, Rational, decode, encode, stream as streams};
 use serde_json::{Value, json};
+use swarm::resident::register;
 use swarm::voice::{self, Voice};
+
+/// As in `hms`, which runs agents like these.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PARTIES: usize = 3;
 const AGENTS: usize = 99;
 const ANSWER_MS: u64 = 20_000;
 const HOUR_MS: i64 = 60 * 60 * 1000;
-
-/// `hms up` in a folder of its own.
-struct Bus {
-    up: Child,
-    url: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Bus {
-    fn start(sync_always: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let hms = e2e::root().join("target/release/hms");
-        let mut command = Command::new(hms);
-        command.current_dir(folder.path()).args(["up", "--port", "0", "--monitor-port", "0", "--json", "--no-maker"]);
-        if sync_always {
-            command.arg("--sync-always");
-        }
-        let mut up = command.env("HMS_LOG", "error").stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(up.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap();
-        Self { up, url: told["url"].as_str().unwrap().to_owned(), _folder: folder }
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.up.id().to_string()).status();
-        let _ = self.up.wait();
-    }
-}
 
 struct Load {
     port: Arc<dyn Port>,
@@ -75,8 +47,7 @@ struct Load {
 
 impl Load {
     async fn gather(port: Arc<dyn Port>) -> Self {
-        let hello = voice::plain(subject::endpoint("registry", "hello"), &Hello {});
-        let Welcome { account, .. } = voice::ask(port.as_ref(), hello, ANSWER_MS).await.unwrap();
+        let account = voice::account(port.as_ref()).await.unwrap();
         let voice = |name: &str| {
             let id = AgentId::parse(name).unwrap();
             let signer = Signer::from_seed(&nkeys::KeyPair::new_user().seed().unwrap(), account.clone(), name).unwrap();
@@ -91,15 +62,7 @@ impl Load {
 
     async fn register(&self, number: usize) {
         let voice = self.agents.get(number).unwrap_or(&self.opener);
-        let register = Register {
-            agent: voice.agent().clone(),
-            key: voice.signer().key().clone(),
-            kind: PartyKind::default(),
-            capabilities: Vec::new(),
-            subjects: Vec::new(),
-            lease_ms: HOUR_MS,
-        };
-        let _: Registered = self.say(voice, subject::endpoint("registry", "register"), &register).await;
+        register(self.port.as_ref(), voice, HOUR_MS).await.unwrap();
         let Some(good) = self.goods.get(number) else { return };
         let declare = Declare {
             move_id: MoveId::parse("declare").unwrap(),
@@ -139,6 +102,7 @@ impl Load {
             transfers,
             delivery: Delivery::Immediate,
             expires_unix_ms: deadline_unix_ms,
+            award: None,
         });
         let terms_hash = Hash::of(&terms);
         let move_id = MoveId::parse(&format!("open-{number}")).unwrap();
@@ -263,9 +227,9 @@ fn main() {
         at.and_then(|at| args.get(at + 1)).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
     };
     let sync_always = args.iter().any(|arg| arg == "--sync-always");
-    let bus = Bus::start(sync_always);
+    let bus = Bus::start(if sync_always { &["--sync-always"] } else { &[] });
     let (deals, in_flight) = (number("--deals", 5_000), number("--in-flight", 256));
-    let mut figures = runtime::run(measure(bus.url.clone(), deals, in_flight)).unwrap();
+    let mut figures = runtime::run(measure(bus.url().to_owned(), deals, in_flight)).unwrap();
     figures["sync"] = if sync_always { "always" } else { "lazy" }.into();
     e2e::keep(if sync_always { "deals-sync-always" } else { "deals" }, &figures);
     println!("{figures}");

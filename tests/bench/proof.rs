@@ -95,6 +95,7 @@ fn deal(shape: Shape, parties: usize) -> (Terms, Vec<Accept>) {
         transfers: transfers.collect(),
         delivery: Delivery::Confirmed,
         expires_unix_ms: 0,
+        award: None,
     };
     // Bounds of one per cent around prices in cents, as on the market: no number is round.
     let around = |cents: i64| Bounds {

@@ -1,6 +1,8 @@
-"""A browser that looks at pages that we write: the system's Chromium, with the network off, driven by Playwright.
+"""A browser that looks at pages that we write, from a file or from `hms up --web`: the system's Chromium, driven by
+Playwright.
 
-Whatever a page says on the console, throws, or asks of a network is a fault, and a page that is closed with one fails.
+Whatever a page says on the console, throws, or asks of a network but of whoever serves it, is a fault, and a page that
+is closed with one fails.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -63,5 +66,49 @@ def opened(
         yield page
         assert faults == []
         assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
+    finally:
+        context.close()
+
+
+def ink(page: Page, canvas: str) -> int:
+    """How many pixels of a canvas are drawn on."""
+    return int(
+        page.locator(canvas).first.evaluate("""(canvas) => {
+            const paper = new OffscreenCanvas(canvas.width, canvas.height);
+            const copy = paper.getContext("2d", { willReadFrequently: true });
+            copy.drawImage(canvas, 0, 0);
+            const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+            return data.filter((value, index) => index % 4 === 3 && value > 0).length;
+        }""")
+    )
+
+
+@contextlib.contextmanager
+def visited(
+    browser: Browser,
+    url: str,
+    scheme: Scheme = "light",
+    width: int = 1280,
+    height: int = 800,
+    forgiven: str | None = None,
+) -> Iterator[Page]:
+    """A page that is served, for as long as it is needed. What the browser says of a server that is away, in these
+    words, may be forgiven: no page can keep it from that."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    faults: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        page.goto(url)
+        page.wait_for_selector("html[data-drawn=yes]", state="attached", timeout=30_000)
+        yield page
+        assert [fault for fault in faults if forgiven is None or forgiven not in fault] == []
+        here = urlsplit(url).netloc
+        assert [one for one in asked if urlsplit(one).netloc != here and not one.startswith("data:")] == []
     finally:
         context.close()

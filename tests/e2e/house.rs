@@ -14,7 +14,7 @@ const CORES: [&str; 8] = ["registry", "deal", "trade_balance", "mac", "graph", "
 fn allowed(name: &str) -> &'static [&'static str] {
     match name {
         "schemas" | "e2e" => &[],
-        "terms" | "runtime" => &["schemas"],
+        "terms" | "runtime" | "generate" => &["schemas"],
         "swarm" => &["runtime", "schemas", "terms", "negotiation"],
         "hms" => &[
             "schemas",

@@ -143,6 +143,7 @@ fn ring(parties: usize, worth: i64, holds: i64) -> (Terms, Vec<Accept>) {
         transfers: transfers.collect(),
         delivery: Delivery::Confirmed,
         expires_unix_ms: 0,
+        award: None,
     };
     let around = |price: i64| Bounds {
         lo: Rational::new((price * 99).into(), 100).expect("a ratio"),

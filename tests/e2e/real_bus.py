@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -122,8 +122,10 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 class Bus:
     """`hms up`, with everything that belongs to it."""
 
-    def __init__(self, url: str, folder: Path, process: subprocess.Popen[bytes]) -> None:
-        self.url = url
+    def __init__(self, told: dict[str, Any], folder: Path, process: subprocess.Popen[bytes]) -> None:
+        #: What it said once everything served.
+        self.told = told
+        self.url = str(told["url"])
         self.folder = folder
         self.binary = HMS
         self._process = process
@@ -170,19 +172,21 @@ class Bus:
 
 
 @contextlib.contextmanager
-def hms_up(folder: Path, *arguments: str) -> Iterator[Bus]:
-    """`hms up` for as long as it is needed."""
+def hms_up(folder: Path, *arguments: str, login: dict[str, str] | None = None) -> Iterator[Bus]:
+    """`hms up` for as long as it is needed; `login` is what its environment says of the broker's."""
     find_hms()
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment = {k: v for k, v in environment.items() if not k.startswith(("NATS_", "HMS_"))}
+    environment |= login or {}
     command: list[str | Path] = [HMS, "up", "--dir", folder, "--json", *arguments]
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, f"hms up said nothing:\n{(folder / 'log').read_text()}"
-        yield Bus(json.loads(line)["url"], folder, process)
+        yield Bus(json.loads(line), folder, process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hms_a2a import Result, Work
-    from hms_a2a._link import Incoming
+    from hms_a2a._client import Incoming
     from real_bus import Bus
 
 RULES = wire.JobRules(bid_ms=150, enough_bids=3, lease_ms=1_500, judge_ms=5_000, attempts=200)
@@ -179,6 +179,13 @@ async def test_a_job_is_finished_by_workers_that_fail_lie_and_die(bus: Bus, tmp_
     assert job.id in bus.hms("task", "list")
 
 
+async def at_gates(bus: Bus) -> dict[str, int]:
+    """What `hms top` tells of the gates; it comes to a job that runs already."""
+    told = json.loads(await asyncio.to_thread(bus.hms, "top", "--once", "--json", "--every-ms", "300"))
+    waiting: dict[str, int] = told["waiting_at_gates"]
+    return waiting
+
+
 async def test_the_gate_holds_until_a_human_answers(bus: Bus, tmp_path: Path) -> None:
     boss = Agent("gate-boss", servers=bus.url, home=tmp_path / "boss")
     worker = Agent("gate-worker", servers=bus.url, home=tmp_path / "worker")
@@ -210,8 +217,12 @@ async def test_the_gate_holds_until_a_human_answers(bus: Bus, tmp_path: Path) ->
         await asyncio.sleep(1.0)
         shown = await job.show()
         assert [line.state for line in shown.tasks] == [wire.TaskState.GATED, wire.TaskState.WAITING]
+        seen = await at_gates(bus)
+        assert seen["results"] >= 1
+        assert seen["soonest_no_ms"] > 0
         await asyncio.to_thread(bus.hms, "gate", "approve", job.id, "first", "--as", "gate-human")
         assert (await asyncio.wait_for(job.ended(), 10))["second"] == b"second is done"
+        assert (await at_gates(bus))["results"] == seen["results"] - 1
 
 
 async def test_a_human_in_an_inbox_says_no(bus: Bus, tmp_path: Path) -> None:

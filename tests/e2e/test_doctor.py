@@ -126,17 +126,19 @@ def test_a_broker_without_jetstream(tmp_path: Path) -> None:
 async def test_streams_that_are_missing_or_were_changed(broker: Broker, tmp_path: Path) -> None:
     seen = doctor(tmp_path, "--nats", broker.url)
     assert seen.code == 1
-    assert seen.named("streams", "bad", "HMS_DEALS is missing"), seen.findings
-    assert seen.named("streams", "bad", "KV_HMS_AGENTS is missing"), seen.findings
+    assert seen.named("streams", "bad", "none of the 14 streams and buckets is there"), seen.findings
+    assert seen.named("services", "bad", "no core is at work"), seen.findings
     assert hms(tmp_path, "provision", "--nats", broker.url).returncode == 0
     assert doctor(tmp_path, "--nats", broker.url).named("streams", "ok", "as they should be")
     async with await nats.connect(broker.url) as client:
         about = json.loads((await client.request("$JS.API.STREAM.INFO.HMS_MARKET")).data)
         config = json.dumps(about["config"] | {"max_msgs_per_subject": 5}).encode()
         assert "error" not in json.loads((await client.request("$JS.API.STREAM.UPDATE.HMS_MARKET", config)).data)
+        assert "error" not in json.loads((await client.request("$JS.API.STREAM.DELETE.KV_HMS_AGENTS")).data)
     changed = doctor(tmp_path, "--nats", broker.url)
     assert changed.named("streams", "bad", "max_msgs_per_subject is 5 and should be 1"), changed.findings
-    assert len(changed.of("streams")) == 1
+    assert changed.named("streams", "bad", "KV_HMS_AGENTS is missing"), changed.findings
+    assert len(changed.of("streams")) == 2
 
 
 def test_cores_that_are_missing(broker: Broker, tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_a_bus_without_provers_works_and_is_warned_of(tmp_path: Path) -> None:
         killed = doctor(tmp_path, "--dir", str(bus.folder), "--nats", bus.url)
         assert killed.code == 1
         assert killed.named("folder", "bad", "was killed and left its broker"), killed.findings
-        assert killed.named("services", "bad", "nobody answers as deal"), killed.findings
+        assert killed.named("services", "bad", "no core is at work"), killed.findings
         assert hms(tmp_path, "down", "--dir", str(bus.folder)).returncode == 0
 
 
@@ -187,6 +189,17 @@ async def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
 def test_a_monitoring_page_that_is_not_there(broker: Broker, tmp_path: Path) -> None:
     seen = doctor(tmp_path, "--nats", broker.url, "--monitor", f"http://127.0.0.1:{free_port()}", "--durable")
     assert seen.named("monitor", "warning", "does not answer"), seen.findings
+
+
+def test_a_broker_that_says_that_it_is_not_well(broker: Broker, tmp_path: Path) -> None:
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+    with listening(serve) as port:
+        seen = doctor(tmp_path, "--nats", broker.url, "--monitor", f"http://127.0.0.1:{port}")
+    assert seen.named("broker", "bad", f"http://127.0.0.1:{port}/healthz that it is not well"), seen.findings
 
 
 async def test_dead_letters(broker: Broker, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hms_a2a._codec import decode, decode_any, encode
 from hms_a2a._keys import Key, new_seed
 from hms_a2a._limits import MAX_BODY_BYTES
 from hms_a2a._signing import Signer
+from hms_a2a._tasks import job_id
 from shared_vectors import content, read
 
 if TYPE_CHECKING:
@@ -36,21 +37,32 @@ if TYPE_CHECKING:
 WITHIN_S = 20.0
 MARKET = "hostile"
 NO_DEAL = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
+NO_JOB = "nothing-of-the-sort"
 
 #: Every endpoint of the cores and the maker, service by service.
 ENDPOINTS = {
     "registry": ("hello", "register", "find", "send", "inbox", "leave"),
     "deal": subjects.DEAL_VERBS,
-    "ledger": ("declare", "balance"),
+    "ledger": ("declare", "balance", "certificates", "enact", "revoke"),
     "trade_balance": ("value", "analyze", "divide", "balance", "path", "price", "return"),
     "graph": ("analyze", "clear", "net", "roadmap"),
     "genetic": ("evolve", "result", "epoch"),
     "maker": ("why", "market"),
+    "mac": subjects.TASK_VERBS,
 }
+
+
+def kind_of(service: str, verb: str) -> str:
+    """The type of what an endpoint reads: jobs are made of tasks."""
+    return f"{'task' if service == 'mac' else service}.{verb}"
+
+
 #: How much each takes on at once; beyond that these say 429.
 AT_ONCE = {"graph": 6, "genetic": 1, "trade_balance": 32}
 #: The bodies of the contract that no endpoint reads.
-ELSEWHERE = sorted({kind.TYPE for kind in wire.MESSAGES} - {f"{s}.{verb}" for s in ENDPOINTS for verb in ENDPOINTS[s]})
+ELSEWHERE = sorted(
+    {kind.TYPE for kind in wire.MESSAGES} - {kind_of(s, verb) for s in ENDPOINTS for verb in ENDPOINTS[s]}
+)
 
 
 class Case(NamedTuple):
@@ -83,7 +95,11 @@ class Attacker:
 
     def subject(self, service: str, verb: str) -> str:
         """Where it sends a request of this endpoint."""
-        return subjects.deal_move(verb, self.id, NO_DEAL) if service == "deal" else subjects.endpoint(service, verb)
+        if service == "deal":
+            return subjects.deal_move(verb, self.id, NO_DEAL)
+        if service == "mac":
+            return subjects.task_move(verb, self.id, NO_JOB)
+        return subjects.endpoint(service, verb)
 
     def signed(
         self, subject: str, body: bytes, *, key: Key | None = None, name: str | None = None, ago_ms: int = 0
@@ -240,7 +256,7 @@ async def test_bad_bytes_are_refused_by_name_and_the_next_good_request_is_answer
     if service == "maker":
         bus.declare_market(MARKET, ["tea"])
     for verb in ENDPOINTS[service]:
-        kind = f"{service}.{verb}"
+        kind = kind_of(service, verb)
         subject, body = attacker.subject(service, verb), good_body(kind)
         bad = [*bad_vectors(kind), *bent(body)]
         # They read as much as the broker carries.
@@ -316,6 +332,33 @@ def good_requests(attacker: Attacker, service: str) -> Iterator[tuple[str, wire.
         core, _, verb = kind.partition(".")
         if core == service:
             yield subjects.endpoint(core, verb), message
+    if service == "mac":
+        yield from job_of(me, now)
+
+
+def job_of(me: str, now: int) -> Iterator[tuple[str, wire.Message]]:
+    """A job from its submission to its end, all by one agent."""
+    job, until = job_id(me, "m1"), now + 10_000
+    rules = wire.JobRules(enough_bids=1, lease_ms=60_000)
+    task = wire.Task(task="t", skill="hostile", brief="", budget_minor=1)
+    again = wire.Task(task="u", skill="hostile", brief="", budget_minor=1)
+    at: dict[str, Any] = {"job": job, "task": "t", "round": 1}
+    moves: list[tuple[str, wire.Message]] = [
+        (
+            "submit",
+            wire.SubmitJob(
+                move_id="m1", deadline_unix_ms=until, tasks=[task], rules=rules, expires_unix_ms=now + 60_000, more=True
+            ),
+        ),
+        ("add", wire.AddTasks(move_id="m2", deadline_unix_ms=until, job=job, tasks=[again], more=True)),
+        ("bid", wire.BidTask(move_id="m3", deadline_unix_ms=until, price_minor=1, **at)),
+        ("progress", wire.ReportProgress(move_id="m4", deadline_unix_ms=until, done_ppm=1, **at)),
+        ("deliver", wire.DeliverTask(move_id="m5", deadline_unix_ms=until, result=b"done", **at)),
+        ("show", wire.ShowJob(job=job)),
+        ("cancel", wire.CancelJob(move_id="m6", deadline_unix_ms=until, job=job, reason="")),
+    ]
+    for verb, message in moves:
+        yield subjects.task_move(verb, me, job), message
 
 
 async def test_bodies_that_no_endpoint_reads_are_not_understood(attacker: Attacker) -> None:
@@ -331,22 +374,23 @@ async def test_bodies_that_no_endpoint_reads_are_not_understood(attacker: Attack
     await attacker.call(subject, wire.Find())
 
 
-async def test_subjects_that_are_no_moves_are_refused(attacker: Attacker) -> None:
-    body = good_body("deal.show")
+@pytest.mark.parametrize(("of", "verbs"), [("deal", subjects.DEAL_VERBS), ("task", subjects.TASK_VERBS)])
+async def test_subjects_that_are_no_moves_are_refused(attacker: Attacker, of: str, verbs: tuple[str, ...]) -> None:
+    body = good_body(f"{of}.show")
     bad = [
         vector["subject"]
         for vector in read("subjects")
-        if vector["verdict"] == "bad" and vector["reader"] == "deal_move" and is_heard(vector["subject"])
+        if vector["verdict"] == "bad" and vector["reader"] == f"{of}_move" and is_heard(vector["subject"], of, verbs)
     ]
     assert bad
     faults = await attacker.faults(attacker.case("a bad subject", subject, body, "subject") for subject in bad)
     assert not faults, "\n".join(faults)
 
 
-def is_heard(subject: str) -> bool:
-    """Whether the desk listens there at all, and a client may send it."""
+def is_heard(subject: str, of: str, verbs: tuple[str, ...]) -> bool:
+    """Whether anybody listens there at all, and a client may send it."""
     tokens = subject.split(".")
-    fits = len(tokens) == 6 and tokens[:3] == ["hms", "v1", "deal"] and tokens[3] in subjects.DEAL_VERBS
+    fits = len(tokens) == 6 and tokens[:3] == ["hms", "v1", of] and tokens[3] in verbs
     return fits and all(token and not set(token) & set(" \t\r\n*>") for token in tokens)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import shlex
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pytest
 
 from hms_a2a import Agent
 from hms_a2a._keys import new_seed
-from real_bus import ROOT, free_port, hms_up
+from real_bus import ROOT, find_hms, free_port, hms_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -96,6 +97,17 @@ def test_the_readme_says_no_more_than_this_test_does() -> None:
     (program,) = printed(text, "python")
     lines = [line for line in program.splitlines() if line.strip()]
     assert len(lines) <= 10, "ten lines make an agent"
+
+
+def test_terms_are_evolved_as_the_readme_says() -> None:
+    evolve, *_ = commands(section("Evolve terms"))
+    assert evolve[:3] == ["hms", "call", "genetic.evolve"]
+    command = [str(find_hms()), *evolve[1:]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    front = json.loads(done.stdout)["front"]
+    assert front
+    assert all(party["satisfied"] for terms in front for party in terms["parties"])
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from browser import chromium, opened
+from browser import ink as drawn
 from exact_worth import Bounds
 from export_audit import Audit, Export
 from real_bus import HMS, ROOT, find_hms
@@ -157,17 +158,9 @@ def test_what_the_page_counts_follows_from_the_export(browser: Browser, written:
     assert sum(reasons.values()) == figures["idle"]
 
 
-def ink(page: Page, canvas: str) -> int:
-    """How many pixels of a canvas are drawn on."""
-    return int(
-        page.locator(f"{canvas} canvas").first.evaluate("""(canvas) => {
-            const paper = new OffscreenCanvas(canvas.width, canvas.height);
-            const copy = paper.getContext("2d", { willReadFrequently: true });
-            copy.drawImage(canvas, 0, 0);
-            const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-            return data.filter((value, index) => index % 4 === 3 && value > 0).length;
-        }""")
-    )
+def ink(page: Page, chart: str) -> int:
+    """How many pixels of a chart are drawn on."""
+    return drawn(page, f"{chart} canvas")
 
 
 def sample(folder: Path, written: Written, agents: int) -> Path:

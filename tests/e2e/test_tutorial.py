@@ -1,6 +1,7 @@
 """What the tutorial says, done as it says: every block of it is saved or run as it is printed, in order.
 
-Three things differ: the build is done, the bus is on a port of its own, and the folder is another one.
+Three things differ: the build is done, the bus is on a port of its own, and the folder is another one. The folder above
+it has the clone's settings, as that above a reader's has.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +29,6 @@ TEXT = (ROOT / "docs" / "tutorial.md").read_text()
 #: What a reader's terminal has on its path, from the build.
 ON_PATH = {
     "python": f'exec "{sys.executable}" -W error "$@"',
-    "pytest": f'exec "{sys.executable}" -m pytest -p no:cacheprovider "$@"',
     "hms-agent": f'exec "{sys.executable}" -m hms_a2a.run "$@"',
     "hms": f'exec "{HMS}" "$@"',
 }
@@ -126,6 +127,9 @@ def own_bus(tmp_path: Path) -> Iterator[Bus]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the programs that a reader has on its path."""
+    for settings in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / settings, tmp_path)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     tour = tmp_path / "tour"
     (tour / "bin").mkdir(parents=True)
     for name, script in ON_PATH.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -18,13 +19,26 @@ def main() -> int:
     """Run once; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="how long to break things [5]")
+    parser.add_argument("--kills", type=int, default=0, help="kill a process of each kind so often instead")
+    parser.add_argument("--replicas", type=int, choices=(1, 3), default=1, help="brokers, and copies of streams [1]")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of the schedule")
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--only", nargs="+", choices=sorted(FAULTS), default=[], help="only these faults")
-    parser.add_argument("--lazy", action="store_true", help="a broker that syncs every two minutes; no power cuts")
+    parser.add_argument("--lazy", action="store_true", help="brokers that sync every two minutes; no power cuts")
     parser.add_argument("--keep", action="store_true", help="keep histories and logs when all is well, too")
     asked = parser.parse_args()
-    plan = Plan(seconds=asked.minutes * 60, seed=asked.seed, kinds=asked.only, sync_always=not asked.lazy)
+    plan = Plan(
+        seconds=asked.minutes * 60,
+        seed=asked.seed,
+        kinds=asked.only,
+        sync_always=not asked.lazy,
+        replicas=asked.replicas,
+        kills=asked.kills,
+        between_s=(0.0, 0.6) if asked.kills else (0.3, 2.0),
+    )
+    # A long run that is ended early is checked, and tells what was done until then.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     folder = new_folder()
     print(f"seed {plan.seed}, in {folder}", flush=True)
     report = Programme(plan, folder, say=lambda text: print(text, flush=True)).run()
@@ -41,13 +55,15 @@ def main() -> int:
 def table(report: Report) -> str:
     """The report for people."""
     rows: list[tuple[str, object]] = [*report.faults.items(), ("faults", sum(report.faults.values())), ("", "")]
-    rows += [(name, n) for name, n in report.restarts.items() if n]
-    rows += [("", ""), ("moves tried", report.moves), ("acknowledged", report.acknowledged)]
+    rows += [*report.kills.items(), ("", "")]
+    rows += [("moves tried", report.moves), ("acknowledged", report.acknowledged)]
     rows += [("refused", report.refused), ("unknown", report.unknown), ("asked again", report.asked_again)]
     rows += [("lost", report.lost), ("doubled", report.doubled), ("", ""), ("deals", report.deals)]
     rows += [(f"  {state}", n) for state, n in report.ends.items()]
     rows += [("entries of the log", report.entries)]
-    sections = {0: "faults", len(report.faults) + 2: "started again"}
+    brokers = "one broker" if report.replicas == 1 else f"{report.replicas} brokers"
+    syncing = "each write synced" if report.sync_always else "lazy syncing"
+    sections = {0: f"faults, {brokers}, {syncing}", len(report.faults) + 2: "killed with -9"}
     lines = [f"{name:<22}{value!s:>9}" for name, value in rows]
     for at in sorted(sections, reverse=True):
         lines.insert(at, f"-- {sections[at]}")

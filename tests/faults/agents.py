@@ -46,7 +46,7 @@ _LEASE_MS = 3_600_000
 class Config(msgspec.Struct):
     """What a process of agents is told."""
 
-    url: str
+    urls: list[str]
     journal: str
     seed: str
     book: str
@@ -77,9 +77,9 @@ class Crowd:
         self.stopping = asyncio.Event()
 
     async def arrive(self) -> None:
-        """Register everyone, ask again what is open, declare limits."""
+        """Register everyone, and declare limits until they are recorded: who has none makes no deal."""
         await asyncio.gather(*(self._register(agent) for agent in self._callers))
-        await asyncio.gather(*(self._declare(agent) for agent in self._callers))
+        await asyncio.gather(*(self._declare_at_last(agent) for agent in self._callers))
         self._journal.note("arrived", boot=self._boot)
 
     async def ask_again(self, calls: list[Call]) -> None:
@@ -100,7 +100,12 @@ class Crowd:
         ask = wire.Register(agent=agent, key=self._keys[agent], lease_ms=_LEASE_MS)
         await self._callers[agent].insist(subjects.endpoint("registry", "register"), ask, wire.Registered)
 
-    async def _declare(self, agent: str) -> None:
+    async def _declare_at_last(self, agent: str) -> None:
+        while not self.stopping.is_set():
+            if (await self._declare(agent)).outcome is Outcome.ACKNOWLEDGED:
+                return
+
+    async def _declare(self, agent: str) -> Call:
         index = sorted(self._callers).index(agent)
         good = self._config.goods[index % len(self._config.goods)]
         ask = wire.Declare(
@@ -109,7 +114,7 @@ class Crowd:
             book=self._config.book,
             limits=[wire.Limit(good=good, quantity=self._rng.choice([50, 200, 1000, 5000]))],
         )
-        await self._move(agent, subjects.endpoint("ledger", "declare"), ask)
+        return await self._move(agent, subjects.endpoint("ledger", "declare"), ask)
 
     async def _deal(self) -> None:
         rng = self._rng
@@ -284,7 +289,7 @@ def _key(line: str) -> tuple[str, str, str]:
 async def run(config: Config, journal: Journal, boot: int, pending: list[Call]) -> None:
     """Trade until SIGTERM; then finish what is open."""
     journal.note("started", boot=boot)
-    bus = Bus(Link(Settings(servers=(config.url,)), "faults"), system_clock, random_nonce)
+    bus = Bus(Link(Settings(servers=tuple(config.urls)), "faults"), system_clock, random_nonce)
     await bus.open(30.0)
     crowd = Crowd(config, bus, journal, random.Random(f"{config.seed}-{boot}"), boot)
     for number in (signal.SIGTERM, signal.SIGINT):

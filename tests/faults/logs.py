@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from typing import TYPE_CHECKING
 
 import msgspec
 import nats
+import nats.errors
 import nats.js.api as js_api
 
 from hms_a2a import _subjects as subjects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
     from nats.aio.client import Client
 
 _PAGE = 500
+#: How often reading is begun again.
+_TRIES = 30
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -33,9 +37,10 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
+async def connected(urls: str | Sequence[str]) -> AsyncIterator[Client]:
     """A connection for as long as it is needed."""
-    client = await nats.connect(url, max_reconnect_attempts=-1)
+    servers = [urls] if isinstance(urls, str) else list(urls)
+    client = await nats.connect(servers, max_reconnect_attempts=-1)
     try:
         yield client
     finally:
@@ -43,22 +48,42 @@ async def connected(url: str) -> AsyncIterator[Client]:
 
 
 async def read_stream(client: Client, stream: str) -> list[Stored]:
-    """Every message of a stream, in order."""
-    js = client.jetstream()
-    end = (await js.stream_info(stream)).state.last_seq
-    config = js_api.ConsumerConfig(
-        ack_policy=js_api.AckPolicy.NONE, deliver_policy=js_api.DeliverPolicy.ALL, inactive_threshold=60.0
-    )
+    """Every message of a stream, in order.
+
+    What fails is begun again where it stopped: a consumer stands on one broker of a cluster, and may go with it.
+    """
     found: list[Stored] = []
-    last = 0
-    subscription = await js.pull_subscribe("", stream=stream, config=config)
+    end, tries = 1, 0
+    while not found or found[-1].sequence < end:
+        try:
+            end = (await client.jetstream().stream_info(stream)).state.last_seq
+            async for stored in _pages(client, stream, found[-1].sequence + 1 if found else 1, end):
+                found.append(stored)
+            if not end:
+                break
+        except nats.errors.Error:
+            tries += 1
+            if tries > _TRIES:
+                raise
+            await asyncio.sleep(0.5)
+    return found
+
+
+async def _pages(client: Client, stream: str, start: int, end: int) -> AsyncIterator[Stored]:
+    config = js_api.ConsumerConfig(
+        ack_policy=js_api.AckPolicy.NONE,
+        deliver_policy=js_api.DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=start,
+        inactive_threshold=60.0,
+    )
+    subscription = await client.jetstream().pull_subscribe("", stream=stream, config=config)
+    last = start - 1
     while last < end:
         for message in await subscription.fetch(_PAGE, timeout=10):
             last = message.metadata.sequence.stream
             at_unix_ms = int(message.metadata.timestamp.timestamp() * 1000)
-            found.append(Stored(last, message.subject, dict(message.headers or {}), message.data, at_unix_ms))
+            yield Stored(last, message.subject, dict(message.headers or {}), message.data, at_unix_ms)
     await subscription.unsubscribe()
-    return [stored for stored in found if stored.sequence <= end]
 
 
 def write_evidence(file: Path, stored: Iterable[Stored]) -> None:

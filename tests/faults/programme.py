@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import nats.errors
+from nats.js.errors import ServiceUnavailableError
 
 from hms_a2a import _subjects as subjects
 from hms_a2a import _wire as wire
@@ -24,23 +26,27 @@ from hms_a2a._keys import new_seed
 from .agents import Config
 from .checker import DOUBLED, LOST, Checker
 from .disk import is_available
-from .faults import FAULTS, POWER_CUTS, Fault
+from .faults import FAULTS, KILLS, OF_CLUSTERS, POWER_CUTS
 from .history import Call, Outcome, now_unix_ms, read_history
 from .house import HMS, House
 from .logs import Stored, connected, read_stream, write_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nats.aio.client import Client
     from nats.js import JetStreamContext
 
 BOOKS = ("north", "south")
 _GOODS = ["tea", "rice", "salt", "iron"]
+#: So many kills of each kind for one fault of each other kind.
+_KILLS_FOR_ANOTHER = 20
 #: Longest time that everything may take to come to rest once the faults are over.
 _REST_S = 60.0
 #: How long the log must not have grown then.
 _QUIET_S = 2.0
+#: How often it is looked, a second apart, whether the inboxes have everything: brokers copy to them behind the log.
+_INBOX_TRIES = 60
 #: How long the ledger may take until it answers.
 _LEDGER_S = 20.0
 #: Where timers stand until they fire, and who takes them then.
@@ -52,13 +58,18 @@ _DEAL_LOGS = subjects.deal_log("a" * 26).replace("a" * 26, "*")
 class Plan(msgspec.Struct, kw_only=True):
     """What to run."""
 
-    seconds: float
+    #: How long to break things, where it is not said what in which order.
+    seconds: float = 0.0
     seed: int
     sync_always: bool = True
+    #: Brokers, and copies of each stream: one or three.
+    replicas: int = 1
     #: Kinds of faults, by name; all when left out.
     kinds: Sequence[str] = ()
     #: Each kind once, in the order of `kinds`, whatever time that takes.
     in_turn: bool = False
+    #: Kill a process of each kind so often, whatever time that takes, with other faults between.
+    kills: int = 0
     #: Between one fault's end and the next one's beginning, in seconds.
     between_s: tuple[float, float] = (0.3, 2.0)
     agents: int = 5
@@ -73,7 +84,10 @@ class Report(msgspec.Struct, kw_only=True):
     seed: int
     seconds: float
     sync_always: bool
+    replicas: int
     faults: dict[str, int]
+    #: How often a process of each kind was killed with -9, whatever the fault.
+    kills: dict[str, int]
     moves: int
     acknowledged: int
     refused: int
@@ -103,7 +117,7 @@ class Programme:
         self.folder = folder
         self.say = say
         self.rng = random.Random(plan.seed)  # seeded, so that a run can be had again
-        self.house = House(folder, sync_always=plan.sync_always, forgets=needs_disk(plan))
+        self.house = House(folder, sync_always=plan.sync_always, forgets=needs_disk(plan), brokers=plan.replicas)
         self.done: Counter[str] = Counter()
 
     def run(self) -> Report:
@@ -123,7 +137,7 @@ class Programme:
         for book in BOOKS:
             agents = {f"{book}-{n}": new_seed() for n in range(self.plan.agents)}
             config = Config(
-                url=self.house.broker.url,
+                urls=self.house.urls,
                 journal=str(self.folder / f"{book}.history"),
                 seed=f"{self.plan.seed}-{book}",
                 book=book,
@@ -137,25 +151,39 @@ class Programme:
             self.house.add_agents(f"agents-{book}", [file])
 
     def break_things(self, until: float) -> None:
-        """One fault after the other."""
-        kinds = [FAULTS[name] for name in self.plan.kinds or possible(self.plan)]
-        weights = [kind.weight for kind in kinds]
-        time.sleep(min(3.0, self.plan.seconds / 4))
-        while kinds if self.plan.in_turn else time.monotonic() < until:
-            fault: Fault = kinds.pop(0) if self.plan.in_turn else self.rng.choices(kinds, weights)[0]
-            self.say(f"{max(0.0, until - time.monotonic()):6.1f} s left  {fault.name}")
-            fault.strike(self.house, self.rng)
-            self.done[fault.name] += 1
-            time.sleep(self.rng.uniform(*self.plan.between_s))
+        """One fault after the other; an interrupt ends them early."""
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(3.0 if not self.plan.seconds else min(3.0, self.plan.seconds / 4))
+            for name, left in self.schedule(until):
+                self.say(f"{left:>12} left  {name}")
+                FAULTS[name].strike(self.house, self.rng)
+                self.done[name] += 1
+                time.sleep(self.rng.uniform(*self.plan.between_s))
+
+    def schedule(self, until: float) -> Iterator[tuple[str, str]]:
+        """What to do next, and how much is left."""
+        kinds = list(self.plan.kinds or possible(self.plan))
+        if self.plan.in_turn or self.plan.kills:
+            names = kinds
+            if self.plan.kills:
+                others = max(1, self.plan.kills // _KILLS_FOR_ANOTHER)
+                names = [name for name in kinds for _ in range(self.plan.kills if name in KILLS else others)]
+                self.rng.shuffle(names)
+            for at, name in enumerate(names):
+                yield name, f"{len(names) - at} faults"
+            return
+        weights = [FAULTS[kind].weight for kind in kinds]
+        while time.monotonic() < until:
+            yield self.rng.choices(kinds, weights)[0], f"{until - time.monotonic():.1f} s"
 
     def rest(self) -> None:
         """No more faults: agents finish, deals end, the ledger catches up."""
         self.say("the faults are over: waiting until all is quiet")
-        self.house.cable.start()
         for process in self.house.processes:
             process.signal(signal.SIGCONT)
             process.up()
-        self.house.broker.wait()
+        self.house.mend()
+        self.house.clear()
         for agents in self.house.agents:
             agents.end(within_s=_REST_S)
         asyncio.run(asyncio.wait_for(self._until_quiet(), 2 * _REST_S))
@@ -165,14 +193,18 @@ class Programme:
 
         A timer that was handed to a desk that died comes again after half a minute.
         """
-        async with connected(self.house.broker.url) as client:
+        async with connected(self.house.urls) as client:
             js = client.jetstream()
             end, since = -1, time.monotonic()
             while time.monotonic() - since < _QUIET_S:
-                armed = await js.stream_info(subjects.STREAM_TIMERS, subjects_filter=_ARMED)
-                heeded = await js.consumer_info(subjects.STREAM_TIMERS, _TIMER_CONSUMER)
-                last = (await js.stream_info(subjects.STREAM_DEALS)).state.last_seq
-                waits = await _any_waits(js, armed.state.subjects or {})
+                try:
+                    armed = await js.stream_info(subjects.STREAM_TIMERS, subjects_filter=_ARMED)
+                    heeded = await js.consumer_info(subjects.STREAM_TIMERS, _TIMER_CONSUMER)
+                    last = (await js.stream_info(subjects.STREAM_DEALS)).state.last_seq
+                    waits = await _any_waits(js, armed.state.subjects or {})
+                except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError):
+                    since = time.monotonic()  # a cluster that elects anew is not quiet yet
+                    continue
                 if last != end or waits or heeded.num_pending or heeded.num_ack_pending:
                     end, since = last, time.monotonic()
                 await asyncio.sleep(0.25)
@@ -186,6 +218,8 @@ class Programme:
             seed=self.plan.seed,
             seconds=round(seconds, 1),
             sync_always=self.plan.sync_always,
+            replicas=self.plan.replicas,
+            kills=self.killed(),
             faults=dict(sorted(self.done.items())),
             moves=len(calls),
             acknowledged=outcomes[Outcome.ACKNOWLEDGED],
@@ -203,6 +237,13 @@ class Programme:
             panics=self.house.panics(),
         )
 
+    def killed(self) -> dict[str, int]:
+        """How often a process of each kind was killed."""
+        killed: Counter[str] = Counter()
+        for process in self.house.processes:
+            killed[process.name.partition("-")[0].rstrip("0123456789")] += process.kills
+        return dict(killed)
+
     def check(self) -> tuple[Checker, list[Call], list[Stored]]:
         """Everything that can be known, against everything else."""
         calls = read_history(sorted(self.folder.glob("*.history")))
@@ -219,10 +260,21 @@ class Programme:
         return checker, calls, log
 
     async def _collect(self) -> tuple[list[Stored], list[Stored], dict[str, wire.Balances]]:
-        async with connected(self.house.broker.url) as client:
+        async with connected(self.house.urls) as client:
             log = await read_stream(client, subjects.STREAM_DEALS)
-            inbox = await read_stream(client, subjects.STREAM_INBOX)
+            inbox = await _inboxes(client, log)
             return log, inbox, {book: await balances(client, book) for book in BOOKS}
+
+
+async def _inboxes(client: Client, log: Sequence[Stored]) -> list[Stored]:
+    """The inboxes, once all notes are there that a log has; or as they are, when they do not come."""
+    notes = {(subjects.inbox(one.subject.rpartition(".")[2]), one.body) for one in log if ".note." in one.subject}
+    for _ in range(_INBOX_TRIES):
+        inbox = await read_stream(client, subjects.STREAM_INBOX)
+        if notes <= {(one.subject, one.body) for one in inbox}:
+            break
+        await asyncio.sleep(1.0)
+    return inbox
 
 
 async def _any_waits(js: JetStreamContext, armed: Iterable[str]) -> bool:
@@ -262,8 +314,9 @@ def _why_not(verdict: dict[str, object]) -> str:
 
 def possible(plan: Plan) -> list[str]:
     """The faults that a plan's broker stands for: without syncing, a power cut takes what was acknowledged."""
-    with_power = plan.sync_always and is_available()
-    return [name for name in FAULTS if with_power or name not in POWER_CUTS]
+    without = set() if plan.sync_always and is_available() else set(POWER_CUTS)
+    without |= set() if plan.replicas > 1 else OF_CLUSTERS
+    return [name for name in FAULTS if name not in without]
 
 
 def needs_disk(plan: Plan) -> bool:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(120)
 def stopped_run(tmp_path: Path) -> Iterator[Programme]:
     """A house in which agents dealt for a while, with everything at rest and the broker down."""
     find_hms()
-    run = Programme(Plan(seconds=0, seed=1, kinds=["kill_node"], sync_always=False, agents=4, slots=2), tmp_path)
+    run = Programme(Plan(seed=1, kinds=["kill_node"], sync_always=False, agents=4, slots=2), tmp_path)
     with contextlib.ExitStack() as stack:
         stack.callback(run.house.stop)
         run.house.start()

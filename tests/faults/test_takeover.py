@@ -84,7 +84,7 @@ async def kill_holders(run: Programme) -> list[float]:
 
 def test_another_ledger_takes_over_within_seconds_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     find_hms()
-    run = Programme(Plan(seconds=0, seed=3, kinds=["kill_ledger"], sync_always=False), tmp_path)
+    run = Programme(Plan(seed=3, kinds=["kill_ledger"], sync_always=False), tmp_path)
     began = time.monotonic()
     try:
         run.house.start()

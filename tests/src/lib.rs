@@ -24,6 +24,51 @@ pub fn keep(name: &str, figures: &Value) {
     std::fs::write(folder.join(format!("{name}.json")), format!("{figures:#}\n")).expect("a file of figures");
 }
 
+/// `hms up` in a folder of its own, without a market maker.
+pub struct Bus {
+    up: Child,
+    /// What it tells in its folder: `url`, `pid`, `broker_pid` and others.
+    pub told: Value,
+    _folder: tempfile::TempDir,
+}
+
+impl Bus {
+    /// Starts it, with these options beside its own, and waits until it serves.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    #[allow(clippy::expect_used)]
+    pub fn start(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(root().join("target/release/hms"));
+        command.current_dir(folder.path()).args(["up", "--port", "0", "--monitor-port", "0", "--json", "--no-maker"]);
+        let mut up =
+            command.args(options).env("HMS_LOG", "error").stdout(Stdio::piped()).spawn().expect("hms is built");
+        let mut line = String::new();
+        BufReader::new(up.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+        let told = std::fs::read(folder.path().join(".hms/up.json")).expect("it serves");
+        Self { up, told: serde_json::from_slice(&told).expect("what it tells"), _folder: folder }
+    }
+
+    /// Where its broker is.
+    ///
+    /// # Panics
+    /// When it does not tell.
+    #[must_use]
+    #[allow(clippy::expect_used)]
+    pub fn url(&self) -> &str {
+        self.told.get("url").and_then(Value::as_str).expect("a url")
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.up.id().to_string()).status();
+        let _ = self.up.wait();
+    }
+}
+
 /// The prover, as a process that answers line by line.
 pub struct Prover {
     process: Child,
