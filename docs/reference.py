@@ -12,7 +12,15 @@ import pdoc
 import pdoc.docstrings
 import pdoc.render
 
-MODULES = ["hms_a2a", "hms_a2a.cores", "hms_a2a.testing", "hms_a2a.gtp", "hms_a2a.host", "hms_a2a.run"]
+MODULES = [
+    "hms_a2a",
+    "hms_a2a.negotiation",
+    "hms_a2a.cores",
+    "hms_a2a.testing",
+    "hms_a2a.gtp",
+    "hms_a2a.host",
+    "hms_a2a.run",
+]
 
 
 @cache
