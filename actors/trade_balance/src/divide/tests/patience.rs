@@ -185,7 +185,7 @@ fn the_largest_bargains_end_by_their_deadline() {
 #[test]
 fn the_largest_pot_and_games_end_by_their_deadline() {
     let _ = heeded("Nash in the largest pot", largest_pot(), 1_500);
-    let sampled = heeded("Shapley of the largest vote", largest_vote(Rule::Shapley), 400).unwrap();
+    let sampled = heeded("Shapley of the largest vote", largest_vote(Rule::Shapley), 60).unwrap();
     assert!(sampled.samples.unwrap() < MAX_SAMPLES, "as many orders as there was time for");
     assert_eq!(sampled.total_minor, 1);
     for kind in [GameKind::Listed, GameKind::Agreements] {
