@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail};
 use runtime::{
     journal::{FencedHandle, Keys, Seat, sign},
     port::{AppendError, Port, Record},
-    service::{Answer, Claimant, EndpointSpec, Limits, Meters, Running, Service},
+    service::{Answer, Claimant, EndpointSpec, Limits, Meters, Neighbours, Running, Service},
 };
 use schemas::{
     AgentId,
@@ -52,8 +52,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ADMISSION: usize = 4_096;
 /// Of those, how many at the same time; a turn of somebody else's is never further away than that.
 const AT_ONCE: usize = 512;
-/// How many moves of one agent desk and jobs each take a second in the long run, beside half as many as all others make.
-const MOVES_PER_S: u64 = 200;
+/// How much of one agent a core takes a second in the long run while others ask, beside half as much as they ask.
+const PACE_PER_S: u64 = 200;
 /// The token of a move's subject that names its mover: `hms.v1.deal.<verb>.<party>.<deal>`, and a job's likewise.
 const MOVER: usize = 4;
 /// Clearings that may wait; they are long.
@@ -191,8 +191,9 @@ pub async fn start(
     }
     let (mut services, mut seat) = (Vec::new(), None);
     let mut proving = Vec::new();
+    let neighbours = Neighbours::default();
     for core in cores {
-        let service = Service::new(core.name(), VERSION).measured(meters);
+        let service = Service::new(core.name(), VERSION).measured(meters).beside(&neighbours);
         let service = match core {
             Core::Registry => {
                 let account = store.account()?;
@@ -201,23 +202,23 @@ pub async fn start(
                 service
                     .described("Who is here: keys, leases, inboxes")
                     .core(Limits::default(), move || Greeter { account: account.clone() })
-                    .handler(endpoints(*core, &registry::VERBS), admitting(ADMISSION), move || registry.clone())
+                    .handler(endpoints(*core, &registry::VERBS), waiting(), move || registry.clone())
             }
             Core::Deal => {
                 let keys = Keys::follow(port.clone()).await?;
-                desk_of(deal::Desk, port.clone(), keys, signer(store, *core)?)?.measured(meters)
+                desk_of(deal::Desk, port.clone(), keys, signer(store, *core)?)?.measured(meters).beside(&neighbours)
             }
             Core::Ledger => {
                 let keys = Keys::follow(port.clone()).await?;
                 let hire = ledger::hiring(port.clone(), signer(store, *core)?);
-                let (bus, meters) = (port.clone(), meters.clone());
+                let (bus, meters, neighbours) = (port.clone(), meters.clone(), neighbours.clone());
                 let service = move |writer: &FencedHandle<Ledger>| {
                     let ledger = LedgerService::new(bus.clone(), keys.clone(), writer.clone());
                     let handler = move || ledger.clone();
-                    let service = Service::new(LEDGER, VERSION).measured(&meters);
+                    let service = Service::new(LEDGER, VERSION).measured(&meters).beside(&neighbours);
                     service.described("The books: limits, commits, balances").handler(
                         endpoints(Core::Ledger, &ledger::VERBS),
-                        admitting(ADMISSION),
+                        waiting(),
                         handler,
                     )
                 };
@@ -234,7 +235,7 @@ pub async fn start(
                 });
                 service.described("Working together: jobs, contract net, verification, the gate").handler(
                     moves,
-                    moving(),
+                    waiting(),
                     move || mac.clone(),
                 )
             }
@@ -312,7 +313,7 @@ fn desk_of<D: Decides>(desk: D, port: Arc<dyn Port>, keys: Keys, signer: Signer)
     let moves = DealVerb::ALL
         .map(|verb| EndpointSpec::new(verb.as_str(), subject::all_deal_moves(verb)).fair_by(Claimant::Token(MOVER)));
     let service = Service::new(Core::Deal.name(), VERSION).described("The desk: the conversation of deals");
-    Ok(service.handler(moves, moving(), move || desk.clone()))
+    Ok(service.handler(moves, waiting(), move || desk.clone()))
 }
 
 fn signer(store: &dyn Keyholder, core: Core) -> Result<Signer> {
@@ -370,13 +371,9 @@ fn dividing() -> Limits {
     }
 }
 
-fn admitting(admission: usize) -> Limits {
-    Limits { admission, at_once: AT_ONCE, ..Limits::default() }
-}
-
-/// What desk and jobs take on: moves, of which each is written.
-fn moving() -> Limits {
-    Limits { pace_per_s: MOVES_PER_S, ..admitting(ADMISSION) }
+/// What those cores take on that mostly read and write logs.
+fn waiting() -> Limits {
+    Limits { admission: ADMISSION, at_once: AT_ONCE, pace_per_s: PACE_PER_S, ..Limits::default() }
 }
 
 fn answer(answer: schemas::core::Answer) -> Result<Answer, ErrorReply> {

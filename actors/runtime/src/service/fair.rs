@@ -14,7 +14,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use schemas::{header, signature::Sender};
@@ -113,6 +117,59 @@ impl Drop for Place {
     }
 }
 
+/// Who asked lately, at all services that use the same processors. A clone tells of the same.
+#[derive(Clone, Debug)]
+pub struct Neighbours(Arc<Lately>);
+
+/// The last asker, when it asked, and when anybody else did; times in milliseconds, 0 for never. Whoever reads while
+/// others write may take one for another, and that is a question more or less for free.
+#[derive(Debug)]
+struct Lately {
+    begun: Instant,
+    last: AtomicU64,
+    last_ms: AtomicU64,
+    other_ms: AtomicU64,
+}
+
+/// How long whoever asked counts as one who asks, in milliseconds.
+const ASKS_MS: u64 = 1_000;
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        let never = AtomicU64::default;
+        Self(Arc::new(Lately { begun: Instant::now(), last: never(), last_ms: never(), other_ms: never() }))
+    }
+}
+
+impl Neighbours {
+    fn ms(&self, now: Instant) -> u64 {
+        let ms = now.saturating_duration_since(self.0.begun).as_millis();
+        u64::try_from(ms).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// `who` asks.
+    fn note(&self, who: &str, now: Instant) {
+        let who = number_of(who);
+        if self.0.last.swap(who, Relaxed) != who {
+            self.0.other_ms.store(self.0.last_ms.load(Relaxed), Relaxed);
+        }
+        self.0.last_ms.store(self.ms(now), Relaxed);
+    }
+
+    /// Whether anybody but `who` asked lately.
+    fn has_others(&self, who: &str, now: Instant) -> bool {
+        let is_last = self.0.last.load(Relaxed) == number_of(who);
+        let asked_ms = if is_last { &self.0.other_ms } else { &self.0.last_ms }.load(Relaxed);
+        asked_ms > 0 && self.ms(now).saturating_sub(asked_ms) <= ASKS_MS
+    }
+}
+
+fn number_of(who: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    who.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// What a full purse holds, in questions: as many may come at once.
 const PURSE: u64 = 1_000;
 /// What one question costs: purses are counted in thousandths of one, so that each millisecond brings something back.
@@ -150,8 +207,8 @@ impl Purse {
     }
 
     /// Whether it holds the price of a question, which is taken out then.
-    fn pay(&mut self) -> bool {
-        let Some(left) = self.left.checked_sub(QUESTION) else { return false };
+    fn pay(&mut self, price: u64) -> bool {
+        let Some(left) = self.left.checked_sub(price) else { return false };
         self.left = left;
         self.own += 1;
         true
@@ -174,6 +231,7 @@ struct Turns<T> {
     /// Whose queue has something in it, in the order of their turns.
     order: VecDeque<Who>,
     purses: HashMap<Arc<str>, Purse>,
+    neighbours: Neighbours,
     /// What comes back into a purse, in questions a second.
     pace_per_s: u64,
     /// How many questions were taken.
@@ -209,12 +267,13 @@ struct Ending<T>(Arc<Shared<T>>);
 /// Where they come out, each asker's in its order, the askers by turns.
 pub(super) struct Receiver<T>(Arc<Shared<T>>);
 
-/// A queue with as many lines as there are askers; what an asker spends comes back at this pace.
-pub(super) fn queue<T>(pace_per_s: u64) -> (Requests<T>, Receiver<T>) {
+/// A queue with as many lines as there are askers; what an asker spends beside others comes back at this pace.
+pub(super) fn queue<T>(pace_per_s: u64, neighbours: Neighbours) -> (Requests<T>, Receiver<T>) {
     let turns = Turns {
         queues: HashMap::new(),
         order: VecDeque::new(),
         purses: HashMap::new(),
+        neighbours,
         pace_per_s,
         taken: 0,
         closed: false,
@@ -266,10 +325,13 @@ impl<T> Turns<T> {
             if queue.is_empty() {
                 self.queues.remove(&who);
             } else {
-                self.order.push_back(who);
+                self.order.push_back(who.clone());
             }
             if let Some(item) = item {
                 self.taken += 1;
+                if let Some(who) = &who {
+                    self.neighbours.note(who, now);
+                }
                 return Next::Item(item);
             }
         }
@@ -288,7 +350,8 @@ impl<T> Turns<T> {
         }
         let purse = self.purses.entry(Arc::clone(who)).or_insert_with(|| Purse::full(now, taken));
         purse.fill(now, taken, pace_per_s);
-        (!purse.pay()).then(|| purse.wait_ms(pace_per_s))
+        let price = if self.neighbours.has_others(who, now) { QUESTION } else { 0 };
+        (!purse.pay(price)).then(|| purse.wait_ms(pace_per_s))
     }
 }
 
@@ -349,7 +412,7 @@ mod tests {
 
     #[tokio::test]
     async fn queues_take_turns_and_keep_their_order() {
-        let (sender, mut receiver) = queue(200);
+        let (sender, mut receiver) = queue(200, Neighbours::default());
         for n in 0..5 {
             sender.send(who("flood"), format!("flood {n}")).unwrap();
         }
@@ -367,14 +430,14 @@ mod tests {
             rest.push(item);
         }
         assert_eq!(rest, ["flood 2", "calm 1", "flood 3", "flood 4"]);
-        let (sender, receiver) = queue(200);
+        let (sender, receiver) = queue(200, Neighbours::default());
         drop(receiver);
         assert_eq!(sender.send(None, 1), Err(1), "nobody takes any more");
     }
 
     /// How many of a flood are taken in so many milliseconds, while so many others ask once a millisecond.
     fn taken_of_a_flood(ms: u64, others_per_ms: u64) -> usize {
-        let (sender, receiver) = queue(200);
+        let (sender, receiver) = queue(200, Neighbours::default());
         let begun = Instant::now();
         let mut taken = 0;
         for now in 0..ms {
@@ -393,16 +456,34 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_taken_at_its_pace_and_what_others_do_brings_more() {
-        assert_eq!(taken_of_a_flood(5, 0), 500, "a burst is nobody's harm");
-        assert_eq!(taken_of_a_flood(1_001, 0), 1_000 + 200);
+    fn a_flood_is_taken_at_its_pace_beside_others_and_what_they_do_brings_more() {
+        assert_eq!(taken_of_a_flood(1_001, 0), 100_100, "who is alone is in nobody's way");
+        assert_eq!(taken_of_a_flood(5, 1), 500, "a burst is nobody's harm");
         let beside = taken_of_a_flood(1_001, 3);
         assert!((2_650..=2_750).contains(&beside), "1,000, 200 and one for two of the others': {beside}");
     }
 
     #[test]
+    fn whoever_asks_beside_is_a_neighbour_for_a_second() {
+        let (neighbours, begun) = (Neighbours::default(), Instant::now());
+        let at = |ms| begun + Duration::from_millis(ms);
+        assert!(!neighbours.has_others("ann", at(0)));
+        for ms in 0..10 {
+            neighbours.note("ann", at(ms));
+        }
+        assert!(!neighbours.has_others("ann", at(10)));
+        assert!(neighbours.has_others("bob", at(10)));
+        neighbours.clone().note("bob", at(10));
+        neighbours.note("ann", at(500));
+        assert!(neighbours.has_others("ann", at(1_000)), "bob asked a second ago");
+        assert!(!neighbours.has_others("ann", at(1_020)));
+        assert!(neighbours.has_others("bob", at(1_020)), "ann asked half a second ago");
+    }
+
+    #[test]
     fn purses_that_are_full_again_are_not_kept_and_what_is_left_at_the_end_is_taken_at_once() {
-        let (sender, receiver) = queue(200);
+        let neighbours = Neighbours::default();
+        let (sender, receiver) = queue(200, neighbours.clone());
         let begun = Instant::now();
         for n in 0..2 * PURSES {
             sender.send(who(&format!("a{n}")), n).unwrap();
@@ -415,6 +496,7 @@ mod tests {
         }
         let mut turns = receiver.0.turns();
         let late = begun + Duration::from_secs(3_600);
+        neighbours.note("calm", late);
         let taken = std::iter::from_fn(|| matches!(turns.next(late), Next::Item(_)).then_some(())).count();
         assert_eq!(taken, 1_000);
         assert!(matches!(turns.next(late), Next::Wait(5)), "a question's price comes back in 5 ms");

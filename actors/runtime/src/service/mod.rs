@@ -64,7 +64,7 @@ use self::{
     worker::{Admitted, Bench, CoreWorker, HandlerWorker},
 };
 pub use self::{
-    fair::Claimant,
+    fair::{Claimant, Neighbours},
     meters::{Meters, encode_link},
     reply::Answer,
     stats::{EndpointData, EndpointStats},
@@ -83,8 +83,8 @@ pub struct Limits {
     pub admission: usize,
     /// Requests of a handler that are worked on at once by one actor; the others wait for their turn.
     pub at_once: usize,
-    /// How many requests of one asker are taken a second in the long run, beside half as many as all others make; where it
-    /// can be told who asks.
+    /// How many requests of one asker are taken a second in the long run while others ask, beside half as many as they
+    /// make; where it can be told who asks.
     pub pace_per_s: u64,
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
@@ -117,6 +117,7 @@ pub struct Service {
     metadata: BTreeMap<String, String>,
     crews: Vec<CrewPlan>,
     meters: Meters,
+    neighbours: Neighbours,
     fault: Option<StartError>,
 }
 
@@ -206,6 +207,7 @@ impl Service {
             metadata: BTreeMap::new(),
             crews: Vec::new(),
             meters: Meters::default(),
+            neighbours: Neighbours::default(),
             fault: None,
         }
     }
@@ -235,6 +237,14 @@ impl Service {
     #[must_use]
     pub fn measured(mut self, meters: &Meters) -> Self {
         self.meters = meters.clone();
+        self
+    }
+
+    /// Says which services use the same processors: who asks there counts as one who asks here, so that nobody who floods
+    /// is alone.
+    #[must_use]
+    pub fn beside(mut self, neighbours: &Neighbours) -> Self {
+        self.neighbours = neighbours.clone();
         self
     }
 
@@ -316,7 +326,7 @@ impl Service {
         running.heeding = Some(heeding.abort_handle());
         let mut endpoints = Vec::new();
         for plan in self.crews {
-            running.open(plan, &self.name, &bench, &mut endpoints).await?;
+            running.open(plan, &self.name, &bench, &self.neighbours, &mut endpoints).await?;
         }
         if let Some(identity) = Arc::get_mut(&mut running.identity) {
             identity.endpoints = endpoints;
@@ -349,6 +359,7 @@ impl Running {
         plan: CrewPlan,
         service: &str,
         bench: &Bench,
+        neighbours: &Neighbours,
         endpoints: &mut Vec<Arc<Endpoint>>,
     ) -> Result<(), StartError> {
         let actors = plan.limits.actors.max(1);
@@ -359,7 +370,7 @@ impl Running {
         let mut workers = Vec::new();
         for n in 0..actors {
             let thread = stage.and_then(|stage| stage.of(n)).ok_or(NoSystem)?;
-            let (requests, queue) = fair::queue(plan.limits.pace_per_s);
+            let (requests, queue) = fair::queue(plan.limits.pace_per_s, neighbours.clone());
             (plan.hire)(thread, queue, bench.clone());
             workers.push(Worker { requests, load: Arc::new(AtomicUsize::new(0)) });
         }
