@@ -137,6 +137,13 @@ class Bus:
         assert done.returncode == 0, f"hms {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def balances(self, book: str, good: str) -> dict[str, int]:
+        """What the ledger has posted of a good, by party."""
+        command = [str(HMS), "call", "ledger.balance", "-", "--json", "--nats", self.url]
+        asked = json.dumps({"book": book})
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=True)
+        return {line["party"]: line["balance"] for line in json.loads(done.stdout)["lines"] if line["good"] == good}
+
     @property
     def pid(self) -> int:
         """The process."""

@@ -70,15 +70,6 @@ def task(*arguments: str | Path, bus: Bus | None = None) -> tuple[int, list[dict
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def balances(bus: Bus, book: str, good: str) -> dict[str, int]:
-    """What the ledger has posted of a good, by party."""
-    command = [str(HMS), "call", "ledger.balance", "-", "--json", "--nats", bus.url]
-    done = subprocess.run(
-        command, input=json.dumps({"book": book}), capture_output=True, text=True, timeout=60, check=True
-    )
-    return {line["party"]: line["balance"] for line in json.loads(done.stdout)["lines"] if line["good"] == good}
-
-
 def standing(bus: Bus, name: str) -> tuple[dict[str, Any], list[tuple[str, bool]]]:
     """An agent's reputation, and what came of its promises."""
     shown = json.loads(bus.hms("reputation", name, "--json"))
@@ -241,7 +232,7 @@ def test_a_crew_in_rust_is_paid_for_what_is_right(bus: Bus) -> None:
     assert payments["settled"] == report["tasks"] == report["done"]
     assert payments["compensated"] >= report["wrong"] > 0, "who lied was not paid"
     assert (payments["owed"], payments["for_nothing"], payments["open"]) == (0, 0, 0)
-    paid = balances(bus, "guild", "usd")
+    paid = bus.balances("guild", "usd")
     assert paid["supervisor-0"] == -payments["paid_minor"]
     assert not any(balance for party, balance in paid.items() if party.startswith("liar"))
     code, (verdict,) = task("verify", report["job"], bus=bus)

@@ -35,7 +35,7 @@ mod system;
 pub mod trace;
 
 pub use stage::NoSystem;
-pub use system::{interrupted, run, simulate, spawn};
+pub use system::{interrupted, run, simulate, spawn, spawn_if_running};
 pub use tokio::{join, select, sync};
 
 /// Tasks beside actors.
@@ -43,6 +43,7 @@ pub mod task {
     pub use tokio::{
         spawn,
         task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking, spawn_local, yield_now},
+        task_local,
     };
 
     /// Computes beside everything else; on the single thread of [`simulate`](crate::simulate) here and now, so that the

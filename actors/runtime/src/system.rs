@@ -33,6 +33,13 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
+/// The same, unless nothing runs any more: for what is done when something is dropped, perhaps at a program's end.
+pub fn spawn_if_running(task: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(running) = tokio::runtime::Handle::try_current() {
+        running.spawn(task);
+    }
+}
+
 /// Waits for the first SIGINT or SIGTERM.
 ///
 /// # Errors

@@ -9,24 +9,11 @@
 //! Its types are those of `docs/tutorial.md` with a tag, so Python agents ask it, and answer it: `docs/rust.md`.
 #![allow(clippy::print_stdout)] // saying what is answered is what it is for
 
-use std::sync::Arc;
-
 use clap::Parser;
-use runtime::nats::ConnectSpec;
-use runtime::peer::{Host, Outbox, Peer, PeerEvent};
-use runtime::port::Port;
-use runtime::service::Answer;
 use schemas::body::Refused;
-use schemas::limit::{DEFAULT_LEASE_MS, MAX_BODY_BYTES};
-use schemas::signature::Signer;
-use schemas::{AgentId, ErrorReply, decode, subject};
+use schemas::{AgentId, ErrorReply};
 use serde::{Deserialize, Serialize};
-use swarm::keys;
-use swarm::resident::{Newcomer, leave, settle};
-use swarm::voice::{self, Voice};
-
-/// How long an answer may take, in milliseconds.
-const ANSWER_MS: u64 = 5_000;
+use swarm::agent::{Agent, Heard, Pieces, Topic};
 
 /// An agent that greets, or, with --ask, one that asks for a greeting
 #[derive(Parser)]
@@ -36,6 +23,9 @@ struct Args {
     /// Whom to have greeted
     #[arg(long, value_name = "WHOM")]
     ask: Option<String>,
+    /// How often
+    #[arg(long, value_name = "TIMES", default_value_t = 1)]
+    times: usize,
     /// The topic that is asked, and answered, on
     #[arg(long, default_value = "greet")]
     topic: String,
@@ -62,24 +52,12 @@ struct Greeting {
 }
 schemas::message!(Greeting, "greeting");
 
-/// Greets whoever is named.
-struct Greeter {
-    subject: String,
-}
-
-impl Peer for Greeter {
-    fn on(&mut self, event: PeerEvent, _now_unix_ms: i64, out: &mut Outbox) {
-        match event {
-            PeerEvent::Started => out.subscribe(self.subject.as_str()),
-            PeerEvent::Message(question) => {
-                let hello = decode::<Hello>(&question.body, MAX_BODY_BYTES).map_err(ErrorReply::from);
-                let answer = hello.map(|Hello { name }| Answer::of(&Greeting { text: format!("Hello {name}") }));
-                out.answer(&question, answer);
-            }
-            PeerEvent::Failed { subject, error } => eprintln!("greeter: {subject}: {error}"),
-            _ => {}
-        }
+/// Greets whoever is named, until the asker has enough.
+async fn greet(hello: Heard<Hello>, greetings: Pieces<Greeting>) -> Result<(), ErrorReply> {
+    for again in ["", " again", " for the last time"] {
+        greetings.say(&Greeting { text: format!("Hello{again} {}", hello.body.name) }).await?;
     }
+    Ok(())
 }
 
 fn main() -> anyhow::Result<()> {
@@ -87,25 +65,31 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn live(args: Args) -> anyhow::Result<()> {
-    let subject = subject::topic(&args.topic)?;
-    let spec = ConnectSpec::discover(args.nats.as_deref(), None, args.name.as_str())?;
-    let port: Arc<dyn Port> = Arc::new(spec.connect().await?);
+    let topic: Topic<Hello, Greeting> = Topic::parse(&args.topic)?;
+    let agent = Agent::named(args.name).at(args.nats);
     if let Some(name) = args.ask {
-        // Nobody needs to know who asks; `Voice::say` makes the same question, signed.
-        let question = voice::plain(subject, &Hello { name });
-        let Greeting { text } = voice::ask(port.as_ref(), question, ANSWER_MS).await?;
-        println!("{text}");
-        return Ok(());
+        let agent = agent.start().await?;
+        let said = ask(&agent, &topic, name, args.times).await;
+        agent.stop().await;
+        return said;
     }
-
-    let (seed, account) = (keys::seed(&args.name, None)?, voice::account(port.as_ref()).await?);
-    let signer = Signer::from_seed(&seed, account, args.name.as_str())?;
-    let voice = Voice::new(args.name, signer);
-    let newcomer = Newcomer { voice, subjects: vec![subject.clone()], peer: Greeter { subject } };
-    let host = Host::new(port, 1)?;
-    let here = settle(&host, [newcomer], DEFAULT_LEASE_MS).await?;
+    let agent = agent.on_stream(&topic, greet).start().await?;
     println!("answers on {}", args.topic);
     runtime::interrupted().await?;
-    leave(here).await;
+    agent.stop().await;
+    Ok(())
+}
+
+async fn ask(agent: &Agent, topic: &Topic<Hello, Greeting>, name: String, times: usize) -> anyhow::Result<()> {
+    let hello = Hello { name };
+    if times == 1 {
+        println!("{}", agent.request(topic, &hello).await?.text);
+        return Ok(());
+    }
+    let mut greetings = agent.stream(topic, &hello).await?;
+    for _ in 0..times {
+        let Some(Greeting { text }) = greetings.next().await? else { break };
+        println!("{text}");
+    }
     Ok(())
 }

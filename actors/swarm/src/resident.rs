@@ -148,6 +148,13 @@ fn registration(voice: &Voice, subjects: &[String], lease_ms: i64) -> Register {
     }
 }
 
+/// How long an agent waits before it renews its lease, in milliseconds: those that came together don't renew together.
+pub(crate) fn renewal_ms(agent: &AgentId, lease_ms: i64, now_unix_ms: i64) -> i64 {
+    let third = lease_ms / 3;
+    let mut dice = Dice::of(&[dice::number_of(agent.as_str()), now_unix_ms.unsigned_abs()]);
+    third.saturating_add_unsigned(dice.below(third.unsigned_abs())).max(1)
+}
+
 /// Has agents leave and end, some dozens at a time, and waits for it.
 pub async fn leave(agents: Vec<PeerHandle>) {
     let leaving = stream::iter(agents).for_each_concurrent(AT_ONCE, |mut agent| async move {
@@ -184,7 +191,10 @@ impl<P: Peer> Resident<P> {
     fn registered(&mut self, outcome: Result<Registered, AskError>, now_unix_ms: i64, out: &mut Outbox) {
         match outcome {
             Ok(_) => {
-                out.timer(LEASE, now_unix_ms.saturating_add(self.renewal_ms(now_unix_ms)));
+                out.timer(
+                    LEASE,
+                    now_unix_ms.saturating_add(renewal_ms(self.voice.agent(), self.lease_ms, now_unix_ms)),
+                );
                 if !std::mem::replace(&mut self.has_begun, true) {
                     self.peer.on(PeerEvent::Started, now_unix_ms, out);
                     // What it said is done before this.
@@ -194,13 +204,6 @@ impl<P: Peer> Resident<P> {
             Err(error) if error.is_passing() => out.timer(LEASE, now_unix_ms.saturating_add(PAUSE_MS)),
             Err(error) => self.end(error, out),
         }
-    }
-
-    /// How long it waits before it renews: agents that came together don't renew together.
-    fn renewal_ms(&self, now_unix_ms: i64) -> i64 {
-        let third = self.lease_ms / 3;
-        let mut dice = Dice::of(&[dice::number_of(self.voice.agent().as_str()), now_unix_ms.unsigned_abs()]);
-        third.saturating_add_unsigned(dice.below(third.unsigned_abs())).max(1)
     }
 
     /// Whom the registry doesn't take, nobody listens to.

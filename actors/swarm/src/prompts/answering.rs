@@ -19,7 +19,6 @@ use schemas::{
     core::Call,
     header,
     limit::{MAX_CLEARING_BODY_BYTES, REPLAY_WINDOW_MS},
-    registry::{Find, Found},
     signature::{PublicKey, Sender},
     subject::{self, BadSubject, PeerVerb},
 };
@@ -27,7 +26,7 @@ use schemas::{
 use super::envelope::{
     Attachment, Chunk, DeclaredEndpoint, Envelope, GROUP, Heartbeat, Query, SERVICE, VERSION, size_in_words,
 };
-use crate::voice::{self, Voice};
+use crate::{known::Keys, voice::Voice};
 
 /// What an agent of this crate runs in, unless it says otherwise.
 const HARNESS: &str = "hms-a2a";
@@ -39,8 +38,6 @@ const BEAT_EVERY_S: u32 = 30;
 const STILL_EVERY_MS: u64 = 20_000;
 /// How often it is looked whether whoever asked still wants an answer, in milliseconds.
 const LOOK_MS: u64 = 100;
-/// How long the registry may take to say whose key it is, in milliseconds.
-const REGISTRY_MS: u64 = 3_000;
 /// Prompts that were heard lately and are not heard twice; beyond that the oldest are forgotten.
 const NONCES: usize = 100_000;
 /// Prompts that are answered at once; others are told to come back.
@@ -246,6 +243,7 @@ impl Prompted {
             respond,
             takes_attachments,
             wants_signature,
+            keys: Keys::new(port.clone()),
             heard: Mutex::default(),
         });
         let endpoint = |name: &str, subject: &str, metadata| EndpointSpec {
@@ -360,6 +358,7 @@ struct Desk<R> {
     respond: R,
     takes_attachments: bool,
     wants_signature: bool,
+    keys: Keys,
     heard: Mutex<Heard>,
 }
 
@@ -437,23 +436,10 @@ impl<R: Respond> Desk<R> {
         }
         let named = sender.name.as_deref().and_then(|name| AgentId::parse(name).ok());
         let known = match named {
-            Some(agent) if self.holds(&agent, &sender.user).await => Some(agent),
+            Some(agent) if self.keys.holds(&agent, &sender.user).await => Some(agent),
             _ => None,
         };
         Ok((known, Some(sender.user)))
-    }
-
-    /// Whether this is the agent's key now, as the registry says. One that does not answer says that it is not.
-    async fn holds(&self, agent: &AgentId, key: &PublicKey) -> bool {
-        let find = Find { agent: Some(agent.clone()), capability: None };
-        let ask = voice::plain(subject::endpoint("registry", "find"), &find);
-        match voice::ask::<Found>(self.port.as_ref(), ask, REGISTRY_MS).await {
-            Ok(found) => found.agents.iter().any(|record| record.agent == *agent && record.key == *key),
-            Err(error) => {
-                tracing::warn!(%agent, %error, "cannot ask for the key of an agent");
-                false
-            }
-        }
     }
 }
 

@@ -21,8 +21,8 @@ use schemas::task::{AnswerGate, BidTask, DeclineTask, DeliverTask, JudgeTask, Pa
 use schemas::value::PartyKind;
 use schemas::{AgentId, DealId, Hash, JobId, MoveId, Skill, TaskId};
 
-use super::paying::{Paying, Step, declaration, opening};
 use super::{Kind, SKILL, sum, value};
+use crate::paying::{Paying, Step, declaration, opening};
 use crate::voice::{AskError, Voice};
 
 /// How long an answer may take, in milliseconds.

@@ -6,7 +6,7 @@
 //! says is read off the job's signed log and the bucket of reputations.
 
 mod hand;
-mod paying;
+
 mod report;
 mod run;
 

@@ -50,6 +50,9 @@ const LEASE: u64 = 1;
 /// Where a trader's reports go.
 pub type Report = Arc<dyn Fn(News) + std::marker::Send + Sync>;
 
+/// Decides on terms, knowing what the plan says of them: an error is the reason that the others hear.
+pub type Judge = Box<dyn Fn(&Terms, Result<(), Ground>) -> Result<(), String> + std::marker::Send>;
+
 /// A deal that the agent has accepted, or is accepting.
 struct Promise {
     terms: Terms,
@@ -62,6 +65,7 @@ pub struct Trader {
     plan: AgentPlan,
     voice: Voice,
     report: Report,
+    judge: Option<Judge>,
     /// Time zero of its schedule, in Unix milliseconds.
     start_unix_ms: i64,
     next_step: usize,
@@ -92,6 +96,7 @@ impl Trader {
             voice: Voice::new(plan.id.clone(), signer),
             plan,
             report,
+            judge: None,
             start_unix_ms,
             next_step: 0,
             ready: false,
@@ -115,6 +120,15 @@ impl Trader {
     pub fn joining(mut plan: AgentPlan, account: PublicKey, now_unix_ms: i64, report: Report) -> Result<Self, BadKey> {
         plan.schedule = vec![Step { at_ms: 0, action: Action::Join }];
         Ok(Self { withdraws: true, ..Self::new(plan, account, now_unix_ms, report)? })
+    }
+
+    /// Has an author's own judgement decide on proposals, in the place of the plan's.
+    #[must_use]
+    pub fn judged_by(
+        self,
+        judge: impl Fn(&Terms, Result<(), Ground>) -> Result<(), String> + std::marker::Send + 'static,
+    ) -> Self {
+        Self { judge: Some(Box::new(judge)), ..self }
     }
 
     fn tell(&self, news: News) {
@@ -300,6 +314,10 @@ impl Trader {
             _ if !self.here || self.stopping => Err(Ground::Away),
             Policy::Honest | Policy::Unconfirming => judge::judge(&self.plan, &self.used(), &terms),
         };
+        let verdict = match &self.judge {
+            Some(judge) => judge(&terms, verdict).map_err(|reason| (verdict.err().unwrap_or(Ground::Policy), reason)),
+            None => verdict.map_err(|ground| (ground, ground.reason().to_owned())),
+        };
         let deadline_unix_ms = terms.expires_unix_ms;
         let me = self.plan.id.clone();
         match verdict {
@@ -321,9 +339,8 @@ impl Trader {
                 self.promised.insert(deal.clone(), Promise { terms, hash, moved });
                 self.ask(Purpose::Accept(deal), ask, deadline_unix_ms, now_unix_ms, out);
             }
-            Err(ground) => {
+            Err((ground, reason)) => {
                 let Some(move_id) = move_id("reject", deal.as_str()) else { return };
-                let reason = ground.reason().to_owned();
                 let reject = Reject {
                     move_id,
                     deadline_unix_ms,

@@ -554,3 +554,24 @@ fn an_agent_of_its_own_joins_at_once_and_withdraws_in_the_end() {
     stage.asked(IntentWithdrawn::TYPE);
     stage.asked(Leave::TYPE);
 }
+
+#[test]
+fn an_author_judges_in_the_place_of_the_plan() {
+    let mut stage = Stage::joined(kenya());
+    let seen: Arc<Mutex<Vec<Result<(), Ground>>>> = Arc::default();
+    let told = Arc::clone(&seen);
+    stage.trader = stage.trader.judged_by(move |terms, plan| {
+        told.lock().unwrap().push(plan);
+        if terms.transfers[0].quantity.get() == 10 { Ok(()) } else { Err("ten or nothing".to_owned()) }
+    });
+    // Ten of wheat for nothing much is bad by the plan, and taken; twenty are good by it, and are not.
+    stage.live(41, 40, &proposed(1, &swap(10, 1)));
+    assert_eq!(stage.asked(Accept::TYPE).read::<Accept>().deal, deal(1));
+    stage.live(42, 41, &proposed(2, &swap(20, 30)));
+    let asked = stage.asked(Reject::TYPE);
+    assert_eq!(asked.read::<Reject>().reason, "ten or nothing");
+    assert_eq!(*seen.lock().unwrap(), [Err(Ground::Values), Ok(())]);
+    stage.news();
+    stage.moved(&asked, State::Rejected);
+    assert_eq!(stage.news(), [News::Rejected { agent: id(), deal: deal(2), by: Ground::Policy }]);
+}

@@ -16,11 +16,11 @@ use schemas::value::Valuation;
 use schemas::{DealId, Good, MoveId};
 
 /// How many tasks a worker says that it may do in a book, all told.
-const MOST_TASKS: i64 = 1_000_000;
+pub(crate) const MOST_TASKS: i64 = 1_000_000;
 
 /// What is to be done about a deal.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Open it, and accept it then.
     Open(Box<Open>, Accept),
     /// Accept it.
@@ -35,7 +35,7 @@ pub(super) enum Step {
 
 /// One hand's deals.
 #[derive(Debug, Default)]
-pub(super) struct Paying {
+pub(crate) struct Paying {
     /// Awards that wait for their deal.
     awards: BTreeMap<DealId, TaskNote>,
     /// Terms of deals that were opened before the award was heard of.
@@ -47,12 +47,12 @@ pub(super) struct Paying {
 
 impl Paying {
     /// Whether no award waits for its deal.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.awards.is_empty()
     }
 
     /// A task was awarded to this hand.
-    pub(super) fn awarded(&mut self, note: TaskNote, award: &AwardDeal) -> Vec<Step> {
+    pub(crate) fn awarded(&mut self, note: TaskNote, award: &AwardDeal) -> Vec<Step> {
         let opened = self.early.remove(&award.deal);
         let step = opened.and_then(|terms| accept_of(award, &terms));
         self.awards.insert(award.deal.clone(), note);
@@ -60,17 +60,17 @@ impl Paying {
     }
 
     /// Too long has passed: whether that award still waits.
-    pub(super) fn overdue(&mut self, deal: &DealId) -> Option<Step> {
+    pub(crate) fn overdue(&mut self, deal: &DealId) -> Option<Step> {
         self.awards.remove(deal).map(|note| Step::GiveBack(Box::new(note)))
     }
 
     /// Something happened to the task that was awarded to this hand: it is no more.
-    pub(super) fn lost(&mut self, note: &TaskNote) {
+    pub(crate) fn lost(&mut self, note: &TaskNote) {
         self.awards.retain(|_, award| (&award.job, &award.task) != (&note.job, &note.task));
     }
 
     /// A task that this hand supervises is done.
-    pub(super) fn done(&mut self, award: AwardDeal) -> Vec<Step> {
+    pub(crate) fn done(&mut self, award: AwardDeal) -> Vec<Step> {
         if self.committed.remove(&award.deal) {
             return confirm_of(&award.deal, &award.terms).into_iter().collect();
         }
@@ -79,7 +79,7 @@ impl Paying {
     }
 
     /// News of a deal.
-    pub(super) fn heard(&mut self, note: &DealNote, is_supervisor: bool) -> Vec<Step> {
+    pub(crate) fn heard(&mut self, note: &DealNote, is_supervisor: bool) -> Vec<Step> {
         let terms = note.terms.as_deref().unwrap_or_default();
         match (note.state, is_supervisor) {
             (State::Committed, true) => match self.done.remove(&note.deal) {
@@ -110,7 +110,7 @@ impl Paying {
 }
 
 /// The deal that an award determines, and its opener's acceptance.
-pub(super) fn opening(award: &AwardDeal) -> Option<Step> {
+pub(crate) fn opening(award: &AwardDeal) -> Option<Step> {
     let read = ReadTerms::read(&award.terms).ok()?;
     let open = Open {
         move_id: award.move_id.clone(),
@@ -162,7 +162,7 @@ fn move_id(what: &str, deal: &DealId) -> Option<MoveId> {
 }
 
 /// What a hand may give in the job's book: the supervisor money, a worker its work.
-pub(super) fn declaration(pay: &Pay, funds_minor: Option<i64>, skill: &str, now_unix_ms: i64) -> Option<Declare> {
+pub(crate) fn declaration(pay: &Pay, funds_minor: Option<i64>, skill: &str, now_unix_ms: i64) -> Option<Declare> {
     let limit = match funds_minor {
         Some(quantity) => Limit { good: pay.good.clone(), quantity },
         None => Limit { good: Good::parse(skill).ok()?, quantity: MOST_TASKS },
