@@ -104,6 +104,13 @@ impl Places {
     }
 }
 
+impl Place {
+    /// Who holds it, where that can be told.
+    pub(super) fn holder(&self) -> Who {
+        self.held.as_ref().map(|(_, who)| Arc::clone(who))
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let Some((places, who)) = self.held.take() else { return };
@@ -171,18 +178,20 @@ fn number_of(who: &str) -> u64 {
 }
 
 /// What a full purse holds, in questions: as many may come at once.
-const PURSE: u64 = 1_000;
+const PURSE: i64 = 1_000;
 /// What one question costs: purses are counted in thousandths of one, so that each millisecond brings something back.
-const QUESTION: u64 = 1_000;
+const QUESTION: i64 = 1_000;
+/// What one that is refused costs besides.
+const FINE: i64 = 7 * QUESTION;
 /// What a question of somebody else's brings back.
-const FOR_ANOTHERS: u64 = QUESTION / 2;
+const FOR_ANOTHERS: i64 = QUESTION / 2;
 /// So many purses are kept before full ones are thrown away: whoever has none has a full one.
 const PURSES: usize = 4_096;
 
 /// What an asker may still ask.
 struct Purse {
-    /// In thousandths of a question.
-    left: u64,
+    /// In thousandths of a question; less than nothing where fines are owed, at most a full purse of them.
+    left: i64,
     at: Instant,
     /// How many questions of others had been taken by then.
     others: u64,
@@ -199,30 +208,105 @@ impl Purse {
     fn fill(&mut self, now: Instant, taken: u64, pace_per_s: u64) {
         let ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
         let others = taken.saturating_sub(self.own);
-        let back = ms.saturating_mul(a_millisecond(pace_per_s));
-        let back = back.saturating_add(others.saturating_sub(self.others).saturating_mul(FOR_ANOTHERS));
+        let for_others = number(others.saturating_sub(self.others)).saturating_mul(FOR_ANOTHERS);
+        let back = number(ms).saturating_mul(a_millisecond(pace_per_s)).saturating_add(for_others);
         self.left = self.left.saturating_add(back).min(PURSE * QUESTION);
         self.at += Duration::from_millis(ms);
         self.others = others;
     }
 
-    /// Whether it holds the price of a question, which is taken out then.
-    fn pay(&mut self, price: u64) -> bool {
-        let Some(left) = self.left.checked_sub(price) else { return false };
-        self.left = left;
+    /// Whether it holds the price of a question, which is taken out then. What costs nothing is paid by whoever owes, too.
+    fn pay(&mut self, price: i64) -> bool {
+        if price > self.left.max(0) {
+            return false;
+        }
+        self.left -= price;
         self.own += 1;
         true
     }
 
+    /// Takes a fine out of it.
+    fn fine(&mut self, price: i64) {
+        self.left = self.left.saturating_sub(price).max(-PURSE * QUESTION);
+    }
+
     /// How long until it holds the price of one, in milliseconds.
     fn wait_ms(&self, pace_per_s: u64) -> u64 {
-        QUESTION.saturating_sub(self.left).div_ceil(a_millisecond(pace_per_s)).max(1)
+        let missing = QUESTION.saturating_sub(self.left).max(0).unsigned_abs();
+        missing.div_ceil(a_millisecond(pace_per_s).unsigned_abs()).max(1)
     }
 }
 
+/// A count, to be counted in money.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// What a millisecond brings back, in thousandths of a question.
-fn a_millisecond(pace_per_s: u64) -> u64 {
-    pace_per_s.saturating_mul(QUESTION / 1_000).max(1)
+fn a_millisecond(pace_per_s: u64) -> i64 {
+    number(pace_per_s).saturating_mul(QUESTION / 1_000).max(1)
+}
+
+/// The purses of those who ask at a service.
+pub(super) struct Purses(Mutex<Spent>);
+
+struct Spent {
+    purses: HashMap<Arc<str>, Purse>,
+    neighbours: Neighbours,
+    /// What comes back into a purse, in questions a second.
+    pace_per_s: u64,
+    /// How many questions were taken.
+    taken: u64,
+}
+
+impl Purses {
+    fn new(pace_per_s: u64, neighbours: Neighbours) -> Self {
+        Self(Mutex::new(Spent { purses: HashMap::new(), neighbours, pace_per_s, taken: 0 }))
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A question of this asker's was refused.
+    pub(super) fn fine(&self, who: &str) {
+        let mut spent = self.spent();
+        let price = spent.price(FINE, who, Instant::now());
+        if let Some(purse) = spent.purses.get_mut(who) {
+            purse.fine(price);
+        }
+    }
+}
+
+impl Spent {
+    /// What something costs that costs so much beside others.
+    fn price(&self, price: i64, who: &str, now: Instant) -> i64 {
+        if self.neighbours.has_others(who, now) { price } else { 0 }
+    }
+
+    /// Has an asker pay for a question; how long it must wait, in milliseconds, where it cannot.
+    fn pay(&mut self, who: &Who, now: Instant) -> Option<u64> {
+        let who = who.as_ref()?;
+        let (taken, pace_per_s) = (self.taken, self.pace_per_s);
+        if self.purses.len() >= PURSES && !self.purses.contains_key(who) {
+            self.purses.retain(|_, purse| {
+                purse.fill(now, taken, pace_per_s);
+                purse.left < PURSE * QUESTION
+            });
+        }
+        let price = self.price(QUESTION, who, now);
+        let purse = self.purses.entry(Arc::clone(who)).or_insert_with(|| Purse::full(now, taken));
+        purse.fill(now, taken, pace_per_s);
+        (!purse.pay(price)).then(|| purse.wait_ms(pace_per_s))
+    }
+
+    /// A question was taken.
+    fn took(&mut self, who: &Who, now: Instant) {
+        self.taken += 1;
+        if let Some(who) = who {
+            self.neighbours.note(who, now);
+        }
+    }
 }
 
 /// Queues that take turns.
@@ -230,12 +314,6 @@ struct Turns<T> {
     queues: HashMap<Who, VecDeque<T>>,
     /// Whose queue has something in it, in the order of their turns.
     order: VecDeque<Who>,
-    purses: HashMap<Arc<str>, Purse>,
-    neighbours: Neighbours,
-    /// What comes back into a purse, in questions a second.
-    pace_per_s: u64,
-    /// How many questions were taken.
-    taken: u64,
     closed: bool,
 }
 
@@ -250,6 +328,7 @@ enum Next<T> {
 
 struct Shared<T> {
     turns: Mutex<Turns<T>>,
+    purses: Arc<Purses>,
     came: Notify,
 }
 
@@ -269,16 +348,9 @@ pub(super) struct Receiver<T>(Arc<Shared<T>>);
 
 /// A queue with as many lines as there are askers; what an asker spends beside others comes back at this pace.
 pub(super) fn queue<T>(pace_per_s: u64, neighbours: Neighbours) -> (Requests<T>, Receiver<T>) {
-    let turns = Turns {
-        queues: HashMap::new(),
-        order: VecDeque::new(),
-        purses: HashMap::new(),
-        neighbours,
-        pace_per_s,
-        taken: 0,
-        closed: false,
-    };
-    let shared = Arc::new(Shared { turns: Mutex::new(turns), came: Notify::new() });
+    let turns = Turns { queues: HashMap::new(), order: VecDeque::new(), closed: false };
+    let purses = Arc::new(Purses::new(pace_per_s, neighbours));
+    let shared = Arc::new(Shared { turns: Mutex::new(turns), purses, came: Notify::new() });
     (Requests(Arc::new(Ending(Arc::clone(&shared)))), Receiver(shared))
 }
 
@@ -310,12 +382,12 @@ impl<T> Drop for Ending<T> {
 }
 
 impl<T> Turns<T> {
-    fn next(&mut self, now: Instant) -> Next<T> {
+    fn next(&mut self, spent: &mut Spent, now: Instant) -> Next<T> {
         let mut wait_ms = None;
         for _ in 0..self.order.len() {
             let Some(who) = self.order.pop_front() else { break };
             // What is left when nobody puts any in is not to be waited for.
-            if let Some(ms) = self.pay(&who, now).filter(|_| !self.closed) {
+            if let Some(ms) = spent.pay(&who, now).filter(|_| !self.closed) {
                 wait_ms = Some(wait_ms.map_or(ms, |least: u64| least.min(ms)));
                 self.order.push_back(who);
                 continue;
@@ -328,40 +400,26 @@ impl<T> Turns<T> {
                 self.order.push_back(who.clone());
             }
             if let Some(item) = item {
-                self.taken += 1;
-                if let Some(who) = &who {
-                    self.neighbours.note(who, now);
-                }
+                spent.took(&who, now);
                 return Next::Item(item);
             }
         }
         wait_ms.map_or(Next::Empty, Next::Wait)
     }
-
-    /// Has an asker pay for a question; how long it must wait, in milliseconds, where it cannot.
-    fn pay(&mut self, who: &Who, now: Instant) -> Option<u64> {
-        let who = who.as_ref()?;
-        let (taken, pace_per_s) = (self.taken, self.pace_per_s);
-        if self.purses.len() >= PURSES && !self.purses.contains_key(who) {
-            self.purses.retain(|_, purse| {
-                purse.fill(now, taken, pace_per_s);
-                purse.left < PURSE * QUESTION
-            });
-        }
-        let purse = self.purses.entry(Arc::clone(who)).or_insert_with(|| Purse::full(now, taken));
-        purse.fill(now, taken, pace_per_s);
-        let price = if self.neighbours.has_others(who, now) { QUESTION } else { 0 };
-        (!purse.pay(price)).then(|| purse.wait_ms(pace_per_s))
-    }
 }
 
 impl<T> Receiver<T> {
+    /// What those who ask may still ask.
+    pub(super) fn purses(&self) -> Arc<Purses> {
+        Arc::clone(&self.0.purses)
+    }
+
     /// The next one; none once nobody puts any in and all are out.
     pub(super) async fn next(&mut self) -> Option<T> {
         loop {
             let wait_ms = {
                 let mut turns = self.0.turns();
-                match turns.next(Instant::now()) {
+                match turns.next(&mut self.0.purses.spent(), Instant::now()) {
                     Next::Item(item) => return Some(item),
                     Next::Empty if turns.closed => return None,
                     Next::Empty => None,
@@ -386,6 +444,11 @@ mod tests {
 
     fn who(name: &str) -> Who {
         Some(Arc::from(name))
+    }
+
+    /// What can be had at this time.
+    fn take<T>(receiver: &Receiver<T>, now: Instant) -> Next<T> {
+        receiver.0.turns().next(&mut receiver.0.purses.spent(), now)
     }
 
     #[test]
@@ -447,8 +510,7 @@ mod tests {
                     sender.send(who(&format!("calm {n}")), false).unwrap();
                 }
             }
-            let mut turns = receiver.0.turns();
-            while let Next::Item(is_flood) = turns.next(begun + Duration::from_millis(now)) {
+            while let Next::Item(is_flood) = take(&receiver, begun + Duration::from_millis(now)) {
                 taken += usize::from(is_flood);
             }
         }
@@ -461,6 +523,30 @@ mod tests {
         assert_eq!(taken_of_a_flood(5, 1), 500, "a burst is nobody's harm");
         let beside = taken_of_a_flood(1_001, 3);
         assert!((2_650..=2_750).contains(&beside), "1,000, 200 and one for two of the others': {beside}");
+    }
+
+    #[test]
+    fn who_is_refused_pays_more_unless_he_is_alone() {
+        let neighbours = Neighbours::default();
+        let (sender, receiver) = queue(200, neighbours.clone());
+        let now = Instant::now();
+        let taken = |fined: bool| {
+            let mut taken = 0_i64;
+            for n in 0..2_000 {
+                sender.send(who("flood"), n).unwrap();
+            }
+            while let Next::Item(_) = take(&receiver, now) {
+                taken += 1;
+                if fined {
+                    receiver.purses().fine("flood");
+                }
+            }
+            taken
+        };
+        assert_eq!(taken(true), 2_000, "alone");
+        neighbours.note("calm", now);
+        assert_eq!(taken(true), PURSE / 8);
+        receiver.purses().fine("nobody");
     }
 
     #[test]
@@ -487,23 +573,19 @@ mod tests {
         let begun = Instant::now();
         for n in 0..2 * PURSES {
             sender.send(who(&format!("a{n}")), n).unwrap();
-            let mut turns = receiver.0.turns();
-            assert_eq!(turns.next(begun + Duration::from_millis(n as u64 * 10)), Next::Item(n));
+            assert_eq!(take(&receiver, begun + Duration::from_millis(n as u64 * 10)), Next::Item(n));
         }
-        assert!(receiver.0.turns().purses.len() <= PURSES);
+        assert!(receiver.purses().spent().purses.len() <= PURSES);
         for n in 0..2_000 {
             sender.send(who("flood"), n).unwrap();
         }
-        let mut turns = receiver.0.turns();
         let late = begun + Duration::from_secs(3_600);
         neighbours.note("calm", late);
-        let taken = std::iter::from_fn(|| matches!(turns.next(late), Next::Item(_)).then_some(())).count();
+        let taken = std::iter::from_fn(|| matches!(take(&receiver, late), Next::Item(_)).then_some(())).count();
         assert_eq!(taken, 1_000);
-        assert!(matches!(turns.next(late), Next::Wait(5)), "a question's price comes back in 5 ms");
-        drop(turns);
+        assert!(matches!(take(&receiver, late), Next::Wait(5)), "a question's price comes back in 5 ms");
         drop(sender);
-        let mut turns = receiver.0.turns();
-        let rest = std::iter::from_fn(|| matches!(turns.next(late), Next::Item(_)).then_some(())).count();
+        let rest = std::iter::from_fn(|| matches!(take(&receiver, late), Next::Item(_)).then_some(())).count();
         assert_eq!(rest, 1_000);
     }
 }

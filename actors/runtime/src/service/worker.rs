@@ -28,7 +28,7 @@ use tokio::{
 use tracing::{Instrument, error, info_span};
 
 use super::{
-    fair::{Place, Receiver},
+    fair::{Place, Purses, Receiver},
     jobs::{Jobs, Watched},
     reply::{self, Answer, Outgoing},
     stats::Endpoint,
@@ -158,6 +158,11 @@ impl Bench {
     }
 }
 
+/// Whether an error is of the asker's making.
+fn is_the_askers(error: &ErrorReply) -> bool {
+    (400..500).contains(&error.code) && error.kind() != Code::Busy
+}
+
 fn deadline(headers: &Headers, now_unix_ms: i64) -> Result<Option<i64>, ErrorReply> {
     let Some(text) = headers.get(header::DEADLINE) else { return Ok(None) };
     let deadline: i64 = text
@@ -231,6 +236,7 @@ pub(super) struct HandlerWorker<H, F> {
     factory: Arc<F>,
     limit_bytes: usize,
     bench: Bench,
+    purses: Arc<Purses>,
     under_way: usize,
     no_more: bool,
 }
@@ -245,9 +251,20 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> HandlerWorker<H, F> {
         bench: Bench,
     ) {
         Self::start_in_arbiter(thread, move |ctx| {
+            let purses = requests.purses();
             ctx.add_stream(requests_with_leave(requests, at_once));
-            Self { handler: None, factory, limit_bytes, bench, under_way: 0, no_more: false }
+            Self { handler: None, factory, limit_bytes, bench, purses, under_way: 0, no_more: false }
         });
+    }
+
+    /// Ends a request, at its price.
+    fn conclude(&self, admitted: Admitted, begun: Instant, span: Option<Span>, outcome: Result<Answer, ErrorReply>) {
+        if outcome.as_ref().is_err_and(is_the_askers)
+            && let Some(who) = admitted.place.holder()
+        {
+            self.purses.fine(&who);
+        }
+        self.bench.conclude(admitted, begun, span, outcome);
     }
 
     /// The answer to come; a panic in building or in answering is its `Err`.
@@ -281,7 +298,7 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, 
         });
         let call = match call {
             Ok(call) => call,
-            Err(error) => return self.bench.conclude(admitted, begun, span, Err(error)),
+            Err(error) => return self.conclude(admitted, begun, span, Err(error)),
         };
         self.under_way = self.under_way.saturating_add(1);
         let answering = self.begin(admitted.message.clone(), call).instrument(lines);
@@ -290,7 +307,7 @@ impl<H: Handler, F: Fn() -> H + Send + Sync + 'static> StreamHandler<(Admitted, 
                 worker.handler = None;
                 Err(worker.bench.panicked(&*panic, &admitted.endpoint))
             });
-            worker.bench.conclude(admitted, begun, span, outcome);
+            worker.conclude(admitted, begun, span, outcome);
             drop(leave);
             worker.under_way = worker.under_way.saturating_sub(1);
             if worker.no_more && worker.under_way == 0 {
