@@ -11,8 +11,8 @@ than they can take, and pairs that make one deal after another. A stranger joins
 The stranger's process leaves the processors to everybody else (nice 19), as if it had a machine of its own: what a
 process burns is not the bus's to prevent, what it costs broker and cores is. Between any two of them the swarm is
 alone, and each is compared with the mean of the times before and after it, so that a machine which grows slower or
-faster meanwhile does not count; three times over, since rates of a few seconds vary by a tenth. Prints the others' rates
-as JSON, tasks done and deals settled a second, and their ratios to the swarm alone; kept in
+faster meanwhile does not count; three times over, since rates of a few seconds vary by a tenth. Prints the others'
+rates as JSON, tasks done and deals settled a second, and their ratios to the swarm alone; kept in
 `target/bench/misbehaving.json`.
 """
 
