@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from hms_a2a import Agent, BadMessage, JobFailed, Message, Refusal, Topic, wire
+from hms_a2a import Agent, BadMessage, JobFailed, Message, Refusal, Topic, negotiation, wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -280,3 +280,80 @@ async def test_rust_and_python_work_for_each_other(bus: Bus) -> None:
         finally:
             process.send_signal(signal.SIGINT)
             assert await process.wait() == 0
+
+
+def came_to(said: str) -> str:
+    """What a talk came to, as the last line says it, without the deal's name."""
+    return said.splitlines()[-1].partition(" ")[2]
+
+
+@pytest.mark.parametrize("how", ["sao", "cnp", "stx"])
+def test_rust_comes_to_terms_with_rust(bus: Bus, how: str) -> None:
+    buyer, seller, opener = (f"{role}-{how}" for role in ("buyer", "seller", "opener"))
+    book = ("--book", f"book-{how}")
+    with started(bus, "is there", "haggle", seller, "--sells", *book):
+        if how == "stx":
+            with started(bus, "is there", "haggle", buyer, *book):
+                code, said = run(bus, "haggle", opener, "--between", buyer, seller, *book)
+        else:
+            calls = ("--calls",) if how == "cnp" else ()
+            code, said = run(bus, "haggle", buyer, "--with", seller, *calls, *book)
+    assert (code, came_to(said).startswith("settled after")) == (0, True), said
+    assert came_to(said).endswith("2])"), "the best grade is good for both"
+    tea = {agent: units for agent, units in bus.balances(f"book-{how}", "tea").items() if units}
+    assert tea == {seller: -3, buyer: 3}
+
+
+def tea() -> wire.Domain:
+    """What the example haggles over."""
+    return wire.Domain(
+        issues=[
+            wire.Issue(name="price", least=5, step=1, count=11),
+            wire.Issue(name="grade", least=1, step=1, count=3),
+        ],
+        transfers=[
+            wire.Pattern(from_=1, to=0, goods=["tea"], factor=1, times=["grade"], due_unix_ms=0),
+            wire.Pattern(from_=0, to=1, goods=["usd"], factor=1, times=["price"], due_unix_ms=0),
+        ],
+        delivery=wire.Delivery.IMMEDIATE,
+    )
+
+
+def buys(outcome: tuple[int, ...]) -> int:
+    return 80_000 * (10 - outcome[0]) + 100_000 * outcome[1]
+
+
+def sells(outcome: tuple[int, ...]) -> int:
+    return 80_000 * outcome[0] + 100_000 * outcome[1]
+
+
+async def test_python_opens_talks_with_rust(bus: Bus) -> None:
+    book = "book-python-haggles"
+    python = Agent("python-haggles", servers=bus.url, home=bus.folder)
+    stance = negotiation.Stance(buys, negotiation.Linear(), reserved_ppm=300_000)
+    with started(bus, "is there", "haggle", "rust-sells", "--sells", "--book", book):
+        async with python:
+            await python.declare(book, {"usd": 100})
+            talk = await python.negotiations.open(tea(), stance, order=["python-haggles", "rust-sells"], book=book)
+            outcome = await asyncio.wait_for(talk.agreed(), WITHIN_S)
+            assert outcome is not None
+            assert outcome[1] == 2
+            call = await python.negotiations.call(tea(), among=["rust-sells"], score={"price": -1}, book=book)
+            awarded = await asyncio.wait_for(call.agreed(), WITHIN_S)
+            assert awarded is not None
+            assert call.awarded == "rust-sells"
+            assert await asyncio.wait_for(call.deal.ended(), WITHIN_S) == "settled"
+            assert await asyncio.wait_for(talk.deal.ended(), WITHIN_S) == "settled"
+
+
+async def test_rust_opens_talks_with_python(bus: Bus) -> None:
+    book = "book-rust-haggles"
+    python = Agent("python-sells", servers=bus.url, home=bus.folder)
+    python.negotiations.invited(lambda _: negotiation.Stance(sells, negotiation.Linear(), reserved_ppm=300_000))
+    python.negotiations.called(lambda _: negotiation.Stance(sells, negotiation.Sealed(), reserved_ppm=300_000))
+    opens = ("haggle", "rust-buys", "--with", "python-sells", "--book", book)
+    async with python:
+        await python.declare(book, {"tea": 100})
+        for how in ((), ("--calls",)):
+            code, said = await asyncio.to_thread(run, bus, *opens, *how)
+            assert (code, came_to(said).startswith("settled after")) == (0, True), said

@@ -12,8 +12,10 @@ use crate::voice;
 
 /// How long the registry may take to say whose key it is, in milliseconds.
 const REGISTRY_MS: u64 = 3_000;
-/// How long an answer of its holds, in milliseconds.
+/// How long what it says of a key holds: of one that is the agent's, and of one that is not, in milliseconds. The agent may
+/// be about to register it.
 const HOLDS_MS: i64 = 60_000;
+const HOLDS_NOT_MS: i64 = 1_000;
 /// Agents whose keys are remembered; beyond that those asked for least are forgotten.
 const MOST: usize = 10_000;
 
@@ -41,10 +43,11 @@ impl Keys {
     /// Whether this is the agent's key, as the registry says. One that does not answer says that it is not.
     pub(crate) async fn holds(&self, agent: &AgentId, key: &PublicKey) -> bool {
         let now_unix_ms = self.port.now_unix_ms();
-        if let Some((known, said_unix_ms)) = self.said.get(agent)
-            && now_unix_ms.saturating_sub(said_unix_ms) <= HOLDS_MS
-        {
-            return known.as_ref() == Some(key);
+        if let Some((known, said_unix_ms)) = self.said.get(agent) {
+            let holds = known.as_ref() == Some(key);
+            if now_unix_ms.saturating_sub(said_unix_ms) <= if holds { HOLDS_MS } else { HOLDS_NOT_MS } {
+                return holds;
+            }
         }
         let find = Find { agent: Some(agent.clone()), capability: None };
         let ask = voice::plain(subject::endpoint("registry", "find"), &find);

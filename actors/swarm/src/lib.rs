@@ -45,7 +45,7 @@
 //!
 //! # Where to look
 //!
-//! - [`agent`] is an agent as one object: topics, streams, deals, tasks, an inbox.
+//! - [`agent`] is an agent as one object: topics, streams, deals, talks, tasks, an inbox.
 //! - [`resident`] registers agents, a hundred thousand in a process. What such an agent does is a
 //!   [`Peer`](runtime::peer::Peer).
 //! - [`voice`] asks, and signs what is asked; [`keys`] has the key. Both are beneath the others.

@@ -438,14 +438,41 @@ impl Deal {
         self.agent.now_unix_ms().saturating_add(MOVE_MS)
     }
 
+    /// The terms' hash that is on the table, as far as was heard.
+    pub(super) fn on_table(&self) -> Option<Hash> {
+        self.known.borrow().table.as_ref().map(|table| table.hash)
+    }
+
+    /// This agent has put terms on the table.
+    pub(super) fn put_on_table(&self, bytes: &[u8]) {
+        if let Ok(table) = ReadTerms::read(bytes) {
+            self.agent.core.deals.change(&self.id, |known| known.table = Some(table));
+        }
+    }
+
+    /// Is woken by news of it.
+    pub(super) fn news(&self) -> watch::Receiver<impl Sized + use<>> {
+        self.known.clone()
+    }
+
     /// The id of a move that an agent makes at most once on the same terms: the same one after a restart too.
-    fn move_id(&self, verb: &str, hash: Option<&Hash>) -> Result<MoveId, AskError> {
+    pub(super) fn move_id(&self, verb: &str, hash: Option<&Hash>) -> Result<MoveId, AskError> {
         let terms = hash.map_or_else(|| "none".to_owned(), |hash| hash.to_string().chars().take(16).collect());
         let id = MoveId::parse(&format!("{verb}-{}-{terms}", self.id));
         id.map_err(|bad| AskError::Unreadable(bad.to_string()))
     }
 
-    async fn make(&self, verb: DealVerb, said: &impl Body, until_unix_ms: i64) -> Result<State, AskError> {
+    /// Makes a move, if it could be written.
+    pub(super) async fn make_said(
+        &self,
+        verb: DealVerb,
+        said: Result<impl Body, AskError>,
+        until_unix_ms: i64,
+    ) -> Result<State, AskError> {
+        self.make(verb, &said?, until_unix_ms).await
+    }
+
+    pub(super) async fn make(&self, verb: DealVerb, said: &impl Body, until_unix_ms: i64) -> Result<State, AskError> {
         match self.agent.insist::<_, Moved>(self.place(verb), said, until_unix_ms).await {
             Ok(moved) => {
                 self.agent.core.deals.change(&self.id, |known| known.stand(moved.turn, moved.state));

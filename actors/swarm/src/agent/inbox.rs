@@ -127,7 +127,7 @@ impl Inbox {
                 }
             }),
             Ok(TaskNote::TYPE) => decode(body, MAX_CLEARING_BODY_BYTES).map(|note| self.agent.hear_of_task(note)),
-            // Invitations to talks are for those who take part in them.
+            // What it doesn't know it doesn't need.
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
@@ -140,6 +140,7 @@ impl Inbox {
         let deal = self.agent.deal(&note.deal);
         self.agent.core.deals.hear(&note);
         self.agent.hear_of_payment(&note);
+        self.agent.be_invited(&note);
         let agent = self.agent.id().clone();
         match Moves::asked_for(&note, &agent) {
             Some(Moves::Judge) => runtime::spawn(async move { deal.be_judged().await }),

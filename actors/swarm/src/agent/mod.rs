@@ -38,6 +38,7 @@
 mod deal;
 mod ears;
 mod inbox;
+mod talks;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use negotiation::Part;
 use runtime::nats::{ConnectError, ConnectSpec};
 use runtime::port::{Port, PublishError};
 use runtime::service::{Running, StartError as ListenError};
@@ -69,6 +71,8 @@ use self::ears::Ear;
 pub use self::ears::{Pieces, Room};
 use self::inbox::Inbox;
 pub use self::inbox::Letter;
+use self::talks::Talks;
+pub use self::talks::{Invitation, Opening, Talked, Talking};
 pub use self::tasks::{Bids, Job, JobFailed, JobSpec, Submitted, Verdict, Work};
 use self::tasks::{Tasks, Worker};
 pub use self::topic::{Answers, Heard, Listening, Topic};
@@ -112,6 +116,7 @@ pub struct AgentSpec {
     ears: Vec<Ear>,
     hears: Hears,
     tasks: Tasks,
+    talks: Talks,
 }
 
 /// Why an agent did not start.
@@ -274,6 +279,24 @@ impl AgentSpec {
         self
     }
 
+    /// Takes part in negotiations that others open: gives its part in one, by [`Invitation::negotiate`] and its like, or
+    /// stays away.
+    #[must_use]
+    pub fn on_invitation(
+        mut self,
+        sit_down: impl Fn(&Invitation) -> Option<Box<dyn Part>> + Send + Sync + 'static,
+    ) -> Self {
+        self.talks.invited = Some(Box::new(sit_down));
+        self
+    }
+
+    /// Hears what came of the negotiations that it was invited to.
+    #[must_use]
+    pub fn on_talked(mut self, hear: impl Fn(Talked) + Send + Sync + 'static) -> Self {
+        self.talks.talked = Some(Box::new(hear));
+        self
+    }
+
     /// Does tasks that are called under a skill. What the handler returns is the result; an error gives the task back, for
     /// that reason. It is dropped where the task is another's by then, or the job has ended.
     #[must_use]
@@ -340,6 +363,7 @@ impl AgentSpec {
             deals: Deals::default(),
             hears: self.hears,
             tasks: self.tasks,
+            talks: self.talks,
             at_work: Mutex::default(),
         };
         let agent = Agent { core: Arc::new(core), patience_ms: PATIENCE_MS };
@@ -349,6 +373,8 @@ impl AgentSpec {
         let service = ears::listen(&agent, self.ears).await?;
         let (told, known) = mpsc::unbounded_channel();
         let mut tasks = agent.listen_for_tasks().await?;
+        let said = agent.core.port.subscribe(&subject::all_talk_to(agent.id()), None).await?;
+        tasks.push(task::spawn(agent.clone().hear_talks(said)).abort_handle());
         let inbox = Inbox { agent: agent.clone(), live, known, heard: registered.inbox_sequence };
         let renewing = agent.clone().renew(register, told);
         tasks.extend([task::spawn(inbox.read()).abort_handle(), task::spawn(renewing).abort_handle()]);
@@ -370,6 +396,7 @@ struct Core {
     deals: Deals,
     hears: Hears,
     tasks: Tasks,
+    talks: Talks,
     at_work: Mutex<Option<AtWork>>,
 }
 
@@ -400,6 +427,7 @@ impl Agent {
             ears: Vec::new(),
             hears: Hears::default(),
             tasks: Tasks::default(),
+            talks: Talks::default(),
         }
     }
 

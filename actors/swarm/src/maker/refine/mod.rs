@@ -5,7 +5,7 @@
 //! where sometimes only a longer one, or none with the shape of a ring, has gains left. In a market that states a rule of
 //! division two other cores go on from there. `trade_balance.divide` moves each ring's quantities, within what its parties
 //! have left, until the gains are divided by the rule: that is what sets the prices at which goods change hands.
-//! `genetic.evolve` seeks exchanges among those that were left out ([`pool`]), and what it finds is divided too.
+//! `genetic.evolve` seeks exchanges among those that were left out (`pool`), and what it finds is divided too.
 //!
 //! What is asked and what is made of the answers is decided without I/O; only [`refine`] asks. Whatever is not answered in
 //! the time that a clearing may take stays as it was: nothing here is needed for a market to work.
