@@ -1,7 +1,7 @@
 //! Scenarios: who trades, in what market, and when everyone comes and goes.
 //!
 //! A scenario is a TOML file; the files in `scenarios/` say at their top what they are. Its agents come from a table
-//! of countries or firms and what they import and export ([`table`]), or are drawn ([`synthetic`]). Everything that is
+//! of countries or firms and what they import and export (`table`), or are drawn (`synthetic`). Everything that is
 //! drawn is drawn from the seed, so a scenario and a seed are a population, exactly. What is wrong with a file is
 //! reported with the field.
 
