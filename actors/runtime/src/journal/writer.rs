@@ -13,8 +13,10 @@ use tokio::{
 
 use crate::port::{AppendError, Port, Record};
 
-/// After a batch of several submissions the next one waits for so many times as long as that took, so that there are few
-/// large batches, and the broker has time for more than staging them. Whoever writes alone waits for nothing.
+/// After a batch of so many submissions the next one waits for `RESTS` times as long as that took, so that there are few
+/// large batches, and the broker has time for more than staging them. Where fewer write at a time, nobody waits for another:
+/// one agent that writes much would slow down the rest.
+const MANY: usize = 16;
 const RESTS: u32 = 2;
 /// And no longer than this.
 const REST_AT_MOST: Duration = Duration::from_millis(8);
@@ -78,9 +80,9 @@ async fn run(port: Arc<dyn Port>, stream: &'static str, mut queue: mpsc::Unbound
             count += next.records.len();
             batch.push(next);
         }
-        let (begun, is_shared) = (Instant::now(), batch.len() > 1);
+        let (begun, are_many) = (Instant::now(), batch.len() >= MANY);
         commit(port.as_ref(), stream, batch).await;
-        if is_shared {
+        if are_many {
             sleep((begun.elapsed() * RESTS).min(REST_AT_MOST)).await;
         }
     }
