@@ -51,7 +51,7 @@ def seller(bus: Bus) -> Iterator[str]:
     """Where the Rust agent is prompted."""
     if not EXAMPLE.exists():
         assert not os.environ.get("CI"), f"{EXAMPLE} is not built"
-        pytest.skip(f"NOT TESTED: {EXAMPLE} is not built (cargo build --release -p swarm --examples)")
+        pytest.skip(f"NOT TESTED: {EXAMPLE} is not built (cargo build --workspace --release --examples)")
     command = [str(EXAMPLE), "rust-seller"]
     process = subprocess.Popen(command, env=environment(bus), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

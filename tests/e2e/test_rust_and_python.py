@@ -71,7 +71,7 @@ def start(bus: Bus) -> Iterator[Start]:
     """Starts Rust agents on `bus`, and sees to it that none outlives the test."""
     if not EXAMPLE.exists():
         assert not os.environ.get("CI"), f"{EXAMPLE} is not built"
-        pytest.skip(f"NOT TESTED: {EXAMPLE} is not built (cargo build --release -p swarm --examples)")
+        pytest.skip(f"NOT TESTED: {EXAMPLE} is not built (cargo build --workspace --release --examples)")
     agents: list[RustAgent] = []
 
     def begin(*arguments: str) -> RustAgent:

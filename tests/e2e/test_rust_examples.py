@@ -39,7 +39,7 @@ def command(name: str, *arguments: str) -> list[str]:
     example = EXAMPLES / name
     if not example.exists():
         assert not os.environ.get("CI"), f"{example} is not built"
-        pytest.skip(f"NOT TESTED: {example} is not built (cargo build --release --examples)")
+        pytest.skip(f"NOT TESTED: {example} is not built (cargo build --workspace --release --examples)")
     return [str(example), *arguments]
 
 

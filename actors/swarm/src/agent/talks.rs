@@ -344,8 +344,10 @@ impl Session {
             });
             let port = Arc::clone(&self.agent().core.port);
             select! {
-                word = words.recv() => if let Some(word) = word {
-                    self.hear(word);
+                word = words.recv() => match word {
+                    Some(word) => self.hear(word),
+                    // Another hears in its place.
+                    None => break,
                 },
                 changed = news.changed() => if changed.is_err() {
                     break;
