@@ -347,7 +347,7 @@ impl Session {
                 word = words.recv() => match word {
                     Some(word) => self.hear(word),
                     // Another hears in its place.
-                    None => break,
+                    None => return self.talked(),
                 },
                 changed = news.changed() => if changed.is_err() {
                     break;
@@ -358,6 +358,10 @@ impl Session {
             }
         }
         self.agent().core.talks.ears().remove(self.invitation.deal.id());
+        self.talked()
+    }
+
+    fn talked(self) -> Talked {
         Talked { told: self.told(), words: self.part.words().to_vec(), deal: self.invitation.deal }
     }
 
