@@ -109,6 +109,7 @@ bench: build negmas frameworks ## Measure, against a baseline in the same run: r
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench core
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals -- --sync-always
+	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench deals -- --cluster
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench negotiation
 	$(IN_VENV) $(CARGO) bench --workspace $(if $(CI),--locked) --bench agents
 	$(CARGO) build --workspace $(PROFILE) --example problems

@@ -1,8 +1,8 @@
 //! How many signed three-party deals a second go from open to committed, durably, with everything on this machine: a
 //! bus as `hms up` runs it, and agents that sign every move.
 //!
-//! `cargo bench -p e2e --bench deals [-- --deals N --in-flight N --sync-always]`. Prints JSON, and writes the same to
-//! `target/bench/deals.json`: deals a second, how long one takes, and how many plain publishes a second the same
+//! `cargo bench --workspace --bench deals [-- --deals N --in-flight N --sync-always | --cluster]`; `--cluster` has three
+//! brokers on this machine keep every stream three times. Prints JSON, and writes the same to `target/bench/deals.json`: deals a second, how long one takes, and how many plain publishes a second the same
 //! broker acknowledges in the same run, which is what the deals are measured against.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // a bench that cannot go on has failed
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use e2e::Bus;
+use e2e::{Bus, Cluster};
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use runtime::nats::ConnectSpec;
@@ -163,8 +163,10 @@ fn bounds(lo: i64, hi: i64) -> Bounds {
 }
 
 /// Acknowledged publishes a second of a body as large as an event, so many in flight, one subject each.
-async fn plain_publishes(port: &dyn Port, count: usize, in_flight: usize) -> f64 {
-    let spec = json!({ "name": "BENCH", "subjects": ["bench.plain.*"], "storage": "file", "discard": "new" });
+async fn plain_publishes(port: &dyn Port, count: usize, in_flight: usize, replicas: u8) -> f64 {
+    let spec = json!({
+        "name": "BENCH", "subjects": ["bench.plain.*"], "storage": "file", "discard": "new", "num_replicas": replicas,
+    });
     port.ensure_stream(&spec).await.unwrap();
     let begun = Instant::now();
     let publish = |number: usize| async move {
@@ -174,9 +176,9 @@ async fn plain_publishes(port: &dyn Port, count: usize, in_flight: usize) -> f64
     count as f64 / begun.elapsed().as_secs_f64()
 }
 
-async fn measure(url: String, deals: usize, in_flight: usize) -> Value {
+async fn measure(url: String, replicas: u8, deals: usize, in_flight: usize) -> Value {
     let port: Arc<dyn Port> = Arc::new(ConnectSpec::new(&url, "bench").connect().await.unwrap());
-    let baseline = plain_publishes(port.as_ref(), 20_000, 256).await;
+    let baseline = plain_publishes(port.as_ref(), 20_000, 256, replicas).await;
     let load = Load::gather(port.clone()).await;
     let mut log = port.follow(streams::DEALS, &[subject::all_deal_logs()], Start::New).await.unwrap();
     let begun = Instant::now();
@@ -226,11 +228,19 @@ fn main() {
         let at = args.iter().position(|arg| arg == name);
         at.and_then(|at| args.get(at + 1)).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
     };
-    let sync_always = args.iter().any(|arg| arg == "--sync-always");
-    let bus = Bus::start(if sync_always { &["--sync-always"] } else { &[] });
+    let has = |name: &str| args.iter().any(|arg| arg == name);
+    let cluster = has("--cluster").then(Cluster::start);
+    let urls = cluster.as_ref().map(Cluster::urls);
+    let (name, sync, replicas, options) = match &urls {
+        Some(urls) => ("deals-cluster", "lazy", 3, vec!["--nats", urls, "--replicas", "3"]),
+        None if has("--sync-always") => ("deals-sync-always", "always", 1, vec!["--sync-always"]),
+        None => ("deals", "lazy", 1, Vec::new()),
+    };
+    let bus = Bus::start(&options);
     let (deals, in_flight) = (number("--deals", 5_000), number("--in-flight", 256));
-    let mut figures = runtime::run(measure(bus.url().to_owned(), deals, in_flight)).unwrap();
-    figures["sync"] = if sync_always { "always" } else { "lazy" }.into();
-    e2e::keep(if sync_always { "deals-sync-always" } else { "deals" }, &figures);
+    let mut figures = runtime::run(measure(bus.url().to_owned(), replicas, deals, in_flight)).unwrap();
+    figures["sync"] = sync.into();
+    figures["replicas"] = replicas.into();
+    e2e::keep(name, &figures);
     println!("{figures}");
 }
