@@ -3,11 +3,11 @@
 //! Three rules, for endpoints that can tell who asks. *Admission*: nobody holds more places than are free, so whoever
 //! floods fills half of a service, two a third each, and something is always left for one who comes now and then.
 //! *Order*: what was admitted waits in a queue for each asker, and the queues take turns; so few are worked on at once
-//! that a turn comes soon. *Pace*: each asker has a purse. A question costs one, so many come back a second, and one for
-//! each two questions of others; who has spent all waits, though nobody else be there. Turns alone would give a flood
-//! all of the processor that the others leave, and there are things on the machine that take no turns: the broker, and the
-//! agents themselves. Whoever does much because others do, as a market maker does that opens the deals which the parties
-//! accept, is never held up.
+//! that a turn comes soon. *Pace*: each asker has a purse. While anybody else asks, here or at a service beside this one, a
+//! question costs one, and eight where it is refused; so many come back a second, and one for each two questions of others;
+//! and who has spent all waits. Turns alone would give a flood all of the processor that the others leave, and there are
+//! things on the machine that take no turns: the broker, and the agents themselves. Whoever does much because others do,
+//! as a market maker does that opens the deals which the parties accept, is not held up; nor is one who is alone.
 //!
 //! Who asks is what the subject or the signature's header claims. Where a broker lets an agent claim only what is its
 //! own, that is who it is; elsewhere the rule holds between those who do not lie.
@@ -530,22 +530,20 @@ mod tests {
         let neighbours = Neighbours::default();
         let (sender, receiver) = queue(200, neighbours.clone());
         let now = Instant::now();
-        let taken = |fined: bool| {
+        let taken = || {
             let mut taken = 0_i64;
             for n in 0..2_000 {
                 sender.send(who("flood"), n).unwrap();
             }
             while let Next::Item(_) = take(&receiver, now) {
                 taken += 1;
-                if fined {
-                    receiver.purses().fine("flood");
-                }
+                receiver.purses().fine("flood");
             }
             taken
         };
-        assert_eq!(taken(true), 2_000, "alone");
+        assert_eq!(taken(), 2_000, "alone");
         neighbours.note("calm", now);
-        assert_eq!(taken(true), PURSE / 8);
+        assert_eq!(taken(), PURSE / 8);
         receiver.purses().fine("nobody");
     }
 
