@@ -51,6 +51,11 @@ impl Paying {
         self.awards.is_empty()
     }
 
+    /// Whether an award waits for this deal.
+    pub(crate) fn awaits(&self, deal: &DealId) -> bool {
+        self.awards.contains_key(deal)
+    }
+
     /// A task was awarded to this hand.
     pub(crate) fn awarded(&mut self, note: TaskNote, award: &AwardDeal) -> Vec<Step> {
         let opened = self.early.remove(&award.deal);

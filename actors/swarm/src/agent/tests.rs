@@ -11,10 +11,13 @@ use runtime::service::{Answer, EndpointSpec, Handler, Limits, Service};
 use runtime::simulate;
 use schemas::body::Refused;
 use schemas::core::Call;
+use schemas::job::{AwardDeal, CalledTask, JobState, TaskCall, TaskMoved, TaskNote, TaskWord};
 use schemas::limit::MAX_BODY_BYTES;
 use schemas::registry::{Hello, Welcome};
 use schemas::signature::{PublicKey, Sender};
-use schemas::{Code, decode, header};
+use schemas::subject::TaskVerb;
+use schemas::task::TaskMove;
+use schemas::{Code, JobId, decode, header};
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -337,6 +340,106 @@ fn what_is_published_is_heard_in_order_and_what_is_not_understood_left_out() {
             assert_eq!((one.topic(), &one.body), (Some("numbers.odd"), &Number { is }));
             assert_eq!(one.sender().await, Some(agent("speaker")));
         }
+    })
+    .unwrap();
+}
+
+/// Says yes to every move in a job, and keeps what was said: the verb, and the task.
+#[derive(Clone, Default)]
+struct Jobs(Arc<Mutex<Vec<(TaskVerb, String)>>>);
+
+#[async_trait::async_trait]
+impl Handler for Jobs {
+    async fn answer(&self, message: Message, _: Call) -> Result<Answer, ErrorReply> {
+        let (verb, _, job) = subject::parse_task_move(&message.subject).unwrap();
+        let task = match TaskMove::decode(verb, &message.body)? {
+            TaskMove::Bid(bid) => bid.task.to_string(),
+            TaskMove::Decline(decline) => format!("{}: {}", decline.task, decline.reason),
+            TaskMove::Deliver(deliver) => deliver.task.to_string(),
+            other => panic!("{other:?}"),
+        };
+        self.0.lock().unwrap().push((verb, task));
+        let move_id = "m".parse().unwrap();
+        Ok(Answer::of(&TaskMoved { job, move_id, state: JobState::Running, turn: 0 }))
+    }
+}
+
+#[test]
+fn whatever_becomes_of_a_task_there_is_room_for_the_next() {
+    simulate(async {
+        let bus = Bus::new().await;
+        let jobs = Jobs::default();
+        let moves = [TaskVerb::Bid, TaskVerb::Decline, TaskVerb::Deliver]
+            .map(|verb| EndpointSpec::new(verb.as_str(), subject::all_task_moves(verb)));
+        let said = jobs.clone();
+        let mac = Service::new("mac", "1.0.0").handler(moves, Limits::default(), move || said.clone());
+        let _mac = mac.start(Arc::clone(&bus.port)).await.unwrap();
+        let skill: Skill = "add".parse().unwrap();
+        let spec = Agent::named(agent("clerk")).worker(skill.clone(), Bids::at(1), |work| async move {
+            assert_ne!(work.brief, "panic", "a task that nobody can do");
+            Ok(work.brief.into_bytes())
+        });
+        let clerk = bus.start(spec).await;
+        let mut sequence = 0_u64;
+        for (task, brief, is_paid, ends) in [
+            ("unpaid", "lapse", true, Vec::new()),
+            ("bad", "panic", false, vec![(TaskVerb::Decline, "bad: it panicked".to_owned())]),
+            ("good", "do", false, vec![(TaskVerb::Deliver, "good".to_owned())]),
+            ("last", "do", false, vec![(TaskVerb::Deliver, "last".to_owned())]),
+        ] {
+            let now = bus.port.now_unix_ms();
+            let (job, supervisor): (JobId, _) = ("job".parse().unwrap(), agent("boss"));
+            let called = CalledTask {
+                task: task.parse().unwrap(),
+                round: 1,
+                wanted: Vec::new(),
+                brief: brief.to_owned(),
+                budget_minor: 10,
+            };
+            let call = TaskCall {
+                job: job.clone(),
+                supervisor: supervisor.clone(),
+                skill: skill.clone(),
+                until_unix_ms: now + 100,
+                tasks: vec![called],
+                pay: None,
+            };
+            let call = Message::new(subject::live_task_call(&skill), encode(&call));
+            bus.port.publish(call).await.unwrap();
+            bus.port.sleep_ms(50).await;
+            let mut expected = vec![(TaskVerb::Bid, task.to_owned())];
+            let move_id: MoveId = "award".parse().unwrap();
+            let deal = schemas::DealId::of(&supervisor, &move_id);
+            let note = TaskNote {
+                job,
+                event: TaskWord::Awarded,
+                turn: 1,
+                at_unix_ms: now,
+                supervisor,
+                task: Some(task.parse().unwrap()),
+                round: Some(1),
+                agent: Some(agent("clerk")),
+                brief: Some(brief.to_owned()),
+                inputs: Vec::new(),
+                result: None,
+                result_hash: None,
+                until_unix_ms: Some(now + 60_000),
+                rule: None,
+                award: is_paid.then(|| AwardDeal { deal, move_id, terms: Vec::new() }),
+            };
+            let lapsed = TaskNote { event: TaskWord::Lapsed, ..note.clone() };
+            for note in std::iter::once(note).chain(is_paid.then_some(lapsed)) {
+                let message = Message::new(subject::live_inbox(&agent("clerk")), encode(&note))
+                    .with_header(header::SEQUENCE, (sequence + 1).to_string())
+                    .with_header(header::LAST_SEQUENCE, sequence.to_string());
+                sequence += 1;
+                bus.port.publish(message).await.unwrap();
+                bus.port.sleep_ms(50).await;
+            }
+            expected.extend(ends);
+            assert_eq!(std::mem::take(&mut *jobs.0.lock().unwrap()), expected, "{task}");
+        }
+        clerk.stop().await;
     })
     .unwrap();
 }

@@ -8,10 +8,11 @@ mod job;
 mod work;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use runtime::port::{PublishError, Subscription};
 use runtime::select;
 use runtime::task::{self, AbortHandle};
@@ -71,8 +72,8 @@ struct Hand {
     paying: Paying,
     /// Deals that pay for work in jobs of its own.
     own: HashSet<DealId>,
-    /// Awards that wait to be paid for, under which skill.
-    unpaid: HashMap<DealId, Skill>,
+    /// Tasks that wait to be paid for, under which skill.
+    unpaid: HashMap<(JobId, TaskId), Skill>,
     /// What it told the ledger that it may give.
     declared: HashSet<(MarketId, Skill)>,
 }
@@ -186,9 +187,10 @@ impl Agent {
             TaskWord::Lapsed | TaskWord::Finished | TaskWord::Failed | TaskWord::Cancelled => {
                 let mut hand = tasks.hand();
                 hand.paying.lost(&note);
-                if let Some(task) = &note.task
-                    && let Some((_, at_work)) = hand.at_work.remove(&(note.job.clone(), task.clone()))
-                {
+                let Some(task) = note.task else { return };
+                let place = (note.job, task);
+                hand.unpaid.remove(&place);
+                if let Some((_, at_work)) = hand.at_work.remove(&place) {
                     at_work.abort();
                 }
             }
@@ -202,7 +204,7 @@ impl Agent {
         let mut hand = self.core.tasks.hand();
         let is_own = hand.own.contains(&note.deal);
         // News without terms is of a deal that pays where those with them were.
-        if !note.terms.as_deref().map_or(is_own || hand.unpaid.contains_key(&note.deal), pays) {
+        if !note.terms.as_deref().map_or(is_own || hand.paying.awaits(&note.deal), pays) {
             return;
         }
         let steps = hand.paying.heard(note, is_own);
@@ -219,6 +221,7 @@ impl Agent {
     fn awarded(&self, note: TaskNote) {
         let Some((task, round)) = note.task.clone().zip(note.round) else { return };
         let mut hand = self.core.tasks.hand();
+        let place = (note.job.clone(), task.clone());
         let bid = hand.bids.remove(&(note.job.clone(), task, round));
         // What another instance of this agent bid for is not this one's to do.
         let Some((skill, _)) = bid.filter(|_| note.agent.as_ref() == Some(self.id())) else { return };
@@ -226,7 +229,7 @@ impl Agent {
             drop(hand);
             return self.take_up(note, skill);
         };
-        hand.unpaid.insert(award.deal.clone(), skill);
+        hand.unpaid.insert(place, skill);
         let lapses_unix_ms = note.until_unix_ms.unwrap_or_else(|| self.now_unix_ms());
         let steps = hand.paying.awarded(note, &award);
         drop(hand);
@@ -245,15 +248,12 @@ impl Agent {
             let agent = self.clone();
             match step {
                 Step::Work(note) => {
-                    let skill = note.award.as_ref().and_then(|award| self.core.tasks.hand().unpaid.remove(&award.deal));
-                    if let Some(skill) = skill {
+                    if let Some(skill) = self.no_longer_unpaid(&note) {
                         self.take_up(*note, skill);
                     }
                 }
                 Step::GiveBack(note) => {
-                    if let Some(award) = &note.award {
-                        self.core.tasks.hand().unpaid.remove(&award.deal);
-                    }
+                    self.no_longer_unpaid(&note);
                     if let Some(work) = Work::of(self, &note) {
                         runtime::spawn(async move { agent.give_back(&work, "nothing pays for it").await });
                     }
@@ -276,6 +276,11 @@ impl Agent {
         }
     }
 
+    /// Under which skill a task waited to be paid for, if it still did.
+    fn no_longer_unpaid(&self, note: &TaskNote) -> Option<Skill> {
+        self.core.tasks.hand().unpaid.remove(&(note.job.clone(), note.task.clone()?))
+    }
+
     /// Makes a move in a deal that pays; whether it was made.
     async fn pay(&self, verb: DealVerb, deal: &DealId, said: &impl Body, until_unix_ms: i64) -> bool {
         let subject = subject::deal_move(verb, self.id(), deal);
@@ -295,15 +300,17 @@ impl Agent {
         let mut hand = self.core.tasks.hand();
         let agent = self.clone();
         let doing = task::spawn(async move {
-            let mut done = std::pin::pin!((worker.work)(work.clone()));
+            let mut done = std::pin::pin!(AssertUnwindSafe((worker.work)(work.clone())).catch_unwind());
             let result = select! {
                 result = &mut done => result,
                 // It is another's by now: whoever hears of that ends this.
                 () = work.stay_alive() => done.await,
             };
             match result {
-                Ok(result) => agent.deliver(&work, result).await,
-                Err(reason) => agent.give_back(&work, &reason).await,
+                Ok(Ok(result)) => agent.deliver(&work, result).await,
+                Ok(Err(reason)) => agent.give_back(&work, &reason).await,
+                // What it was stands in the log.
+                Err(_) => agent.give_back(&work, "it panicked").await,
             }
             agent.core.tasks.hand().at_work.remove(&(work.job, work.task));
         });
