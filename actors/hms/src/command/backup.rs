@@ -24,7 +24,7 @@ use crate::{
 Examples:
   hms backup backup-monday
   hms deal verify --all --from backup-monday
-  hms restore backup-monday --nats nats://new-broker:4222")]
+  hms restore backup-monday --nats nats://new-broker:4222 --replicas 1")]
 pub struct Backup {
     /// The folder to make
     #[arg(value_name = "FOLDER")]
@@ -40,13 +40,19 @@ pub struct Backup {
 ///
 /// Start the cores afterwards, with the key folder that the bus was made with.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  hms restore backup-monday --nats nats://new-broker:4222")]
+#[command(after_help = "\
+Examples:
+  hms restore backup-monday --nats nats://new-broker:4222
+  hms restore backup-monday --nats nats://new-broker:4222 --replicas 1    on one broker, from a cluster's")]
 pub struct Restore {
     /// What `hms backup` or `nats stream backup` wrote
     #[arg(value_name = "FOLDER")]
     from: PathBuf,
     #[command(flatten)]
     bus: BusArgs,
+    /// Copies of each stream [default: as many as there were]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: Option<u8>,
     /// Print JSON, one object a stream
     #[arg(long)]
     json: bool,
@@ -78,7 +84,7 @@ impl Backup {
 impl Restore {
     pub async fn run(self) -> Outcome {
         let port = self.bus.connect().await?;
-        for (name, state) in load(port.as_ref(), &self.from).await? {
+        for (name, state) in load(port.as_ref(), &self.from, self.replicas).await? {
             say(&name, &state, "restored", self.json)?;
         }
         Ok(())
@@ -96,12 +102,12 @@ fn say(name: &str, state: &StreamState, done: &str, json: bool) -> Outcome {
     }
 }
 
-/// Restores every stream that a folder holds: one, or several in folders of their own. Those that others take from come
-/// first.
+/// Restores every stream that a folder holds: one, or several in folders of their own, in so many copies, or as many as
+/// there were. Those that others take from come first.
 ///
 /// # Errors
 /// When the folder holds none, or one cannot be restored.
-pub async fn load(port: &dyn Port, from: &Path) -> Outcome<Vec<(String, StreamState)>> {
+pub async fn load(port: &dyn Port, from: &Path, replicas: Option<u8>) -> Outcome<Vec<(String, StreamState)>> {
     let is_one = |folder: &Path| folder.join("backup.json").is_file();
     let mut folders = Vec::new();
     if is_one(from) {
@@ -119,7 +125,8 @@ pub async fn load(port: &dyn Port, from: &Path) -> Outcome<Vec<(String, StreamSt
     }
     let mut loaded = Vec::new();
     for folder in folders {
-        loaded.push(port.load_stream(&folder).await.map_err(|error| Stop::from(error).while_doing(folder.display()))?);
+        let made = port.load_stream(&folder, replicas).await;
+        loaded.push(made.map_err(|error| Stop::from(error).while_doing(folder.display()))?);
     }
     Ok(loaded)
 }

@@ -110,7 +110,7 @@ pub async fn loaded(folder: &Path, streams: &[&str]) -> Outcome<Loaded> {
     let scratch = tempfile::tempdir().or_exit(Exit::Bad)?;
     let broker = Broker::start(BrokerSpec::new(scratch.path())).or_exit(Exit::NoBus)?;
     let port = connect_own(&broker.url(), "hms verify").await?;
-    let names = load(port.as_ref(), folder).await?;
+    let names = load(port.as_ref(), folder, Some(1)).await?;
     if let Some(missing) = streams.iter().find(|stream| !names.iter().any(|(name, _)| name == *stream)) {
         return Err(Stop::say(Exit::Input, format_args!("{}: no backup of {missing}", folder.display())));
     }

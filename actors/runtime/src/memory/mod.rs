@@ -317,7 +317,7 @@ impl Port for Memory {
         Err(BackupError::NoStore)
     }
 
-    async fn load_stream(&self, _: &Path) -> Result<(String, StreamState), BackupError> {
+    async fn load_stream(&self, _: &Path, _: Option<u8>) -> Result<(String, StreamState), BackupError> {
         Err(BackupError::NoStore)
     }
 

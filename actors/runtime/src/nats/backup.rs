@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{HeaderMap, Request};
+use async_nats::{HeaderMap, Message, Request, RequestErrorKind};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ const DATA: &str = "stream.tar.s2";
 const CHUNK_BYTES: usize = 128 * 1024;
 /// How long a restored stream may take until it is there, in milliseconds: the server reads all of it.
 const RESTORE_MS: u64 = 120_000;
+/// How long until it is tried again where nobody listened.
+const LEARNS: Duration = Duration::from_millis(20);
 
 impl Nats {
     pub(super) async fn save(&self, stream: &str, folder: &Path) -> Result<StreamState, BackupError> {
@@ -59,14 +61,17 @@ impl Nats {
         Ok(state)
     }
 
-    pub(super) async fn load(&self, folder: &Path) -> Result<(String, StreamState), BackupError> {
+    pub(super) async fn load(&self, folder: &Path, replicas: Option<u8>) -> Result<(String, StreamState), BackupError> {
         let at = |source| BackupError::Folder { path: folder.to_owned(), source };
         let meta: Value = serde_json::from_slice(&fs::read(folder.join(META)).map_err(at)?)
             .map_err(|error| BackupError::Malformed(format!("{META}: {error}")))?;
-        let config = meta.get("config").cloned().unwrap_or_default();
+        let mut config = meta.get("config").cloned().unwrap_or_default();
         let name = config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if name.is_empty() || name.contains(['.', ' ', '*', '>']) {
             return Err(BackupError::Malformed(format!("{META} names no stream")));
+        }
+        if let (Some(replicas), Some(config)) = (replicas, config.as_object_mut()) {
+            config.insert("num_replicas".to_owned(), replicas.into());
         }
         let state = meta.get("state").cloned().unwrap_or_default();
         let mut data = File::open(folder.join(DATA)).map_err(at)?;
@@ -78,14 +83,24 @@ impl Nats {
             let read = data.read(&mut chunk).map_err(at)?;
             let is_last = read == 0;
             let body = Bytes::copy_from_slice(chunk.get(..read).unwrap_or_default());
-            let timeout_ms = if is_last { RESTORE_MS } else { self.timeout_ms };
-            let request = Request::new().payload(body).headers(HeaderMap::new()).timeout(None);
-            let sent = self.client.send_request(to.clone(), request);
-            let answer = tokio::time::timeout(Duration::from_millis(timeout_ms), sent).await;
-            let answer = answer.ok().and_then(Result::ok).ok_or(BackupError::Unavailable)?;
+            let timeout = Duration::from_millis(if is_last { RESTORE_MS } else { self.timeout_ms });
+            let answer = tokio::time::timeout(timeout, self.hand_over(&to, body)).await;
+            let answer = answer.ok().flatten().ok_or(BackupError::Unavailable)?;
             if is_last || answer.payload.starts_with(b"{") {
                 let answer = refused(serde_json::from_slice(&answer.payload).unwrap_or_default())?;
                 return Ok((name, state_in(&answer)?));
+            }
+        }
+    }
+
+    /// Sends a chunk of a stream that is being restored. In a cluster, whoever takes it may listen on another broker, which
+    /// ours learns some milliseconds after it was told where to send.
+    async fn hand_over(&self, to: &str, chunk: Bytes) -> Option<Message> {
+        loop {
+            let request = Request::new().payload(chunk.clone()).headers(HeaderMap::new()).timeout(None);
+            match self.client.send_request(to.to_owned(), request).await {
+                Err(error) if error.kind() == RequestErrorKind::NoResponders => tokio::time::sleep(LEARNS).await,
+                answer => return answer.ok(),
             }
         }
     }

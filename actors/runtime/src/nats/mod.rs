@@ -219,8 +219,8 @@ impl Port for Nats {
         self.save(stream, folder).await
     }
 
-    async fn load_stream(&self, folder: &Path) -> Result<(String, StreamState), BackupError> {
-        self.load(folder).await
+    async fn load_stream(&self, folder: &Path, replicas: Option<u8>) -> Result<(String, StreamState), BackupError> {
+        self.load(folder, replicas).await
     }
 
     async fn stream_state(&self, stream: &str) -> Result<StreamState, ReadError> {

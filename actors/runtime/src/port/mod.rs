@@ -180,11 +180,12 @@ pub trait Port: Send + Sync + 'static {
     /// [`BackupError`]; a folder without `backup.json` is no backup.
     async fn save_stream(&self, stream: &str, folder: &Path) -> Result<StreamState, BackupError>;
 
-    /// Makes the stream that such a folder holds, which must not be there yet; its name, and what it holds.
+    /// Makes the stream that such a folder holds, which must not be there yet, in so many copies, or as many as there were;
+    /// its name, and what it holds.
     ///
     /// # Errors
     /// [`BackupError`].
-    async fn load_stream(&self, folder: &Path) -> Result<(String, StreamState), BackupError>;
+    async fn load_stream(&self, folder: &Path, replicas: Option<u8>) -> Result<(String, StreamState), BackupError>;
 
     /// How full a stream is.
     ///

@@ -324,8 +324,8 @@ impl Port for Exposed {
         self.sky.bus.save_stream(stream, folder).await
     }
 
-    async fn load_stream(&self, folder: &Path) -> Result<(String, StreamState), BackupError> {
-        self.sky.bus.load_stream(folder).await
+    async fn load_stream(&self, folder: &Path, replicas: Option<u8>) -> Result<(String, StreamState), BackupError> {
+        self.sky.bus.load_stream(folder, replicas).await
     }
 
     async fn stream_state(&self, stream: &str) -> Result<StreamState, ReadError> {
