@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
+#: Where the beginning of the log of deals is once it was cut off.
+ARCHIVE = "HMS_ARCHIVE"
+
 _PAGE = 500
 #: How often reading is begun again.
 _TRIES = 30
@@ -67,6 +70,15 @@ async def read_stream(client: Client, stream: str) -> list[Stored]:
                 raise
             await asyncio.sleep(0.5)
     return found
+
+
+async def read_log(client: Client) -> list[Stored]:
+    """The log of deals from its first entry on: what was cut off stands in the archive, under the same sequences."""
+    log = await read_stream(client, subjects.STREAM_DEALS)
+    if not log or log[0].sequence == 1:
+        return log
+    archive = await read_stream(client, ARCHIVE)
+    return [one for one in archive if one.sequence < log[0].sequence] + log
 
 
 async def _pages(client: Client, stream: str, start: int, end: int) -> AsyncIterator[Stored]:

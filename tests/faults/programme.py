@@ -29,7 +29,7 @@ from .disk import is_available
 from .faults import FAULTS, KILLS, OF_CLUSTERS, POWER_CUTS
 from .history import Call, Outcome, now_unix_ms, read_history
 from .house import HMS, House
-from .logs import Stored, connected, read_stream, write_evidence
+from .logs import Stored, connected, read_log, read_stream, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -261,7 +261,7 @@ class Programme:
 
     async def _collect(self) -> tuple[list[Stored], list[Stored], dict[str, wire.Balances]]:
         async with connected(self.house.urls) as client:
-            log = await read_stream(client, subjects.STREAM_DEALS)
+            log = await read_log(client)
             inbox = await _inboxes(client, log)
             return log, inbox, {book: await balances(client, book) for book in BOOKS}
 

@@ -39,6 +39,11 @@ const PATIENCE_MS: u64 = 30_000;
 const HEARD_NS: i64 = 5_000 * NS_PER_MS;
 /// How often it is looked where the archive is, in milliseconds.
 const LOOK_MS: u64 = 100;
+/// What is younger isn't cut off unless that is asked for. Until the age is taken back the log loses what reaches it, and a
+/// cluster that loses a leader in that moment may have its archive stand still, and take nothing back, for half a minute.
+const AT_LEAST: Duration = Duration::from_secs(60);
+/// How long it is tried to take the age back, in milliseconds.
+const TAKE_BACK_MS: u64 = 60_000;
 /// Nanoseconds in a millisecond: streams count in nanoseconds.
 const NS_PER_MS: i64 = 1_000_000;
 /// Milliseconds in a second.
@@ -87,6 +92,10 @@ pub struct Apply {
     /// Copies of the archive in a cluster, where it is to be made [default: as many as there are of the log]
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=5))]
     replicas: Option<u8>,
+    /// Take an AGE of less than a minute, too: should a broker fail in the moment of the cut, what reaches that age before
+    /// the archive has it is lost
+    #[arg(long)]
+    any_age: bool,
 }
 
 /// Reads an age: a whole number of days, hours, minutes or seconds.
@@ -128,7 +137,14 @@ impl Retention {
                 found.say(wanted.json, "planned")?;
                 if found.records == 0 { Ok(()) } else { Err(Stop::silent(Exit::Bad)) }
             }
-            Self::Apply(Apply { wanted, replicas }) => {
+            Self::Apply(Apply { wanted, replicas, any_age }) => {
+                if wanted.older_than < AT_LEAST && !any_age {
+                    let what = format_args!(
+                        "--older-than: at least {} s, lest a broker that fails meanwhile costs entries; --any-age takes less",
+                        AT_LEAST.as_secs()
+                    );
+                    return Err(Stop::say(Exit::Input, what));
+                }
                 let bus = wanted.bus.connect_to_manage().await?;
                 apply(&bus, wanted.older_than, replicas).await?.say(wanted.json, "applied")
             }
@@ -250,9 +266,13 @@ async fn apply(bus: &Nats, older_than: Duration, replicas: Option<u8>) -> Outcom
     }))
     .await?;
     bus.sleep_ms(ANNOUNCED_MS).await;
+    // A broker may have failed meanwhile, and those who take from the log stand still.
+    catch_up(bus, bus.stream_state(stream::DEALS).await?.last_seq).await?;
+    inboxes_have_it(bus).await?;
     let age_ms = broker_unix_ms(bus).await?.saturating_sub(found.before_unix_ms);
-    set_age(bus, Some(age_ms)).await?;
-    set_age(bus, None).await?;
+    let cut = set_age(bus, Some(age_ms)).await;
+    take_back(bus).await?;
+    cut?;
     let log = bus.stream_state(stream::DEALS).await?;
     if log.first_seq > found.next_horizon {
         let what = format_args!(
@@ -277,6 +297,18 @@ async fn set_age(bus: &Nats, age_ms: Option<i64>) -> Outcome {
     let window = if age_ns > 0 { window.min(age_ns) } else { window };
     bus.ensure_stream(&json!({ "name": stream::DEALS, "max_age": age_ns, "duplicate_window": window })).await?;
     Ok(())
+}
+
+/// Has the log let go of nothing any more, whatever stands in the way for a while.
+async fn take_back(bus: &Nats) -> Outcome {
+    let until_unix_ms = bus.now_unix_ms().saturating_add_unsigned(TAKE_BACK_MS);
+    loop {
+        let Err(error) = set_age(bus, None).await else { return Ok(()) };
+        if bus.now_unix_ms() > until_unix_ms {
+            return Err(error.while_doing("the log lets go of what grows old until `hms provision --apply`"));
+        }
+        bus.sleep_ms(LOOK_MS).await;
+    }
 }
 
 /// Waits until the archive has everything up to a sequence.
