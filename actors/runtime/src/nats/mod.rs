@@ -26,6 +26,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    task::Poll,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -117,7 +118,13 @@ impl Port for Nats {
                 }
             }
         };
-        match tokio::time::timeout(self.timeout(), sending).await {
+        let mut sending = std::pin::pin!(sending);
+        // Nearly always there is room at once, and nothing to wait for.
+        let sent = match futures::poll!(&mut sending) {
+            Poll::Ready(sent) => Ok(sent),
+            Poll::Pending => tokio::time::timeout(self.timeout(), sending).await,
+        };
+        match sent {
             Ok(Ok(())) => Ok(()),
             _ => Err(PublishError::Disconnected),
         }
@@ -300,25 +307,32 @@ fn subscription(subscriber: Subscriber, client: Client, there_and_back: Arc<Ther
         there_and_back: Arc<ThereAndBack>,
     }
     let (stopper, stop) = Stopper::new();
-    let state = State { subscriber, stop: Some(stop), client, there_and_back };
+    // In a box: it is handed on with every message.
+    let state = Box::new(State { subscriber, stop: Some(stop), client, there_and_back });
     let messages = stream::unfold(state, |mut state| async move {
         loop {
             let Some(stop) = state.stop.as_mut() else {
                 // Draining: what has arrived is handed over, then the client ends the stream.
                 return state.subscriber.next().await.map(|message| (convert::message_in(message), state));
             };
-            tokio::select! {
-                biased;
-                stopped = async { stop.wait_for(|stopped| *stopped).await.is_ok() } => {
-                    state.stop = None;
-                    if stopped {
-                        state.there_and_back.take(&state.client, LAST_TRIP).await;
-                        if state.subscriber.drain().await.is_err() {
-                            return None;
-                        }
+            // A look costs next to nothing, to wait for a stop a lock or two: only when there is nothing else to do.
+            let stopped = if stop.has_changed().unwrap_or(true) {
+                stop.wait_for(|stopped| *stopped).await.is_ok()
+            } else {
+                tokio::select! {
+                    biased;
+                    message = state.subscriber.next() => {
+                        return message.map(|message| (convert::message_in(message), state));
                     }
+                    stopped = async { stop.wait_for(|stopped| *stopped).await.is_ok() } => stopped,
                 }
-                message = state.subscriber.next() => return message.map(|message| (convert::message_in(message), state)),
+            };
+            state.stop = None;
+            if stopped {
+                state.there_and_back.take(&state.client, LAST_TRIP).await;
+                if state.subscriber.drain().await.is_err() {
+                    return None;
+                }
             }
         }
     });
