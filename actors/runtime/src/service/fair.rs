@@ -17,13 +17,13 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use schemas::{header, signature::Sender};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::Notify,
     time::{Duration, Instant, timeout},
 };
 
@@ -56,21 +56,20 @@ impl Claimant {
 /// The places of a service, and who holds how many.
 #[derive(Debug)]
 pub(super) struct Places {
-    free: Arc<Semaphore>,
     limit: usize,
+    taken: AtomicUsize,
     held: Mutex<HashMap<Arc<str>, usize>>,
 }
 
 /// A place, given back when it is dropped.
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    held: Option<(Arc<Places>, Arc<str>)>,
+    places: Arc<Places>,
+    holder: Who,
 }
 
 impl Places {
     pub(super) fn new(limit: usize) -> Self {
-        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(limit)), limit, held: Mutex::default() }
+        Self { limit: limit.max(1), taken: AtomicUsize::new(0), held: Mutex::default() }
     }
 
     /// How many there are.
@@ -80,7 +79,7 @@ impl Places {
 
     /// How many are taken now.
     pub(super) fn taken(&self) -> usize {
-        self.limit.saturating_sub(self.free.available_permits())
+        self.taken.load(Relaxed)
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
@@ -89,38 +88,36 @@ impl Places {
 
     /// A place, unless none is free or `who` holds as many as are free.
     pub(super) fn take(self: &Arc<Self>, who: &Who) -> Option<Place> {
-        let Some(who) = who else {
-            let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
-            return Some(Place { _permit: permit, held: None });
-        };
-        let mut held = self.held();
-        let own = held.get(who).copied().unwrap_or_default();
-        if own >= self.free.available_permits() {
-            return None;
+        let mut held = who.as_ref().map(|who| (self.held(), who));
+        let own = held.as_ref().and_then(|(held, who)| held.get(*who).copied()).unwrap_or_default();
+        let one_more = |taken| if own < self.limit.saturating_sub(taken) { Some(taken + 1) } else { None };
+        self.taken.fetch_update(Relaxed, Relaxed, one_more).ok()?;
+        if let Some((held, who)) = &mut held {
+            held.insert(Arc::clone(who), own + 1);
         }
-        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
-        held.insert(Arc::clone(who), own + 1);
-        Some(Place { _permit: permit, held: Some((Arc::clone(self), Arc::clone(who))) })
+        Some(Place { places: Arc::clone(self), holder: who.clone() })
     }
 }
 
 impl Place {
     /// Who holds it, where that can be told.
     pub(super) fn holder(&self) -> Who {
-        self.held.as_ref().map(|(_, who)| Arc::clone(who))
+        self.holder.clone()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some((places, who)) = self.held.take() else { return };
-        let mut held = places.held();
-        match held.get_mut(&who) {
-            Some(own) if *own > 1 => *own -= 1,
-            _ => {
-                held.remove(&who);
+        if let Some(who) = &self.holder {
+            let mut held = self.places.held();
+            match held.get_mut(who) {
+                Some(own) if *own > 1 => *own -= 1,
+                _ => {
+                    held.remove(who);
+                }
             }
         }
+        self.places.taken.fetch_sub(1, Relaxed);
     }
 }
 
@@ -285,8 +282,7 @@ impl Spent {
     }
 
     /// Has an asker pay for a question; how long it must wait, in milliseconds, where it cannot.
-    fn pay(&mut self, who: &Who, now: Instant) -> Option<u64> {
-        let who = who.as_ref()?;
+    fn pay(&mut self, who: &Arc<str>, now: Instant) -> Option<u64> {
         let (taken, pace_per_s) = (self.taken, self.pace_per_s);
         if self.purses.len() >= PURSES && !self.purses.contains_key(who) {
             self.purses.retain(|_, purse| {
@@ -300,10 +296,10 @@ impl Spent {
         (!purse.pay(price)).then(|| purse.wait_ms(pace_per_s))
     }
 
-    /// A question was taken.
-    fn took(&mut self, who: &Who, now: Instant) {
+    /// A question was taken, of this asker's where it is known.
+    fn took(&mut self, payer: Option<(&Arc<str>, Instant)>) {
         self.taken += 1;
-        if let Some(who) = who {
+        if let Some((who, now)) = payer {
             self.neighbours.note(who, now);
         }
     }
@@ -382,25 +378,29 @@ impl<T> Drop for Ending<T> {
 }
 
 impl<T> Turns<T> {
-    fn next(&mut self, spent: &mut Spent, now: Instant) -> Next<T> {
+    fn next(&mut self, spent: &mut Spent, now: impl Fn() -> Instant) -> Next<T> {
         let mut wait_ms = None;
         for _ in 0..self.order.len() {
             let Some(who) = self.order.pop_front() else { break };
+            // Who cannot be told apart pays nothing.
+            let payer = who.as_ref().map(|who| (who, now()));
             // What is left when nobody puts any in is not to be waited for.
-            if let Some(ms) = spent.pay(&who, now).filter(|_| !self.closed) {
+            if let Some(ms) = payer.and_then(|(who, now)| spent.pay(who, now)).filter(|_| !self.closed) {
                 wait_ms = Some(wait_ms.map_or(ms, |least: u64| least.min(ms)));
                 self.order.push_back(who);
                 continue;
             }
             let Some(queue) = self.queues.get_mut(&who) else { continue };
             let item = queue.pop_front();
-            if queue.is_empty() {
+            if item.is_some() {
+                spent.took(payer);
+            }
+            if !queue.is_empty() {
+                self.order.push_back(who);
+            } else if who.is_some() {
                 self.queues.remove(&who);
-            } else {
-                self.order.push_back(who.clone());
             }
             if let Some(item) = item {
-                spent.took(&who, now);
                 return Next::Item(item);
             }
         }
@@ -419,7 +419,7 @@ impl<T> Receiver<T> {
         loop {
             let wait_ms = {
                 let mut turns = self.0.turns();
-                match turns.next(&mut self.0.purses.spent(), Instant::now()) {
+                match turns.next(&mut self.0.purses.spent(), Instant::now) {
                     Next::Item(item) => return Some(item),
                     Next::Empty if turns.closed => return None,
                     Next::Empty => None,
@@ -448,7 +448,7 @@ mod tests {
 
     /// What can be had at this time.
     fn take<T>(receiver: &Receiver<T>, now: Instant) -> Next<T> {
-        receiver.0.turns().next(&mut receiver.0.purses.spent(), now)
+        receiver.0.turns().next(&mut receiver.0.purses.spent(), || now)
     }
 
     #[test]
