@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p e2e --bench core` starts a broker of its own, and for each number of requests in flight measures
 //! three responders with one and the same requester: a bare `async-nats` loop that sends back what it got, one that
-//! reads and writes the body as the contract says, and a core behind `runtime::service`. Prints a table and JSON, and
+//! reads and writes the body as a core does, and a core behind `runtime::service`. Prints a table and JSON, and
 //! writes the JSON to `target/bench/core.json`. The ratios are of one run, responders by turns.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // a bench that cannot go on has failed
@@ -17,10 +17,13 @@ use runtime::nats::ConnectSpec;
 use runtime::port::Port;
 use runtime::service::{Limits, Service};
 use schemas::core::{Call, Core};
-use schemas::header::Headers;
 use schemas::{ErrorReply, body, subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+/// As in the command that ships.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
@@ -74,7 +77,7 @@ async fn measure(client: &async_nats::Client, to: &str, in_flight: usize) -> Fig
     Figure { per_second: took.len() as f64 / elapsed_s, p50_us: took[took.len() / 2].as_secs_f64() * 1e6 }
 }
 
-/// A loop on the client library, with or without the contract's body and headers.
+/// A loop on the client library, with or without the contract's body.
 async fn bare(client: async_nats::Client, to: &'static str, has_codec: bool) {
     let mut requests = client.queue_subscribe(to, "bench".to_owned()).await.unwrap();
     runtime::spawn(async move {
@@ -82,11 +85,7 @@ async fn bare(client: async_nats::Client, to: &'static str, has_codec: bool) {
             let Some(reply) = request.reply else { continue };
             if has_codec {
                 let echo: Echo = body::decode(&request.payload, 1_000_000).unwrap();
-                let mut headers = async_nats::HeaderMap::new();
-                for (name, value) in Headers::of_type("bench.echo").iter() {
-                    headers.insert(name, value);
-                }
-                client.publish_with_headers(reply, headers, body::encode(&echo).into()).await.unwrap();
+                client.publish(reply, body::encode(&echo).into()).await.unwrap();
             } else {
                 client.publish(reply, request.payload).await.unwrap();
             }

@@ -63,7 +63,7 @@ fn headers() -> Value {
         "type": "object",
         "properties": {
             header::CONTENT_TYPE: { "type": "string", "const": header::MSGPACK },
-            header::TYPE: { "type": "string", "description": "The body's type." },
+            header::TYPE: { "type": "string", "description": "The body's type. A core's good answer has no headers: its body says its type." },
             header::SCHEMA: { "type": "string", "description": "The version of the contract that the body was written to." },
             header::DEADLINE: { "type": "string", "pattern": "^[0-9]+$", "description": "When the sender stops waiting, in Unix milliseconds." },
             header::JOB: { "type": "string", "pattern": JobId::PATTERN, "description": "The name under which the requester watches and stops this request." },

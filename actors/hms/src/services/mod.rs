@@ -377,7 +377,7 @@ fn waiting() -> Limits {
 }
 
 fn answer(answer: schemas::core::Answer) -> Result<Answer, ErrorReply> {
-    answer.map(|(kind, body)| Answer::new(Headers::of_type(kind), body))
+    answer.map(|(_, body)| Answer::new(Headers::new(), body))
 }
 
 fn bad_subject(error: BadSubject) -> ErrorReply {

@@ -92,8 +92,7 @@ fn echo(text: &str) -> Message {
 async fn ask(port: &Arc<dyn Port>, message: Message) -> Result<Echo, ErrorReply> {
     match port.request(message, 5_000).await {
         Ok(reply) => {
-            assert_eq!(reply.headers.get(header::TYPE), Some("test.echo"));
-            assert_eq!(reply.headers.get(header::CONTENT_TYPE), Some(header::MSGPACK));
+            assert!(reply.headers.is_empty());
             Ok(body::decode(&reply.body, 1_000).unwrap())
         }
         Err(RequestError::Refused { code, reply, .. }) => {
