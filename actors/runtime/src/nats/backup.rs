@@ -23,7 +23,7 @@ const DATA: &str = "stream.tar.s2";
 const CHUNK_BYTES: usize = 128 * 1024;
 /// How long a restored stream may take until it is there, in milliseconds: the server reads all of it.
 const RESTORE_MS: u64 = 120_000;
-/// How long until it is tried again where nobody listened.
+/// How long until it is looked again whether brokers know of each other's.
 const LEARNS: Duration = Duration::from_millis(20);
 
 impl Nats {
@@ -88,6 +88,7 @@ impl Nats {
             let answer = answer.ok().flatten().ok_or(BackupError::Unavailable)?;
             if is_last || answer.payload.starts_with(b"{") {
                 let answer = refused(serde_json::from_slice(&answer.payload).unwrap_or_default())?;
+                self.all_have_it(&name).await?;
                 return Ok((name, state_in(&answer)?));
             }
         }
@@ -103,6 +104,23 @@ impl Nats {
                 answer => return answer.ok(),
             }
         }
+    }
+
+    /// Waits until each broker that keeps a copy of a stream, and is there, has all of it: until then, a reader may be served
+    /// by one that has only its end.
+    async fn all_have_it(&self, stream: &str) -> Result<(), BackupError> {
+        let copied = async {
+            loop {
+                let info = self.admin(&format!("STREAM.INFO.{stream}"), &json!({}), self.timeout_ms).await?;
+                let copies = info.pointer("/cluster/replicas").and_then(Value::as_array).cloned().unwrap_or_default();
+                let says = |copy: &Value, what: &str| copy.get(what).and_then(Value::as_bool).unwrap_or(false);
+                if copies.iter().all(|copy| says(copy, "current") || says(copy, "offline")) {
+                    return Ok(());
+                }
+                tokio::time::sleep(LEARNS).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_millis(RESTORE_MS), copied).await.unwrap_or(Err(BackupError::Unavailable))
     }
 
     async fn admin(&self, subject: &str, ask: &Value, timeout_ms: u64) -> Result<Value, BackupError> {

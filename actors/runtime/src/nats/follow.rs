@@ -13,6 +13,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
 };
 use futures::{StreamExt, stream};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -22,6 +23,7 @@ use super::{
     Nats,
     archive::Archives,
     convert::{self, Delivered},
+    read::NO_MESSAGE,
 };
 use crate::port::{Follow, Followed, ReadError, Start, Stored};
 
@@ -33,6 +35,8 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(super) const EXPIRES: Duration = Duration::from_secs(30);
 /// The server forgets a consumer that nobody has asked for records for so long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// How long a copy that lacks something has to get it.
+const LACKING: Duration = Duration::from_millis(200);
 /// Pauses between tries to make a consumer again.
 const RETRY_MS: [u64; 5] = [50, 100, 250, 500, 1_000];
 
@@ -54,6 +58,8 @@ struct Follower {
     current: Option<Current>,
     /// `CaughtUp` is due before anything else.
     due: bool,
+    /// The consumer of the archive has no more: whether that is all there is, is to be asked.
+    is_at_end: bool,
 }
 
 /// A consumer in use.
@@ -110,6 +116,7 @@ impl Nats {
             caught_up: false,
             current: None,
             due: false,
+            is_at_end: false,
         };
         follower.begin().await?;
         Ok(stream::unfold(follower, |mut follower| async move { Some((follower.next().await, follower)) }).boxed())
@@ -160,10 +167,28 @@ impl Follower {
             .map_err(|error| ReadError::Malformed(error.to_string()))?;
         self.current = Some(Current { messages, _consumer: ephemeral, consumer_seq: 0, backlog });
         self.due = backlog == 0 && !self.caught_up && self.beginning.is_none();
-        if backlog == 0 {
-            self.leave_archive();
-        }
+        self.is_at_end = backlog == 0 && self.beginning.is_some();
         Ok(())
+    }
+
+    /// Whether all of the archive was handed over that is read from it. A consumer stands with one of the archive's copies,
+    /// which may not have everything yet; the leader has. Not asked for the last records of subjects, which are only shown.
+    async fn has_all_of_archive(&self) -> bool {
+        let (Some((archive, horizon)), Some(last)) = (self.beginning, self.last_seq) else { return true };
+        if self.start == Start::LastPerSubject && !self.caught_up {
+            return true;
+        }
+        for filter in &self.filters {
+            let ask = json!({ "seq": last.saturating_add(1), "next_by_subj": filter });
+            let asked = self.context.request::<_, _, Value>(format!("STREAM.MSG.GET.{archive}"), &ask);
+            let Ok(Ok(answer)) = tokio::time::timeout(self.timeout, asked).await else { return false };
+            let next = answer.pointer("/message/seq").and_then(Value::as_u64);
+            let is_none = answer.pointer("/error/err_code").and_then(Value::as_u64) == Some(NO_MESSAGE);
+            if next.map_or(!is_none, |next| next < horizon) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Goes on with the log itself, if it was the archive that was read.
@@ -189,6 +214,15 @@ impl Follower {
             if std::mem::take(&mut self.due) {
                 self.caught_up = true;
                 return Followed::CaughtUp;
+            }
+            if std::mem::take(&mut self.is_at_end) {
+                if self.has_all_of_archive().await {
+                    self.leave_archive();
+                } else {
+                    debug!(stream = self.stream, last = self.last_seq, "a copy of the archive lacks its end");
+                    self.current = None;
+                    tokio::time::sleep(LACKING).await;
+                }
             }
             if !self.caught_up && self.current.is_some() && self.is_cut().await {
                 self.current = None;
@@ -244,8 +278,10 @@ impl Follower {
                 self.last_seq = Some(delivered.stored.sequence);
             }
             // The last record of a subject may be later, and of another not.
-            if is_all || (is_later && self.start != Start::LastPerSubject) {
+            if is_later && self.start != Start::LastPerSubject {
                 self.leave_archive();
+            } else {
+                self.is_at_end = is_all;
             }
             return (is_new && !is_later).then_some(delivered.stored);
         }

@@ -16,7 +16,7 @@ use super::{Nats, append::ApiError, convert};
 use crate::port::{ReadError, Stored, StreamState, wire};
 
 /// JetStream's error code for a subject on which nothing is stored.
-const NO_MESSAGE: u64 = 10037;
+pub(super) const NO_MESSAGE: u64 = 10037;
 /// Records asked for in one request.
 const BATCH: usize = 512;
 
