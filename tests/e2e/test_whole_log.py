@@ -41,20 +41,31 @@ def verify(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
-async def deal(bus: Bus) -> None:
-    """Some deals, from opening to settlement."""
-    kenya, ghana = (Agent(name, servers=bus.url, seed=new_seed()) for name in ("kenya", "ghana"))
-    kenya.join(BOOK, gives=[Give("tea", 100, cost=10)], wants=[Want("cocoa", 100, value=30)])
-    ghana.join(BOOK, gives=[Give("cocoa", 100, cost=10)], wants=[Want("tea", 100, value=30)])
+def traders(bus: Bus, *names: str) -> tuple[Agent, Agent]:
+    """One who offers, and one who takes whatever is offered."""
+    kenya, ghana = (Agent(name, servers=bus.url, seed=new_seed()) for name in names)
+    kenya.join(BOOK, gives=[Give("tea", 10_000, cost=10)], wants=[Want("cocoa", 10_000, value=30)])
+    ghana.join(BOOK, gives=[Give("cocoa", 10_000, cost=10)], wants=[Want("tea", 10_000, value=30)])
 
     @ghana.on_proposal
     async def decide(_: object) -> bool:
         return True
 
+    return kenya, ghana
+
+
+async def swap(kenya: Agent, ghana: Agent) -> None:
+    """A deal, from opening to settlement."""
+    offered = await kenya.offer(ghana.id, book=BOOK, gives={"tea": 10}, takes={"cocoa": 8})
+    assert await asyncio.wait_for(offered.ended(), WITHIN_S) == "settled"
+
+
+async def deal(bus: Bus) -> None:
+    """Some deals."""
+    kenya, ghana = traders(bus, "kenya", "ghana")
     async with kenya, ghana:
         for _ in range(DEALS):
-            offered = await kenya.offer("ghana", book=BOOK, gives={"tea": 10}, takes={"cocoa": 8})
-            assert await asyncio.wait_for(offered.ended(), WITHIN_S) == "settled"
+            await swap(kenya, ghana)
 
 
 @pytest.fixture
@@ -119,6 +130,33 @@ def test_bus_backup_and_restored_bus_give_one_verdict(house: tuple[Broker, Bus],
         assert verify("--nats", another.url) == (0, said)
     finally:
         another.kill()
+
+
+def test_a_log_that_grows_meanwhile_holds(house: tuple[Broker, Bus]) -> None:
+    broker, bus = house
+
+    async def verified_in_a_hurry() -> list[int]:
+        """How many deals each verification saw, while others were made."""
+        kenya, ghana = traders(bus, "kisumu", "accra")
+        seen = []
+
+        async def go_on() -> None:
+            while True:
+                await swap(kenya, ghana)
+
+        async with kenya, ghana:
+            going = [asyncio.ensure_future(go_on()) for _ in range(20)]
+            for _ in range(6):
+                code, said = await asyncio.to_thread(verify, "--nats", broker.url)
+                assert code == 0, said[-20:]
+                seen.append(said[-1]["deals"])
+            for one in going:
+                assert not one.done(), one.exception()
+                one.cancel()
+        return seen
+
+    seen = asyncio.run(verified_in_a_hurry())
+    assert DEALS < seen[0] < seen[-1], "none was made meanwhile"
 
 
 def flip(block: bytearray) -> None:

@@ -8,7 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deal::verify::{Verified, verify};
-use futures::StreamExt;
+use futures::{
+    StreamExt,
+    future::{Either, select},
+};
 use runtime::port::{Followed, Port, ReadError, Start, Stored};
 use schemas::{
     DealId, MarketId,
@@ -90,34 +93,59 @@ impl Findings {
     }
 }
 
+/// How long a copy of a stream that lacks the stream's end has to get some more of it, in milliseconds.
+const PATIENCE_MS: u64 = 5_000;
+
+/// Hands over what a stream holds, up to the end that it has when this begins, as its leader knows it; that end. What is
+/// written meanwhile is left alone, so that a log which grows is looked at as it was at one moment.
+///
+/// # Errors
+/// When it cannot be read.
+async fn read_whole(port: &dyn Port, stream: &str, mut take: impl FnMut(Stored)) -> Result<u64, ReadError> {
+    let end = port.stream_state(stream).await?.last_seq;
+    let mut followed = port.follow(stream, &[], Start::All).await?;
+    let (mut last, mut is_at_end) = (0, false);
+    while last < end {
+        let next = if is_at_end {
+            match select(followed.next(), port.sleep_ms(PATIENCE_MS)).await {
+                Either::Left((next, _)) => next,
+                Either::Right(_) => break,
+            }
+        } else {
+            followed.next().await
+        };
+        match next {
+            Some(Followed::Entry(stored)) => {
+                last = stored.sequence;
+                if last <= end {
+                    take(stored);
+                }
+            }
+            Some(Followed::CaughtUp) => is_at_end = true,
+            None => break,
+        }
+    }
+    Ok(end)
+}
+
 impl Audit {
-    /// Reads the log of a bus, and its inboxes, to their ends.
+    /// Reads the inboxes of a bus, and then its log, which has all that they tell of.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn of_bus(port: &dyn Port) -> Result<Self, ReadError> {
         let mut audit = Self::default();
-        let mut log = port.follow(stream::DEALS, &[], Start::All).await?;
-        while let Some(Followed::Entry(stored)) = log.next().await {
-            audit.read(stored);
-        }
-        audit.last_sequence = audit.last_sequence.max(audit.check_end(port).await?);
         // A bus that keeps no inboxes tells nothing more.
-        if let Ok(mut inboxes) = port.follow(stream::INBOX, &[], Start::All).await {
-            while let Some(Followed::Entry(stored)) = inboxes.next().await {
-                audit.hear(&stored.body, stored.sequence, stream::INBOX);
-            }
+        let heard = read_whole(port, stream::INBOX, |stored| {
+            audit.hear(&stored.body, stored.sequence, stream::INBOX);
+        });
+        let _ = heard.await;
+        let end = read_whole(port, stream::DEALS, |stored| audit.read(stored)).await?;
+        if end > audit.last_sequence {
+            audit.missing(audit.last_sequence + 1, end);
         }
+        audit.last_sequence = audit.last_sequence.max(end);
         Ok(audit)
-    }
-
-    /// Whether the stream ends where its last entry is; its last sequence.
-    async fn check_end(&mut self, port: &dyn Port) -> Result<u64, ReadError> {
-        let state = port.stream_state(stream::DEALS).await?;
-        if state.last_seq > self.last_sequence {
-            self.missing(self.last_sequence + 1, state.last_seq);
-        }
-        Ok(state.last_seq)
     }
 
     fn missing(&mut self, from: u64, to: u64) {

@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::StreamExt;
-use runtime::port::{Followed, Port, ReadError, Start};
+use runtime::port::{Port, ReadError};
 use schemas::{
     JobId,
     body::decode,
@@ -18,7 +17,7 @@ use schemas::{
     stream, subject,
 };
 
-use super::Fault;
+use super::{Fault, read_whole};
 use crate::evidence::{Evidence, Unproved, Worked};
 
 /// What was read.
@@ -59,36 +58,32 @@ impl JobFindings {
 }
 
 impl JobsAudit {
-    /// Reads the logs of a bus, and its inboxes, to their ends.
+    /// Reads the inboxes of a bus, then the log of its jobs, which has all that they tell of, and then that of its deals,
+    /// which has all that pay.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn of_bus(port: &dyn Port) -> Result<Self, ReadError> {
         let mut audit = Self::default();
-        let of_deals = [subject::all_key_logs(), subject::all_deal_logs()];
-        let mut deals = port.follow(stream::DEALS, &of_deals, Start::All).await?;
-        while let Some(Followed::Entry(stored)) = deals.next().await {
-            let record = LogRecord::from(stored);
-            match subject::parse_deal_log(&record.subject) {
-                Ok(deal) => audit.evidence.deals.entry(deal).or_default().push(record),
-                Err(_) => audit.evidence.keys.push(record),
-            }
-        }
-        let mut log = port.follow(stream::TASKS, &[], Start::All).await?;
-        while let Some(Followed::Entry(stored)) = log.next().await {
-            audit.read(LogRecord::from(stored));
-        }
-        let end = port.stream_state(stream::TASKS).await?.last_seq;
+        // A bus that keeps no inboxes tells nothing more.
+        let heard = read_whole(port, stream::INBOX, |stored| {
+            audit.hear(&stored.body, stored.sequence, stream::INBOX);
+        });
+        let _ = heard.await;
+        let end = read_whole(port, stream::TASKS, |stored| audit.read(LogRecord::from(stored))).await?;
         if end > audit.last_sequence {
             audit.missing(audit.last_sequence + 1, end);
         }
         audit.last_sequence = audit.last_sequence.max(end);
-        // A bus that keeps no inboxes tells nothing more.
-        if let Ok(mut inboxes) = port.follow(stream::INBOX, &[], Start::All).await {
-            while let Some(Followed::Entry(stored)) = inboxes.next().await {
-                audit.hear(&stored.body, stored.sequence, stream::INBOX);
+        read_whole(port, stream::DEALS, |stored| {
+            let record = LogRecord::from(stored);
+            if let Ok(deal) = subject::parse_deal_log(&record.subject) {
+                audit.evidence.deals.entry(deal).or_default().push(record);
+            } else if subject::parse_key_log(&record.subject).is_ok() {
+                audit.evidence.keys.push(record);
             }
-        }
+        })
+        .await?;
         Ok(audit)
     }
 
