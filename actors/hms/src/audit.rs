@@ -128,6 +128,14 @@ async fn read_whole(port: &dyn Port, stream: &str, mut take: impl FnMut(Stored))
     Ok(end)
 }
 
+/// The same of the inboxes. A bus that keeps none tells nothing more.
+async fn read_inboxes(port: &dyn Port, take: impl FnMut(Stored)) -> Result<(), ReadError> {
+    match read_whole(port, stream::INBOX, take).await {
+        Ok(_) | Err(ReadError::Unavailable(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl Audit {
     /// Reads the inboxes of a bus, and then its log, which has all that they tell of.
     ///
@@ -135,11 +143,7 @@ impl Audit {
     /// When they cannot be read.
     pub async fn of_bus(port: &dyn Port) -> Result<Self, ReadError> {
         let mut audit = Self::default();
-        // A bus that keeps no inboxes tells nothing more.
-        let heard = read_whole(port, stream::INBOX, |stored| {
-            audit.hear(&stored.body, stored.sequence, stream::INBOX);
-        });
-        let _ = heard.await;
+        read_inboxes(port, |stored| audit.hear(&stored.body, stored.sequence, stream::INBOX)).await?;
         let end = read_whole(port, stream::DEALS, |stored| audit.read(stored)).await?;
         if end > audit.last_sequence {
             audit.missing(audit.last_sequence + 1, end);

@@ -17,7 +17,7 @@ use schemas::{
     stream, subject,
 };
 
-use super::{Fault, read_whole};
+use super::{Fault, read_inboxes, read_whole};
 use crate::evidence::{Evidence, Unproved, Worked};
 
 /// What was read.
@@ -65,11 +65,7 @@ impl JobsAudit {
     /// When they cannot be read.
     pub async fn of_bus(port: &dyn Port) -> Result<Self, ReadError> {
         let mut audit = Self::default();
-        // A bus that keeps no inboxes tells nothing more.
-        let heard = read_whole(port, stream::INBOX, |stored| {
-            audit.hear(&stored.body, stored.sequence, stream::INBOX);
-        });
-        let _ = heard.await;
+        read_inboxes(port, |stored| audit.hear(&stored.body, stored.sequence, stream::INBOX)).await?;
         let end = read_whole(port, stream::TASKS, |stored| audit.read(LogRecord::from(stored))).await?;
         if end > audit.last_sequence {
             audit.missing(audit.last_sequence + 1, end);

@@ -27,7 +27,10 @@ use schemas::stream::{HORIZON, archive_of};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Nats, read::refused};
+use super::{
+    Nats,
+    read::{ask_api, refused},
+};
 use crate::port::{AppendError, ReadError, Record, Stored};
 
 /// A horizon is looked up again after so long.
@@ -101,11 +104,7 @@ impl Archives {
     /// How a log begins now.
     async fn look(&self, stream: &str) -> Result<Cut, ReadError> {
         let at = Instant::now();
-        let ask = json!({});
-        let asked = self.context.request::<_, _, Value>(format!("STREAM.INFO.{stream}"), &ask);
-        let timeout_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
-        let asked = tokio::time::timeout(self.timeout, asked).await.map_err(|_| ReadError::TimedOut(timeout_ms))?;
-        let info = asked.map_err(|_| ReadError::Unavailable(stream.to_owned()))?;
+        let info = ask_api(&self.context, self.timeout, "STREAM.INFO", stream, &json!({})).await?;
         if let Some(error) = info.get("error") {
             return Err(refused(stream, error));
         }

@@ -106,12 +106,12 @@ impl Nats {
         }
     }
 
-    /// Waits until each broker that keeps a copy of a stream, and is there, has all of it: until then, a reader may be served
-    /// by one that has only its end.
+    /// Waits until each broker that keeps a copy of a stream, and is there, is said to be as far as the leader. It may lack
+    /// entries even then, for a moment: see `follow`.
     async fn all_have_it(&self, stream: &str) -> Result<(), BackupError> {
         let copied = async {
             loop {
-                let info = self.admin(&format!("STREAM.INFO.{stream}"), &json!({}), self.timeout_ms).await?;
+                let info = self.info(stream).await.map_err(|_| BackupError::Unavailable)?;
                 let copies = info.pointer("/cluster/replicas").and_then(Value::as_array).cloned().unwrap_or_default();
                 let says = |copy: &Value, what: &str| copy.get(what).and_then(Value::as_bool).unwrap_or(false);
                 if copies.iter().all(|copy| says(copy, "current") || says(copy, "offline")) {

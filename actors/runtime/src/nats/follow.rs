@@ -23,7 +23,7 @@ use super::{
     Nats,
     archive::Archives,
     convert::{self, Delivered},
-    read::NO_MESSAGE,
+    read::{NO_MESSAGE, ask_api},
 };
 use crate::port::{Follow, Followed, ReadError, Start, Stored};
 
@@ -180,8 +180,8 @@ impl Follower {
         }
         for filter in &self.filters {
             let ask = json!({ "seq": last.saturating_add(1), "next_by_subj": filter });
-            let asked = self.context.request::<_, _, Value>(format!("STREAM.MSG.GET.{archive}"), &ask);
-            let Ok(Ok(answer)) = tokio::time::timeout(self.timeout, asked).await else { return false };
+            let asked = ask_api(&self.context, self.timeout, "STREAM.MSG.GET", archive, &ask).await;
+            let Ok(answer) = asked else { return false };
             let next = answer.pointer("/message/seq").and_then(Value::as_u64);
             let is_none = answer.pointer("/error/err_code").and_then(Value::as_u64) == Some(NO_MESSAGE);
             if next.map_or(!is_none, |next| next < horizon) {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Request, StatusCode};
+use async_nats::{Request, StatusCode, jetstream::Context};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -71,13 +71,7 @@ impl Nats {
     }
 
     async fn ask_api(&self, what: &str, stream: &str, ask: &Value) -> Result<Value, ReadError> {
-        let deadline = Duration::from_millis(self.timeout_ms);
-        let asked = self.jetstream.request::<_, _, Value>(format!("{what}.{stream}"), ask);
-        match tokio::time::timeout(deadline, asked).await {
-            Err(_) => Err(ReadError::TimedOut(self.timeout_ms)),
-            Ok(Err(_)) => Err(ReadError::Unavailable(stream.to_owned())),
-            Ok(Ok(answer)) => Ok(answer),
-        }
+        ask_api(&self.jetstream, self.timeout(), what, stream, ask).await
     }
 
     pub(super) async fn info(&self, stream: &str) -> Result<Value, ReadError> {
@@ -134,6 +128,22 @@ impl Nats {
             }
         }
         Err(ReadError::Unavailable(stream.to_owned()))
+    }
+}
+
+/// What JetStream's API answers about a stream, errors of its own included.
+pub(super) async fn ask_api(
+    context: &Context,
+    timeout: Duration,
+    what: &str,
+    stream: &str,
+    ask: &Value,
+) -> Result<Value, ReadError> {
+    let asked = context.request::<_, _, Value>(format!("{what}.{stream}"), ask);
+    match tokio::time::timeout(timeout, asked).await {
+        Err(_) => Err(ReadError::TimedOut(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))),
+        Ok(Err(_)) => Err(ReadError::Unavailable(stream.to_owned())),
+        Ok(Ok(answer)) => Ok(answer),
     }
 }
 
